@@ -1,0 +1,69 @@
+"""The errors of this program: what went wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class RewriterError(Exception):
+    """Base of every error that this program raises on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What went wrong, as a clause without a full stop.
+    where : str, optional
+        The file, the path of the layer, the pass or the option.
+    fix : str, optional
+        What the user can do.
+
+    Examples
+    --------
+    >>> print(RewriterError("no such file", where="m.keras", fix="check the path"))
+    m.keras: no such file; check the path
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+        super().__init__(what, where, fix)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        remedy = f"; {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{remedy}"
+
+
+class ModelReadError(RewriterError):
+    """A file is missing, damaged, or not a model that can be read."""
+
+
+class UnsupportedModelError(RewriterError):
+    """A model has no graph, or holds something that cannot be rewritten safely."""
+
+
+class GraphError(RewriterError):
+    """An edit would leave the graph invalid; the graph is as it was before."""
+
+
+class PassError(RewriterError):
+    """A pass or an option is unknown or unusable, or a pass left a broken graph."""
+
+
+class RebuildError(RewriterError):
+    """Keras could not build a layer of the rewritten model."""
+
+
+class WeightsError(RewriterError):
+    """A variable of the rewritten model has no counterpart of the same shape and dtype."""
+
+
+class ModelWriteError(RewriterError):
+    """The output cannot be written, or must not be."""
+
+
+class VerificationError(RewriterError):
+    """The rewritten model does not keep its plan's guarantee."""
+
+    exit_code = 1
