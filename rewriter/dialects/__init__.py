@@ -1,0 +1,39 @@
+"""The two dialects of Keras: how a config tells a graph, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rewriter.dialects import keras2, keras3, model
+from rewriter.graph import Layer, ModelGraph
+
+DIALECTS: Mapping[int, model.Dialect] = {2: keras2, 3: keras3}
+
+
+def decode(document: Mapping[str, Any], keras: int) -> ModelGraph:
+    """Return the graph of a serialised model.
+
+    Parameters
+    ----------
+    document : mapping
+        ``class_name`` and ``config``, and what else stands beside them.
+    keras : int
+        2 or 3, the Keras that wrote it.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model has no graph, or its config contradicts itself.
+    """
+    return model.decode(document, DIALECTS[keras])
+
+
+def encode(graph: ModelGraph) -> dict[str, Any]:
+    """Return the serialised form of a graph; for an unchanged graph, what was read."""
+    return model.encode(graph, DIALECTS[graph.keras])
+
+
+def encode_layer(layer: Layer, keras: int) -> dict[str, Any]:
+    """Return the serialised form of one layer, without its calls."""
+    return model.encode_layer(layer, DIALECTS[keras])

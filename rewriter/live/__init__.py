@@ -1,0 +1,98 @@
+"""Live models: what has to be asked of Keras itself, one module for each Keras."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from rewriter.errors import UnsupportedModelError
+from rewriter.graph import Arguments, Layer, ModelGraph
+
+# Live layers, models, variables and tensors: Keras is not imported to name their types.
+Live = Any
+
+
+class LiveKeras(Protocol):
+    """The Keras at run time."""
+
+    keras: int
+
+    def load(self, path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+        """Load a saved model."""
+
+    def save(self, model: Live, path: Path) -> None:
+        """Save a model in the format of the file's ending."""
+
+    def document(self, model: Live) -> dict[str, Any]:
+        """Return the serialised form of a model."""
+
+    def layers(self, model: Live) -> dict[str, Live]:
+        """Return the layers and operations of a model by name, its inputs included."""
+
+    def clone_layer(self, layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
+        """Return a new layer of the same class with this config."""
+
+    def make_layer(self, layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
+        """Return a new layer that has no live one to follow."""
+
+    def input_tensors(self, layer: Live) -> list[Live]:
+        """Return the tensors that an input layer gives."""
+
+    def call_layer(self, layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> list[Live]:
+        """Call a layer on symbolic tensors, by the number of their hole."""
+
+    def make_functional(
+        self, graph: ModelGraph, inputs: Any, outputs: Any, layers: Mapping[str, Live], like: Live
+    ) -> Live:
+        """Return a Functional model of the class of `like`."""
+
+    def make_sequential(self, graph: ModelGraph, layers: Sequence[Live], like: Live) -> Live:
+        """Return a Sequential model of the class of `like`."""
+
+    def own_variables(self, layer: Live) -> list[Live]:
+        """Return the variables of a layer, those of its sublayers not included."""
+
+    def seeds(self, layer: Live) -> list[Live]:
+        """Return the variables that a layer draws its noise from."""
+
+    def sublayers(self, layer: Live) -> list[Live]:
+        """Return the layers that a layer holds."""
+
+    def variables(self, model: Live) -> list[Live]:
+        """Return every variable that belongs to the model's weights and state."""
+
+    def assign(self, variable: Live, value: Live) -> None:
+        """Give a variable the value of another, of the same shape and dtype."""
+
+    def compile_like(self, model: Live, original: Live, scope: Mapping[str, Any]) -> None:
+        """Compile a model as another one is; the optimizer is a new one."""
+
+
+def keras_of(model: Live) -> int:
+    """Tell which Keras a live model is of, without importing either.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The object is no Keras model.
+
+    Examples
+    --------
+    >>> keras_of("a string")
+    Traceback (most recent call last):
+    rewriter.errors.UnsupportedModelError: str is no Keras model; pass a model or a path
+    """
+    for cls in type(model).__mro__:
+        root = cls.__module__.partition(".")[0]
+        if root in ("keras", "tf_keras") and cls.__name__ == "Model":
+            return 3 if root == "keras" else 2
+    raise UnsupportedModelError(
+        f"{type(model).__name__} is no Keras model", fix="pass a model or a path"
+    )
+
+
+def live_keras(keras: int) -> LiveKeras:
+    """Import the Keras of this number, and return what talks to it."""
+    return cast(LiveKeras, importlib.import_module(f"rewriter.live.keras{keras}"))

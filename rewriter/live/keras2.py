@@ -1,0 +1,137 @@
+"""Live models of Keras 2, as tf_keras has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+from tf_keras.src.engine import base_layer_utils
+from tf_keras.src.engine.functional import Functional, connect_ancillary_layers
+from tf_keras.src.saving.serialization_lib import SafeModeScope
+
+import rewriter.layers.keras2 as rewriter_layers
+from rewriter.dialects.keras2 import Constant
+from rewriter.graph import Arguments, Hole, Layer, ModelGraph
+from rewriter.live import Live
+from rewriter.structure import map_leaves
+
+keras = 2
+
+
+def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+    """Load a saved model."""
+    options = {"safe_mode": True} if path.suffix == ".keras" else {}
+    return tf_keras.models.load_model(
+        path, custom_objects=dict(custom_objects), compile=compiled, **options
+    )
+
+
+def save(model: Live, path: Path) -> None:
+    """Save a model in the format of the file's ending."""
+    model.save(path)
+
+
+def document(model: Live) -> dict[str, Any]:
+    """Return the serialised form of a model."""
+    return {
+        "module": type(model).__module__,
+        "class_name": type(model).__name__,
+        "config": model.get_config(),
+        "registered_name": tf_keras.saving.get_registered_name(type(model)),
+    }
+
+
+def layers(model: Live) -> dict[str, Live]:
+    """Return the layers and operations of a model by name, its inputs included."""
+    return {layer.name: layer for layer in sublayers(model)}
+
+
+def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
+    """Return a new layer of the same class with this config."""
+    with tf_keras.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):
+        return type(layer).from_config(dict(config))
+
+
+def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
+    """Return a new layer that has no live one to follow."""
+    module = rewriter_layers if hasattr(rewriter_layers, layer.class_name) else tf_keras.layers
+    with tf_keras.saving.custom_object_scope(dict(scope)):
+        return getattr(module, layer.class_name).from_config(dict(config))
+
+
+def input_tensors(layer: Live) -> list[Live]:
+    """Return the tensors that an input layer gives."""
+    return list(tf.nest.flatten(layer._inbound_nodes[0].outputs))
+
+
+def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> list[Live]:
+    """Call a layer on symbolic tensors, by the number of their hole."""
+
+    def fill(leaf: Any) -> Any:
+        if isinstance(leaf, Hole):
+            return tensors[leaf.index]
+        return leaf.value if isinstance(leaf, Constant) else leaf
+
+    first = map_leaves(fill, arguments.args[0])
+    if not getattr(layer, "_preserve_input_structure_in_config", False):
+        first = base_layer_utils.unnest_if_single_tensor(first)
+    outputs = layer(first, **map_leaves(fill, dict(arguments.kwargs)))
+    return list(tf.nest.flatten(outputs))
+
+
+def make_functional(
+    graph: ModelGraph, inputs: Any, outputs: Any, layers: Mapping[str, Live], like: Live
+) -> Live:
+    """Return a Functional model of the class of `like`."""
+    plain = isinstance(like, tf_keras.Sequential) or not isinstance(like, Functional)
+    cls = tf_keras.Model if plain or type(like) is Functional else type(like)
+    model = cls(inputs=inputs, outputs=outputs, name=graph.name)
+    connect_ancillary_layers(model, dict(layers))
+    return model
+
+
+def make_sequential(graph: ModelGraph, layers: Sequence[Live], like: Live) -> Live:
+    """Return a Sequential model of the class of `like`."""
+    model = type(like)(name=graph.name)
+    for layer in layers:
+        model.add(layer)
+    if not model.built and like.built and like._build_input_shape is not None:
+        model.build(like._build_input_shape)
+    return model
+
+
+def own_variables(layer: Live) -> list[Live]:
+    """Return the variables of a layer, those of its sublayers not included."""
+    return [
+        *getattr(layer, "_trainable_weights", ()),
+        *getattr(layer, "_non_trainable_weights", ()),
+    ]
+
+
+def seeds(layer: Live) -> list[Live]:
+    """Return the variables that a layer draws its noise from."""
+    return []
+
+
+def sublayers(layer: Live) -> list[Live]:
+    """Return the layers that a layer holds."""
+    return list(layer._flatten_layers(recursive=False, include_self=False))
+
+
+def variables(model: Live) -> list[Live]:
+    """Return every variable that belongs to the model's weights and state."""
+    return list(model.weights)
+
+
+def assign(variable: Live, value: Live) -> None:
+    """Give a variable the value of another, of the same shape and dtype."""
+    variable.assign(value)
+
+
+def compile_like(model: Live, original: Live, scope: Mapping[str, Any]) -> None:
+    """Compile a model as another one is; the optimizer is a new one."""
+    with tf_keras.saving.custom_object_scope(dict(scope)):
+        model.compile_from_config(original.get_compile_config())

@@ -1,0 +1,141 @@
+"""Live models of Keras 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras as keras_module
+from keras.src import tree
+from keras.src.models.functional import Functional
+from keras.src.saving import serialization_lib
+from keras.src.saving.serialization_lib import SafeModeScope
+
+import rewriter.layers.keras3 as rewriter_layers
+from rewriter.graph import Arguments, Hole, Layer, ModelGraph
+from rewriter.live import Live
+from rewriter.structure import map_leaves
+
+keras = 3
+
+_HOLE = "\0hole "
+
+
+def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+    """Load a saved model."""
+    return keras_module.models.load_model(
+        path, custom_objects=dict(custom_objects), compile=compiled, safe_mode=True
+    )
+
+
+def save(model: Live, path: Path) -> None:
+    """Save a model in the format of the file's ending."""
+    model.save(path)
+
+
+def document(model: Live) -> dict[str, Any]:
+    """Return the serialised form of a model."""
+    return {
+        "module": type(model).__module__,
+        "class_name": type(model).__name__,
+        "config": model.get_config(),
+        "registered_name": keras_module.saving.get_registered_name(type(model)),
+    }
+
+
+def layers(model: Live) -> dict[str, Live]:
+    """Return the layers and operations of a model by name, its inputs included."""
+    if isinstance(model, Functional):
+        return {operation.name: operation for operation in model.operations}
+    return {layer.name: layer for layer in model._layers}
+
+
+def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
+    """Return a new layer of the same class with this config."""
+    with keras_module.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):
+        return type(layer).from_config(dict(config))
+
+
+def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
+    """Return a new layer that has no live one to follow."""
+    module = rewriter_layers if hasattr(rewriter_layers, layer.class_name) else keras_module.layers
+    with keras_module.saving.custom_object_scope(dict(scope)):
+        return getattr(module, layer.class_name).from_config(dict(config))
+
+
+def input_tensors(layer: Live) -> list[Live]:
+    """Return the tensors that an input layer gives."""
+    return list(layer._inbound_nodes[0].output_tensors)
+
+
+def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> list[Live]:
+    """Call a layer on symbolic tensors, by the number of their hole."""
+
+    def revive(structure: Any) -> Any:
+        marked = map_leaves(
+            lambda leaf: f"{_HOLE}{leaf.index}" if isinstance(leaf, Hole) else leaf, structure
+        )
+        return tree.map_structure(fill, serialization_lib.deserialize_keras_object(marked))
+
+    def fill(leaf: Any) -> Any:
+        marked = isinstance(leaf, str) and leaf.startswith(_HOLE)
+        return tensors[int(leaf[len(_HOLE) :])] if marked else leaf
+
+    outputs = layer(*revive(list(arguments.args)), **revive(dict(arguments.kwargs)))
+    return list(tree.flatten(outputs))
+
+
+def make_functional(
+    graph: ModelGraph, inputs: Any, outputs: Any, layers: Mapping[str, Live], like: Live
+) -> Live:
+    """Return a Functional model of the class of `like`."""
+    if type(like) is Functional or not isinstance(like, Functional):
+        return keras_module.Model(inputs, outputs, name=graph.name)
+    known = ("name", "trainable", "layers", "input_layers", "output_layers")
+    rest = {key: value for key, value in graph.config.items() if key not in known}
+    return type(like)(inputs=inputs, outputs=outputs, name=graph.name, **rest)
+
+
+def make_sequential(graph: ModelGraph, layers: Sequence[Live], like: Live) -> Live:
+    """Return a Sequential model of the class of `like`."""
+    model = type(like)(name=graph.name)
+    for layer in layers:
+        model.add(layer)
+    if not model.built and like.built and graph.config.get("build_input_shape"):
+        model.build(tuple(graph.config["build_input_shape"]))
+    return model
+
+
+def own_variables(layer: Live) -> list[Live]:
+    """Return the variables of a layer, those of its sublayers not included."""
+    return [
+        *getattr(layer, "_trainable_variables", ()),
+        *getattr(layer, "_non_trainable_variables", ()),
+    ]
+
+
+def seeds(layer: Live) -> list[Live]:
+    """Return the variables that a layer draws its noise from."""
+    return [generator.state for generator in getattr(layer, "_seed_generators", ())]
+
+
+def sublayers(layer: Live) -> list[Live]:
+    """Return the layers that a layer holds."""
+    return list(getattr(layer, "_layers", ()))
+
+
+def variables(model: Live) -> list[Live]:
+    """Return every variable that belongs to the model's weights and state."""
+    return list(model.variables)
+
+
+def assign(variable: Live, value: Live) -> None:
+    """Give a variable the value of another, of the same shape and dtype."""
+    variable.assign(value)
+
+
+def compile_like(model: Live, original: Live, scope: Mapping[str, Any]) -> None:
+    """Compile a model as another one is; the optimizer is a new one."""
+    with keras_module.saving.custom_object_scope(dict(scope)):
+        model.compile_from_config(original.get_compile_config())
