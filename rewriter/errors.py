@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rewriter.pipeline import Plan
+
 
 class RewriterError(Exception):
     """Base of every error that this program raises on purpose.
@@ -48,7 +53,15 @@ class GraphError(RewriterError):
 
 
 class PassError(RewriterError):
-    """A pass or an option is unknown or unusable, or a pass left a broken graph."""
+    """A pass or an option is unknown or unusable, or a pass left a broken graph.
+
+    Attributes
+    ----------
+    plan : Plan or None
+        Where a pass broke the graph: the plan of the passes before it.
+    """
+
+    plan: Plan | None = None
 
 
 class RebuildError(RewriterError):

@@ -1,0 +1,1 @@
+"""A plan and a verification, written for people and for programs."""
