@@ -102,6 +102,5 @@ def _from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:
 
 
 def _fixed_features(layer: Layer) -> bool:
-    shape = layer.config.get("noise_shape")
-    return bool(shape) and shape[-1] not in (None, 1)
-
+    shape = layer.config.get("noise_shape") or [None]
+    return shape[-1] not in (None, 1)

@@ -32,10 +32,10 @@ class Call(NamedTuple):
     """One application of a layer to tensors: a node of the graph."""
 
     layer: str
-    index: int = 0
+    number: int = 0
 
     def __str__(self) -> str:
-        return self.layer if self.index == 0 else f"{self.layer} (call {self.index + 1})"
+        return self.layer if self.number == 0 else f"{self.layer} (call {self.number + 1})"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -203,7 +203,7 @@ class ModelGraph:
         if self._sorted is None:
             self._sorted = list(
                 nx.lexicographical_topological_sort(
-                    self.network, key=lambda call: (self._rank[call.layer], call.index)
+                    self.network, key=lambda call: (self._rank[call.layer], call.number)
                 )
             )
         if classes is None:
@@ -237,7 +237,7 @@ class ModelGraph:
         """Return the calls, with the hole, that a tensor goes into."""
         edges = self.network.out_edges(tensor.call, keys=True, data="output")
         found = [(call, hole) for _, call, hole, output in edges if output == tensor.output]
-        return sorted(found, key=lambda item: (self._rank[item[0].layer], item[0].index, item[1]))
+        return sorted(found, key=lambda item: (self._rank[item[0].layer], item[0].number, item[1]))
 
     def is_output(self, call: Call) -> bool:
         """Whether an output of the call is an output of the model."""
@@ -296,7 +296,7 @@ class ModelGraph:
             self._layers[layer.name] = layer
             self._calls[layer.name] = []
         numbers = self._calls[layer.name]
-        call = Call(layer.name, numbers[-1].index + 1 if numbers else 0)
+        call = Call(layer.name, numbers[-1].number + 1 if numbers else 0)
         numbers.append(call)
         if arguments is None:
             arguments = Arguments(args=[Hole(index) for index in range(len(tensors))])
@@ -422,9 +422,7 @@ class ModelGraph:
             self._inserted += 1
             self._rank[call.layer] = (*self._rank[tensor.call.layer], self._inserted)
         self._sorted = None
-        return self._change(
-            Action.MOVE, call, reason, before=before, after=self._position(call)
-        )
+        return self._change(Action.MOVE, call, reason, before=before, after=self._position(call))
 
     def configure(
         self, name: str, changes: Mapping[str, Any], *, reason: str, role: str | None = None

@@ -21,9 +21,7 @@ NOISE = frozenset(
 )
 """Noise layers: the identity at inference, unless pinned on."""
 
-RECURRENT = frozenset(
-    {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
-)
+RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 """Layers that walk over the time axis; `is_recurrent` sees them inside Bidirectional too."""
 
 NOISE_RANK = {"SpatialDropout1D": 3, "SpatialDropout2D": 4, "SpatialDropout3D": 5}

@@ -106,8 +106,8 @@ _TABLE: Sequence[tuple[str, Rule, Rule]] = (
 )
 
 _RULES: Mapping[int, Mapping[str, Rule]] = {
-    keras: {name: row[column] for row in _TABLE for name in row[0].split()}
-    for keras, column in ((2, 1), (3, 2))
+    2: {name: rule for names, rule, _ in _TABLE for name in names.split()},
+    3: {name: rule for names, _, rule in _TABLE for name in names.split()},
 }
 
 # Operators and keras.ops calls of Keras 3 are operations, not layers: they drop the mask.
@@ -223,7 +223,9 @@ def _incoming(graph: ModelGraph, call: Call, masks: Mapping[Tensor, Mask]) -> li
     fillings = graph.fillings(call)
     explicit = graph.arguments(call).kwargs.get("mask")
     given = [leaf.index for leaf in leaves(explicit) if isinstance(leaf, Hole)]
-    incoming = [masks.get(tensor, NO_MASK) for hole, tensor in fillings.items() if hole not in given]
+    incoming = [
+        masks.get(tensor, NO_MASK) for hole, tensor in fillings.items() if hole not in given
+    ]
     if given and incoming:
         incoming[0] = Mask((graph.path_of(fillings[given[0]].call),))
     return incoming
@@ -276,4 +278,3 @@ def _fails(layer: Layer, keras: int, rule: Rule, incoming: Sequence[Mask]) -> bo
 def _joined(masks: Sequence[Mask]) -> Mask:
     sources = dict.fromkeys(source for mask in masks for source in mask.sources)
     return Mask(tuple(sources), all(mask.known for mask in masks))
-

@@ -7,15 +7,15 @@ the original of a layer to the layer, variable by variable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rewriter.dialects import encode_layer
 from rewriter.errors import RebuildError
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, live_keras
-from rewriter.structure import leaves, map_leaves
+from rewriter.structure import map_leaves
 from rewriter.weights import Pair, copy_weights
 
 
@@ -197,8 +197,10 @@ def inner_of(live: Live, role: str) -> Live:
     key, _, number = role.partition("/")
     if number:
         return getattr(live, key)[int(number)]
-    return getattr(live, "forward_layer", None) or live.layer if key == "layer" else (
-        getattr(live, key)
+    return (
+        getattr(live, "forward_layer", None) or live.layer
+        if key == "layer"
+        else (getattr(live, key))
     )
 
 
@@ -206,14 +208,23 @@ def scope_of(live: Live, keras: LiveKeras) -> dict[str, Any]:
     """Return the classes and functions by name that a live layer holds and Keras has not."""
     scope: dict[str, Any] = {}
     for layer in _with_sublayers(live, keras):
-        if _is_foreign(type(layer)):
-            scope[type(layer).__name__] = type(layer)
-        for value in vars(layer).values():
-            for each in value if isinstance(value, list | tuple) else (value,):
-                named = each if callable(each) and hasattr(each, "__name__") else type(each)
-                if _is_foreign(named):
-                    scope.setdefault(named.__name__, named)
+        held = [each for value in vars(layer).values() for each in _flat(value)]
+        scope |= scope_of_values([layer, *held])
     return scope
+
+
+def scope_of_values(values: Iterable[Any]) -> dict[str, Any]:
+    """Return the functions, and the classes of the objects, that Keras has not."""
+    scope: dict[str, Any] = {}
+    for value in values:
+        named = value if callable(value) and hasattr(value, "__name__") else type(value)
+        if _is_foreign(named):
+            scope.setdefault(named.__name__, named)
+    return scope
+
+
+def _flat(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def _is_foreign(named: Any) -> bool:

@@ -51,9 +51,7 @@ def copy_weights(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
     _copy_trainable(keras, pairs)
 
 
-def variable_pairs(
-    keras: LiveKeras, pairs: Sequence[Pair]
-) -> Iterator[tuple[Live, Live, str]]:
+def variable_pairs(keras: LiveKeras, pairs: Sequence[Pair]) -> Iterator[tuple[Live, Live, str]]:
     """Yield each variable of the original, its counterpart, and the layer's path."""
     for pair in pairs:
         if pair.is_model:
@@ -62,9 +60,7 @@ def variable_pairs(
             yield from _layer(keras, pair.old, pair.new, pair.path)
 
 
-def _layer(
-    keras: LiveKeras, old: Live, new: Live, path: str
-) -> Iterator[tuple[Live, Live, str]]:
+def _layer(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Live, Live, str]]:
     yield from _own(keras, old, new, path)
     for below, above in _match(keras.sublayers(old), keras.sublayers(new), path):
         yield from _layer(keras, below, above, f"{path}/{above.name}")

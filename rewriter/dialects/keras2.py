@@ -105,8 +105,10 @@ def envelope(layer: Layer) -> dict[str, Any]:
 def _is_leaf(value: Any) -> bool:
     if not isinstance(value, list | tuple) or len(value) not in (3, 4):
         return False
-    return value[0] == CONSTANT if isinstance(value[0], str) and value[1] == -1 else (
-        is_reference(value)
+    return (
+        value[0] == CONSTANT
+        if isinstance(value[0], str) and value[1] == -1
+        else (is_reference(value))
     )
 
 

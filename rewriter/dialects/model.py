@@ -5,7 +5,7 @@ What differs, how a call and its tensors are written, is the dialect's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -39,7 +39,7 @@ class Dialect(Protocol):
     keras: int
     input_shape_key: str
 
-    def decode_call(self, node: Any, names: Iterable[str]) -> tuple[Arguments, list[Reference]]:
+    def decode_call(self, node: Any, names: Collection[str]) -> tuple[Arguments, list[Reference]]:
         """Return a node's arguments and what goes into its holes, in their order."""
 
     def encode_call(self, arguments: Arguments, references: Mapping[int, Reference]) -> Any:
@@ -262,7 +262,9 @@ class _Encoder:
                 for call in graph.calls()
                 if not graph.layer(call).implicit
             ]
-            return entries if isinstance(graph.config, list) else {**graph.config, "layers": entries}
+            return (
+                entries if isinstance(graph.config, list) else {**graph.config, "layers": entries}
+            )
         numbers = {
             call: layer.first_node + position
             for layer in graph.layers
@@ -354,7 +356,8 @@ def _refuse_equal_names(layers: list[Layer], path: tuple[str, ...]) -> None:
     for layer in layers:
         if layer.name in seen:
             raise UnsupportedModelError(
-                "two layers have this name", where="/".join((*path, layer.name)),
+                "two layers have this name",
+                where="/".join((*path, layer.name)),
                 fix="the config is damaged; save the model again",
             )
         seen.add(layer.name)

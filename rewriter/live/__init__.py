@@ -60,6 +60,9 @@ class LiveKeras(Protocol):
     def sublayers(self, layer: Live) -> list[Live]:
         """Return the layers that a layer holds."""
 
+    def states(self, model: Live) -> list[Live]:
+        """Return the states that stateful layers keep from call to call."""
+
     def variables(self, model: Live) -> list[Live]:
         """Return every variable that belongs to the model's weights and state."""
 
@@ -68,6 +71,15 @@ class LiveKeras(Protocol):
 
     def compile_like(self, model: Live, original: Live, scope: Mapping[str, Any]) -> None:
         """Compile a model as another one is; the optimizer is a new one."""
+
+    def is_compiled(self, model: Live) -> bool:
+        """Whether a model is compiled."""
+
+    def metrics(self, model: Live) -> list[Live]:
+        """Return the metrics that a model was compiled with."""
+
+    def copy_optimizer(self, original: Live, model: Live, counterpart: Mapping[int, Live]) -> None:
+        """Copy the optimizer's state; `counterpart` has the new variable by the old one's id."""
 
 
 def keras_of(model: Live) -> int:

@@ -121,6 +121,17 @@ def sublayers(layer: Live) -> list[Live]:
     return list(layer._flatten_layers(recursive=False, include_self=False))
 
 
+def states(model: Live) -> list[Live]:
+    """Return the states that stateful layers keep from call to call."""
+    return [
+        state
+        for layer in model._flatten_layers()
+        if getattr(layer, "stateful", False)
+        for state in tf.nest.flatten(getattr(layer, "states", None) or [])
+        if isinstance(state, tf.Variable)
+    ]
+
+
 def variables(model: Live) -> list[Live]:
     """Return every variable that belongs to the model's weights and state."""
     return list(model.weights)
@@ -135,3 +146,44 @@ def compile_like(model: Live, original: Live, scope: Mapping[str, Any]) -> None:
     """Compile a model as another one is; the optimizer is a new one."""
     with tf_keras.saving.custom_object_scope(dict(scope)):
         model.compile_from_config(original.get_compile_config())
+
+
+def is_compiled(model: Live) -> bool:
+    """Whether a model is compiled."""
+    return bool(model._is_compiled)
+
+
+def metrics(model: Live) -> list[Live]:
+    """Return the metrics that a model was compiled with."""
+    config = getattr(model, "_compile_config", None)
+    held = config.config if config is not None else {}
+    return [
+        *tf.nest.flatten(held.get("metrics")),
+        *tf.nest.flatten(held.get("weighted_metrics")),
+    ]
+
+
+def copy_optimizer(original: Live, model: Live, counterpart: Mapping[int, Live]) -> None:
+    """Copy the optimizer's state; `counterpart` has the new variable by the old one's id."""
+    old, new = original.optimizer, model.optimizer
+    if not isinstance(old, tf_keras.optimizers.Optimizer):
+        raise TypeError(f"{type(old).__name__} is an optimizer of the old kind")
+    if getattr(old, "_built", False):
+        new.build(model.trainable_variables)
+        copy_slots(old, new, original.trainable_variables, counterpart)
+
+
+def copy_slots(
+    old: Live, new: Live, variables: Sequence[Live], counterpart: Mapping[int, Live]
+) -> None:
+    """Copy an optimizer's variables: single ones by name, slots by the variable they are of."""
+    for name, value in vars(old).items():
+        mine: Any = getattr(new, name, None)
+        if isinstance(value, tf.Variable):
+            mine.assign(value)
+        elif isinstance(value, list) and len(value) == len(variables):
+            for variable in variables:
+                target = counterpart.get(id(variable))
+                slot = value[old._index_dict[old._var_key(variable)]]
+                if isinstance(slot, tf.Variable) and target is not None:
+                    mine[new._index_dict[new._var_key(target)]].assign(slot)

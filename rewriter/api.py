@@ -1,0 +1,221 @@
+"""The public functions: read, plan, rewrite, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewriter.dialects import decode
+from rewriter.errors import RewriterError
+from rewriter.graph import ModelGraph
+from rewriter.live import keras_of, live_keras
+from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
+from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
+from rewriter.saved import ModelFile, check_output
+from rewriter.saved import read as read_file
+
+if TYPE_CHECKING:
+    from rewriter.verification import Verification
+
+Model = Any
+"""A live Keras model, or the path of a saved one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a rewrite gave.
+
+    Parameters
+    ----------
+    model : live model
+        The rewritten model.
+    plan : Plan
+        What was changed, and why.
+    verification : Verification or None
+        What was measured; None where that was not wanted.
+    output : Path or None
+        The file that was written.
+    """
+
+    model: Any
+    plan: Plan
+    verification: Verification | None
+    output: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plan, verification and output as plain data."""
+        measured = None if self.verification is None else self.verification.to_json()
+        output = None if self.output is None else str(self.output)
+        return {**self.plan.to_json(), "verification": measured, "output": output}
+
+
+def read(model: Model) -> ModelGraph:
+    """Return the graph of a model.
+
+    Parameters
+    ----------
+    model : live model, str or Path
+        A file is read without TensorFlow, and nothing in it is run.
+
+    Raises
+    ------
+    ModelReadError
+        The file is no model.
+    UnsupportedModelError
+        The model has no graph.
+    """
+    if isinstance(model, str | Path):
+        return _file_graph(read_file(model))
+    return _live_graph(model)
+
+
+def plan(model: Model, passes: Sequence[Pass | type[Pass] | str]) -> Plan:
+    """Return what passes would do to a model, which is not changed.
+
+    Parameters
+    ----------
+    model : live model, str or Path
+        A file is read without TensorFlow, and nothing in it is run.
+    passes : sequence of Pass or str
+        As objects, or as on the command line.
+
+    Raises
+    ------
+    RewriterError
+        The model cannot be read, or a pass is unknown.
+    """
+    return make_plan(read(model), passes, _shown(model))
+
+
+def rewrite(
+    model: Model,
+    passes: Sequence[Pass | type[Pass] | str],
+    *,
+    output: str | Path | None = None,
+    verify: bool = True,
+    data: Any = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    force: bool = False,
+    progress: Step | None = None,
+) -> Result:
+    """Rewrite a model: plan, rebuild, copy the weights, verify, write.
+
+    Parameters
+    ----------
+    model : live model, str or Path
+        Is not changed, unless `output` names its file and `force` is set.
+    passes : sequence of Pass or str
+        As objects, or as on the command line.
+    output : str or Path, optional
+        Where to write the rewritten model, in the format that the ending names.
+    verify : bool
+        Whether to measure the guarantee; if it does not hold, nothing is written.
+    data : mapping of str to array, optional
+        Inputs to verify with, besides those that are made.
+    custom_objects : mapping of str to class or function, optional
+        What a saved model needs to be loaded.
+    force : bool
+        Whether an output that exists is replaced.
+    progress : callable, optional
+        Given what is being done, in words, returns a context that lasts as long.
+
+    Raises
+    ------
+    VerificationError
+        The rewritten model does not keep the plan's guarantee.
+    RewriterError
+        The model cannot be read, rewritten or written.
+    """
+    step = progress or (lambda words: nullcontext())
+    file = read_file(model) if isinstance(model, str | Path) else None
+    target = None if output is None else Path(output)
+    if target is not None:
+        check_output(target, None if file is None else file.path, force)
+    graph = _live_graph(model) if file is None else _file_graph(file)
+    planned = make_plan(graph, passes, _shown(model))
+    objects = dict(custom_objects or {})
+    with step("loading the model"):
+        loaded = Loaded(model) if file is None else load(file, objects)
+    new, planned, verification = carry_out(
+        planned,
+        loaded.model,
+        step,
+        verify=verify,
+        data=data,
+        custom_objects=objects,
+        compiled=loaded.compiled,
+    )
+    planned = replace(planned, notes=(*loaded.notes, *planned.notes))
+    if target is not None:
+        with step(f"writing {target}"):
+            write(new, planned.keras, target, file, compiled=loaded.compiled)
+    return Result(new, planned, verification, target)
+
+
+def verify(
+    before: Model,
+    after: Model,
+    *,
+    guarantee: Guarantee | str = Guarantee.SAME,
+    tolerance: float = 0.0,
+    data: Any = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Verification:
+    """Measure whether one model gives the same outputs as another.
+
+    Parameters
+    ----------
+    before, after : live model, str or Path
+        Two models of the same Keras, with the same inputs.
+    guarantee : Guarantee or str
+        What to measure.
+    tolerance : float
+        How far outputs may differ, in their units; 0 is to the bit.
+    data : mapping of str to array, optional
+        Inputs, besides those that are made.
+    custom_objects : mapping of str to class or function, optional
+        What saved models need to be loaded.
+    """
+    from rewriter.verification import Subject, verify_models
+
+    graphs = [read(before), read(after)]
+    if graphs[0].keras != graphs[1].keras:
+        raise RewriterError(
+            f"the models are of different Keras, {graphs[0].keras} and {graphs[1].keras}",
+            fix="give two models of the same one",
+        )
+    models = [_live(each, custom_objects) for each in (before, after)]
+    return verify_models(
+        Subject(graphs[0], models[0]),
+        Subject(graphs[1], models[1]),
+        guarantee=Guarantee(guarantee),
+        tolerance=tolerance,
+        data=data,
+    )
+
+
+def _file_graph(file: ModelFile) -> ModelGraph:
+    try:
+        return decode(file.document, file.keras)
+    except RewriterError as error:
+        where = f"{file.path}: {error.where}" if error.where else str(file.path)
+        raise type(error)(error.what, where=where, fix=error.fix) from error
+
+
+def _live_graph(model: Any) -> ModelGraph:
+    require_tensorflow_backend()
+    keras = keras_of(model)
+    return decode(live_keras(keras).document(model), keras)
+
+
+def _live(model: Model, custom_objects: Mapping[str, Any] | None) -> Any:
+    if isinstance(model, str | Path):
+        return load(read_file(model), dict(custom_objects or {})).model
+    return model
+
+
+def _shown(model: Model) -> str:
+    return str(model) if isinstance(model, str | Path) else str(model.name)

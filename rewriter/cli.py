@@ -1,0 +1,199 @@
+"""The command line: every command is a few lines over the public names."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewriter import console
+from rewriter.errors import RewriterError
+
+app = typer.Typer(
+    name="rewriter",
+    help="Rewrite trained Keras models, and check that the outputs are kept.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(str, Enum):
+    """How a result is written to standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.")]
+PassOption = Annotated[
+    list[str],
+    typer.Option(
+        "-p", "--pass", metavar="PASS[:option=value,...]", help="A pass; may be repeated."
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result.")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="INPUTS.npz", help="Inputs to verify with, by input name."),
+]
+CustomOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--custom",
+        metavar="MODULE[:NAME]",
+        help="A module (or file.py) with the model's own layers and functions; may be repeated.",
+    ),
+]
+
+
+@app.command()
+def rewrite(  # noqa: PLR0913
+    model: ModelArgument,
+    passes: PassOption,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Where to write.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="With --dry-run: exit with 1 if there are changes.")
+    ] = False,
+    format: FormatOption = Format.TEXT,
+    data: DataOption = None,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Measure the guarantee.")
+    ] = True,
+    custom: CustomOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+) -> None:
+    """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
+    from rewriter import api
+    from rewriter.rewriting import require_tensorflow_backend
+    from rewriter.saved import check_output
+
+    if output is None and not dry_run:
+        raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
+    if not dry_run and output is not None:
+        check_output(output, Path(model), force)
+    plan = api.plan(model, passes)
+    if dry_run:
+        _show(plan, format)
+        raise typer.Exit(1 if exit_code and plan.changes else 0)
+    if format is Format.TEXT:
+        print(plan, end="\n\n", flush=True)
+    require_tensorflow_backend()
+    inputs = _inputs(data)
+    with console.progress("starting TensorFlow"):
+        console.start_tensorflow()
+    result = api.rewrite(
+        model,
+        passes,
+        output=output,
+        verify=verify,
+        data=inputs,
+        custom_objects=_custom_objects(custom or []),
+        force=force,
+        progress=console.progress,
+    )
+    if format is Format.JSON:
+        _show(result, format)
+        return
+    for note in result.plan.notes[: len(result.plan.notes) - len(plan.notes)]:
+        print(f"note: {note.layer}: {note.reason}")
+    print(result.verification or "not verified: --no-verify was given")
+    print(f"wrote {result.output}")
+
+
+@app.command()
+def verify(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The original.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The rewritten model.")],
+    guarantee: Annotated[str, typer.Option(help="What to measure.")] = "same",
+    tolerance: Annotated[float, typer.Option(help="How far outputs may differ.")] = 0.0,
+    data: DataOption = None,
+    custom: CustomOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Measure whether two saved models give the same outputs."""
+    from rewriter import api
+    from rewriter.rewriting import require_tensorflow_backend
+
+    require_tensorflow_backend()
+    inputs = _inputs(data)
+    with console.progress("starting TensorFlow"):
+        console.start_tensorflow()
+    with console.progress("verifying the outputs"):
+        verification = api.verify(
+            before,
+            after,
+            guarantee=guarantee,
+            tolerance=tolerance,
+            data=inputs,
+            custom_objects=_custom_objects(custom or []),
+        )
+    _show(verification, format)
+    raise typer.Exit(0 if verification.ok else 1)
+
+
+@app.command()
+def passes(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A pass.")] = None,
+) -> None:
+    """List the passes, or tell what one does and what options it takes."""
+    from rewriter.pipeline import load_pass, registered_passes
+    from rewriter.report.passes import pass_text, passes_text
+
+    if name is None:
+        print(passes_text([load_pass(known) for known in registered_passes()]))
+    else:
+        print(pass_text(load_pass(name)))
+
+
+def _show(result: Any, format: Format) -> None:
+    print(json.dumps(result.to_json(), indent=2, default=str) if format is Format.JSON else result)
+
+
+def _inputs(path: Path | None) -> dict[str, Any] | None:
+    """Return the arrays of an .npz file by name."""
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise RewriterError(
+            f"no arrays can be read: {error}",
+            where=str(path),
+            fix="make the file with numpy.savez(path, input_name=array)",
+        ) from error
+
+
+def _custom_objects(modules: list[str]) -> dict[str, Any]:
+    from rewriter.custom import custom_objects
+
+    return custom_objects(modules)
+
+
+def main() -> None:
+    """Run the command line; every failure is one line on standard error."""
+    try:
+        code = app(standalone_mode=False)
+    except RewriterError as problem:
+        console.error(str(problem))
+        code = problem.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as problem:
+        # typer has click inside or beside it, by version: its usage errors are told by their form
+        if not hasattr(problem, "format_message"):
+            raise
+        console.error(f"{problem.format_message()} See 'rewriter --help'.")
+        code = 2
+    sys.stdout.flush()
+    sys.exit(code if isinstance(code, int) else 0)

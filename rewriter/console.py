@@ -1,0 +1,87 @@
+"""What the command line shows while it works, on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+PATIENCE = 1.0
+"""Seconds that something takes before it is told."""
+
+
+def error(words: str) -> None:
+    """Write one line to standard error."""
+    print(f"error: {' '.join(words.split())}", file=sys.stderr)
+
+
+@contextmanager
+def progress(words: str) -> Iterator[None]:
+    """Tell what is being done, if it takes longer than a second."""
+    shown: list[Any] = []
+
+    def show() -> None:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            status = Console(stderr=True).status(f"{words} ...")
+            status.start()
+            shown.append(status)
+        else:
+            print(f"{words} ...", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(PATIENCE, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for status in shown:
+            status.stop()
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow without the lines that it writes about itself.
+
+    It writes them to the file descriptor, past Python; if the import fails they are shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.showwarning = _warning
+    with _descriptor_kept(2):
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        from absl import logging
+
+        logging.set_verbosity(logging.ERROR)
+        tf.constant(0)
+
+
+@contextmanager
+def _descriptor_kept(number: int) -> Iterator[None]:
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        saved = os.dup(number)
+        os.dup2(kept.fileno(), number)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, number)
+            kept.seek(0)
+            os.write(number, kept.read())
+            raise
+        finally:
+            os.dup2(saved, number)
+            os.close(saved)
+
+
+def _warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if not issubclass(category, DeprecationWarning):
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)

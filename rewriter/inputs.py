@@ -1,0 +1,294 @@
+"""Inputs for a model, made from its graph: shapes, ids within the vocabulary, padding.
+
+What is made depends on the graph and the seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rewriter.errors import RewriterError
+from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.kinds import NOISE
+from rewriter.structure import leaves
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = tuple[NDArray[Any], ...]
+
+# Layers and operations that hand on the values that they get, if in another order or shape.
+_HANDING_ON = NOISE | {
+    "InputLayer",
+    "Identity",
+    "Masking",
+    "Reshape",
+    "Flatten",
+    "Permute",
+    "RepeatVector",
+    "Cropping1D",
+    "Concatenate",
+    "ActivityRegularization",
+    "SlicingOpLambda",
+    "GetItem",
+    "Cast",
+    "ExpandDims",
+    "Squeeze",
+}
+
+# Without an Embedding to tell how many ids there are, these two are always safe.
+_UNTOLD_IDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What one input of a model takes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the input layer.
+    shape : tuple of int or None
+        The batch axis included; None is free.
+    dtype : str
+        As in the config.
+    ids : int, optional
+        The number of ids, index 0 included, if the input feeds an Embedding.
+    padding : float, optional
+        The value that a mask of the model hides.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    ids: int | None
+    padding: float | None
+
+    @property
+    def batch(self) -> int | None:
+        """The batch size, if the model fixes it."""
+        return self.shape[0]
+
+    @property
+    def free(self) -> bool:
+        """Whether an axis behind the batch axis is free."""
+        return None in self.shape[1:]
+
+    @property
+    def time(self) -> int | None:
+        """The number of steps, if the model fixes it."""
+        return self.shape[1] if len(self.shape) > 1 else None
+
+
+def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[InputSpec]:
+    """Return what the inputs of a model take, in the order of its inputs.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The model.
+    masked : ModelGraph, optional
+        The model whose masks tell what padding is; by default the same.
+
+    Raises
+    ------
+    RewriterError
+        The shape of an input is not in the config: the model was never built.
+    """
+    padding = [_padding(masked or graph, tensor) for tensor in leaves((masked or graph).inputs)]
+    specs = []
+    for tensor, value in zip(leaves(graph.inputs), padding, strict=True):
+        layer = graph.layer(tensor.call)
+        shape = _shape(layer)
+        if shape is None:
+            raise RewriterError(
+                "the shape of the input is not known: the model was never built",
+                where=graph.path_of(tensor.call),
+                fix="call the model on data once before it is saved or rewritten",
+            )
+        dtype = layer.config.get("dtype") or "float32"
+        ids = min(_vocabularies(graph, tensor), default=None)
+        specs.append(InputSpec(layer.name, shape, _dtype_name(dtype), ids, value))
+    return specs
+
+
+def make_inputs(
+    specs: Sequence[InputSpec], batch: int, length: int, seed: int, *, zeros: bool
+) -> Arrays:
+    """Return one array for each input.
+
+    Parameters
+    ----------
+    specs : sequence of InputSpec
+        What the inputs take.
+    batch, length : int
+        Sizes of the axes that are free.
+    seed : int
+        Of the random numbers.
+    zeros : bool
+        Whether ids include 0, which is padding where a mask is used.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    return tuple(_array(spec, _sized(spec, batch, length), random, zeros=zeros) for spec in specs)
+
+
+def padded(
+    spec: InputSpec, array: NDArray[Any], steps: int, *, front: bool, keep_length: bool
+) -> NDArray[Any]:
+    """Return sequences with `steps` steps of padding, in front or behind.
+
+    With `keep_length`, the padding takes the place of that many steps at the end.
+    """
+    import numpy as np
+
+    if spec.padding is None:
+        return array
+    kept = array[:, : array.shape[1] - steps] if keep_length else array
+    width = [(0, 0)] * array.ndim
+    width[1] = (steps, 0) if front else (0, steps)
+    return np.pad(kept, width, constant_values=spec.padding)
+
+
+def has_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return for each sequence of a batch whether it has a step of padding."""
+    import numpy as np
+
+    if spec.padding is None or array.ndim < 2:
+        return np.zeros(len(array), bool)
+    steps = array == spec.padding
+    while steps.ndim > 2:
+        steps = steps.all(-1)
+    return np.asarray(steps.any(1))
+
+
+def given_inputs(specs: Sequence[InputSpec], data: Any, where: str = "data") -> Arrays:
+    """Return the user's arrays in the order of the model's inputs.
+
+    Parameters
+    ----------
+    specs : sequence of InputSpec
+        What the inputs take.
+    data : mapping of str to array, array, or sequence of arrays
+        By the names of the inputs; one array needs no name.
+    where : str
+        What to name in an error.
+    """
+    import numpy as np
+
+    names = [spec.name for spec in specs]
+    if isinstance(data, Mapping):
+        by_name = dict(data)
+        if len(specs) == 1 and len(by_name) == 1:
+            by_name = {names[0]: next(iter(by_name.values()))}
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise RewriterError(
+                f"no array for input {missing[0]!r}; there are {', '.join(map(repr, by_name))}",
+                where=where,
+                fix=f"name the arrays {', '.join(map(repr, names))}",
+            )
+        arrays = [np.asarray(by_name[name]) for name in names]
+    else:
+        arrays = [np.asarray(each) for each in ([data] if len(specs) == 1 else data)]
+    for spec, array in zip(specs, arrays, strict=True):
+        fits = array.ndim == len(spec.shape) and all(
+            size in (None, have) for size, have in zip(spec.shape[1:], array.shape[1:], strict=True)
+        )
+        if not fits or not len(array):
+            raise RewriterError(
+                f"the array for input {spec.name!r} has shape {array.shape}, "
+                f"the model takes {spec.shape}",
+                where=where,
+            )
+    return tuple(arrays)
+
+
+def _sized(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
+    first = batch if spec.shape[0] is None else spec.shape[0]
+    return (first, *(length if size is None else size for size in spec.shape[1:]))
+
+
+def _array(
+    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, *, zeros: bool
+) -> NDArray[Any]:
+    import numpy as np
+
+    if spec.dtype == "string":
+        words = np.array(["", "a", "the model", "wörd", "1"])
+        return words[random.integers(0, len(words), shape)]
+    if spec.dtype == "bool":
+        return random.integers(0, 2, shape).astype(bool)
+    whole = np.issubdtype(np.dtype("float32" if "float" in spec.dtype else spec.dtype), np.integer)
+    kind = "float32" if spec.dtype == "bfloat16" else spec.dtype
+    if spec.ids is not None or whole:
+        high = spec.ids or _UNTOLD_IDS
+        return random.integers(0 if zeros else min(1, high - 1), high, shape).astype(kind)
+    values = random.standard_normal(shape)
+    if zeros and spec.padding is not None and len(shape) == 3:
+        values[random.random(shape[:2]) < 0.25] = spec.padding
+    return values.astype(kind)
+
+
+def _shape(layer: Layer) -> tuple[int | None, ...] | None:
+    for key in ("batch_shape", "batch_input_shape"):
+        shape = layer.config.get(key)
+        if isinstance(shape, list | tuple):
+            return tuple(shape)
+    return None
+
+
+def _dtype_name(dtype: Any) -> str:
+    if isinstance(dtype, Mapping):
+        dtype = dtype.get("config", {}).get("name", "float32")
+    return str(dtype)
+
+
+def _reached(graph: ModelGraph, tensor: Tensor) -> Iterator[Layer]:
+    """Yield the layers that get a tensor's values as they are."""
+    pending, seen = [(graph, tensor)], set()
+    while pending:
+        place, current = pending.pop()
+        for call, hole in place.consumers(current):
+            if (id(place), call) in seen:
+                continue
+            seen.add((id(place), call))
+            layer = place.layer(call)
+            if layer.graph is not None:
+                entrances = list(leaves(layer.graph.inputs))
+                if hole < len(entrances):
+                    pending.append((layer.graph, entrances[hole]))
+                continue
+            yield from layer.walk()
+            if layer.class_name in _HANDING_ON or _is_cast(layer):
+                pending.append((place, Tensor(call)))
+
+
+def _is_cast(layer: Layer) -> bool:
+    return layer.class_name == "TFOpLambda" and layer.config.get("function") in (
+        "cast",
+        "reshape",
+        "expand_dims",
+        "squeeze",
+        "identity",
+    )
+
+
+def _vocabularies(graph: ModelGraph, tensor: Tensor) -> Iterator[int]:
+    for layer in _reached(graph, tensor):
+        size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}.get(layer.class_name)
+        if size is not None and layer.config.get(size):
+            yield int(layer.config[size])
+
+
+def _padding(graph: ModelGraph, tensor: Tensor) -> float | None:
+    for layer in _reached(graph, tensor):
+        if layer.class_name == "Embedding" and layer.config.get("mask_zero"):
+            return 0.0
+        if layer.class_name == "Masking":
+            return float(layer.config.get("mask_value", 0.0))
+    return None

@@ -1,0 +1,553 @@
+"""A plan's guarantee, measured: the same inputs through the original and the rewritten model.
+
+Both are run eagerly and in one compiled function that takes every batch size and length, for
+there are faults that only one of the two shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rewriter.errors import RewriterError
+from rewriter.graph import Call, ModelGraph
+from rewriter.inputs import (
+    InputSpec,
+    given_inputs,
+    has_padding,
+    input_specs,
+    make_inputs,
+    padded,
+)
+from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.pipeline import Guarantee
+from rewriter.structure import leaves, map_leaves
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Arrays = tuple[NDArray[Any], ...]
+    Run = Callable[[Arrays], list[NDArray[Any]]]
+
+BATCHES = (1, 2, 3, 7)
+LENGTHS = (7, 9, 5)
+LONGER_LENGTHS = (40, 33, 48)
+"""Tried where the original takes none of `LENGTHS`: a convolution may need more steps."""
+
+PADDING_STEPS = 4
+GIVEN_ROWS = 256
+"""So many rows of the user's data are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input, run through both models.
+
+    Parameters
+    ----------
+    inputs : str
+        What it was: ``made``, ``made, with zeros``, ``data``.
+    batch : int
+        Its batch size.
+    length : int or None
+        Size of its free axes, if there are any.
+    mode : str
+        ``eager`` or ``compiled``.
+    outcome : str
+        ``equal`` (to the bit), ``within`` the tolerance, ``padded`` (may differ), ``differs``,
+        ``left out`` (the original fails on it).
+    difference : float or None
+        The greatest difference of an output, in its units; of the sequences without padding
+        alone, where padding may change them.
+    detail : str
+        Why it was left out, or what differs.
+    """
+
+    inputs: str
+    batch: int
+    length: int | None
+    mode: str
+    outcome: str
+    difference: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """What padding does to the outputs.
+
+    Parameters
+    ----------
+    sequences, changed : int
+        Padded sequences that were tried, and those whose outputs the rewrite changed.
+    classes : int
+        Those whose greatest output is another one afterwards.
+    difference : float
+        The greatest change among them.
+    before, after : mapping of str to float
+        The sensitivity of both models: how far outputs move when the same sequences get
+        more padding, ``in front`` and ``behind``; or, where the length is fixed, when the
+        padding stands ``in front, not behind``.
+    """
+
+    sequences: int
+    changed: int
+    classes: int
+    difference: float
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain data."""
+        return {
+            "sequences": self.sequences,
+            "changed": self.changed,
+            "classes_changed": self.classes,
+            "max_difference": self.difference,
+            "sensitivity_before": dict(self.before),
+            "sensitivity_after": dict(self.after),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The measured evidence for a guarantee.
+
+    Parameters
+    ----------
+    ok : bool
+        Whether the guarantee holds on every input that was tried.
+    guarantee : Guarantee
+        What was promised.
+    tolerance : float
+        How far outputs may differ that must be the same; 0 is to the bit.
+    max_difference : float
+        The greatest difference where the outputs must be the same.
+    cases : tuple of Case
+        Every input.
+    padding : Padding or None
+        Where the guarantee speaks of padding.
+    where : str
+        Where the outputs first differ, if they do.
+    """
+
+    ok: bool
+    guarantee: Guarantee
+    tolerance: float
+    max_difference: float
+    cases: tuple[Case, ...]
+    padding: Padding | None = None
+    where: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verification as plain data."""
+        return {
+            "ok": self.ok,
+            "guarantee": self.guarantee.value,
+            "tolerance": self.tolerance,
+            "max_difference": self.max_difference,
+            "where": self.where,
+            "cases": [
+                {
+                    "inputs": case.inputs,
+                    "batch": case.batch,
+                    "length": case.length,
+                    "mode": case.mode,
+                    "outcome": case.outcome,
+                    "difference": case.difference,
+                    "detail": case.detail,
+                }
+                for case in self.cases
+            ],
+            "padding": None if self.padding is None else self.padding.to_json(),
+        }
+
+    def __str__(self) -> str:
+        """Return the verification in a few lines."""
+        from rewriter.report.text import verification_text
+
+        return verification_text(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A live model and its graph."""
+
+    graph: ModelGraph
+    model: Live
+
+
+def verify_models(
+    before: Subject,
+    after: Subject,
+    *,
+    guarantee: Guarantee = Guarantee.SAME,
+    tolerance: float = 0.0,
+    data: Any = None,
+) -> Verification:
+    """Measure whether a rewritten model keeps a guarantee.
+
+    Parameters
+    ----------
+    before, after : Subject
+        The original and the rewritten model; neither is changed.
+    guarantee : Guarantee
+        What was promised.
+    tolerance : float
+        How far outputs may differ that must be the same.
+    data : mapping of str to array, optional
+        Inputs of the user's, besides those that are made.
+
+    Raises
+    ------
+    RewriterError
+        The original fails on every input.
+    """
+    keras = live_keras(before.graph.keras)
+    with _states_kept(keras, before.model), _states_kept(keras, after.model):
+        return _verify(keras, before, after, guarantee, tolerance, data)
+
+
+@contextmanager
+def _states_kept(keras: LiveKeras, model: Live) -> Iterator[None]:
+    """Give the states of stateful layers back as they were."""
+    kept = [(variable, variable.numpy()) for variable in keras.states(model)]
+    try:
+        yield
+    finally:
+        for variable, value in kept:
+            variable.assign(value)
+
+
+def _verify(
+    keras: LiveKeras,
+    before: Subject,
+    after: Subject,
+    guarantee: Guarantee,
+    tolerance: float,
+    data: Any,
+) -> Verification:
+    specs = input_specs(before.graph, after.graph)
+    pairs = {
+        mode: (
+            _runner(keras, before, specs, compiled=compiled),
+            _runner(keras, after, specs, compiled=compiled),
+        )
+        for mode, compiled in (("eager", False), ("compiled", True))
+    }
+    comparison = _Comparison(specs, guarantee, tolerance)
+    lengths = _lengths(specs, pairs["eager"][0])
+    for label, batch, length, arrays in _tries(specs, lengths, data):
+        for mode, (old, new) in pairs.items():
+            comparison.case(label, batch, length, mode, arrays, old, new)
+    padding = None
+    if guarantee is Guarantee.SAME_WHERE_UNPADDED:
+        padding = comparison.padding(*pairs["eager"], lengths)
+    if all(case.outcome == "left out" for case in comparison.cases):
+        detail = comparison.cases[0].detail if comparison.cases else "there are none"
+        raise RewriterError(
+            f"the original fails on every input that was tried: {detail}",
+            where=before.graph.name,
+            fix="give inputs that it takes with --data, or leave the verification out",
+        )
+    where = ""
+    if comparison.first_failure is not None:
+        where = _first_difference(keras, before, after, comparison)
+    return Verification(
+        comparison.first_failure is None,
+        guarantee,
+        tolerance,
+        comparison.max_difference,
+        tuple(comparison.cases),
+        padding,
+        where,
+    )
+
+
+@dataclass(slots=True)
+class _Comparison:
+    specs: Sequence[InputSpec]
+    guarantee: Guarantee
+    tolerance: float
+    cases: list[Case] = field(default_factory=list)
+    max_difference: float = 0.0
+    first_failure: Arrays | None = None
+    padded_sequences: int = 0
+    changed: int = 0
+    classes: int = 0
+    padded_difference: float = 0.0
+
+    def case(
+        self,
+        label: str,
+        batch: int,
+        length: int | None,
+        mode: str,
+        arrays: Arrays,
+        old: Run,
+        new: Run,
+    ) -> None:
+        """Run one input through both models, and keep what came of it."""
+        try:
+            expected = old(arrays)
+        except Exception as error:
+            detail = str(error).strip().splitlines()[0][:200] if str(error) else repr(error)
+            self.cases.append(Case(label, batch, length, mode, "left out", None, detail))
+            return
+        outcome, difference, detail = self.judge(arrays, expected, new)
+        self.cases.append(Case(label, batch, length, mode, outcome, difference, detail))
+        if outcome == "differs" and self.first_failure is None:
+            self.first_failure = arrays
+
+    def judge(
+        self, arrays: Arrays, expected: list[NDArray[Any]], new: Run
+    ) -> tuple[str, float | None, str]:
+        """Return outcome, difference and detail of one input."""
+        try:
+            actual = new(arrays)
+        except Exception as error:
+            return "differs", None, f"the rewritten model fails: {str(error).splitlines()[0][:200]}"
+        if [one.shape for one in expected] != [one.shape for one in actual]:
+            shapes = ", ".join(str(one.shape) for one in actual)
+            return "differs", None, f"the rewritten model's outputs have the shapes {shapes}"
+        kept = self.kept(arrays)
+        if kept is not None:
+            self.count_padded(expected, actual, ~kept)
+            expected = [one[kept] for one in expected]
+            actual = [one[kept] for one in actual]
+            if not kept.any():
+                return "padded", None, ""
+        difference = max(map(_difference, expected, actual), default=0.0)
+        self.max_difference = max(self.max_difference, difference)
+        if difference == 0.0:
+            return "equal", 0.0, ""
+        if difference <= self.tolerance:
+            return "within", difference, ""
+        return "differs", difference, f"an output differs by {difference:.3g}"
+
+    def kept(self, arrays: Arrays) -> NDArray[Any] | None:
+        """Return which sequences the guarantee speaks of; None for all."""
+        if self.guarantee is not Guarantee.SAME_WHERE_UNPADDED:
+            return None
+        flags = [has_padding(spec, one) for spec, one in zip(self.specs, arrays, strict=True)]
+        return ~sum(flags[1:], start=flags[0])
+
+    def count_padded(
+        self, expected: list[NDArray[Any]], actual: list[NDArray[Any]], which: NDArray[Any]
+    ) -> None:
+        """Count the padded sequences whose outputs the rewrite changed."""
+        import numpy as np
+
+        for row in np.flatnonzero(which):
+            gaps = [_difference(a[row], b[row]) for a, b in zip(expected, actual, strict=True)]
+            self.padded_sequences += 1
+            self.changed += max(gaps) > 0
+            self.padded_difference = max(self.padded_difference, *gaps)
+            tops = zip(expected, actual, strict=True)
+            self.classes += any(
+                a[row].size > 1 and np.argmax(a[row]) != np.argmax(b[row]) for a, b in tops
+            )
+
+    def padding(self, old: Run, new: Run, lengths: Sequence[int | None]) -> Padding:
+        """Measure how far padding moves the outputs of both models."""
+        before = _sensitivity(self.specs, old, lengths)
+        after = _sensitivity(self.specs, new, lengths)
+        return Padding(
+            self.padded_sequences,
+            self.changed,
+            self.classes,
+            self.padded_difference,
+            before,
+            after,
+        )
+
+
+def _tries(
+    specs: Sequence[InputSpec], lengths: Sequence[int | None], data: Any
+) -> Iterator[tuple[str, int, int | None, Arrays]]:
+    """Yield inputs with what to call them; ids with and without zeros."""
+    fixed = next((spec.batch for spec in specs if spec.batch is not None), None)
+    batches = BATCHES if fixed is None else (fixed,) * len(set(lengths))
+    both = any(spec.ids is not None or spec.padding is not None for spec in specs)
+    for number, batch in enumerate(batches):
+        length = lengths[number % len(lengths)]
+        for zeros in (False, True) if both else (True,):
+            label = "made, with zeros" if both and zeros else "made"
+            arrays = make_inputs(specs, batch, length or 1, seed=number, zeros=zeros)
+            yield label, batch, length, arrays
+    if data is not None:
+        arrays = given_inputs(specs, data)
+        rows = fixed or GIVEN_ROWS
+        arrays = tuple(one[:rows] for one in arrays)
+        if fixed is None or all(len(one) == fixed for one in arrays):
+            yield "data", len(arrays[0]), None, arrays
+
+
+def _lengths(specs: Sequence[InputSpec], run: Run) -> Sequence[int | None]:
+    """Return the sizes for free axes: those of the first list of which the original takes one."""
+    if not any(spec.free for spec in specs):
+        return (None,)
+    batch = next((spec.batch for spec in specs if spec.batch is not None), 1)
+    for lengths in (LENGTHS, LONGER_LENGTHS):
+        for length in lengths:
+            try:
+                run(make_inputs(specs, batch, length, seed=0, zeros=False))
+            except Exception:
+                continue
+            return lengths
+    return LENGTHS
+
+
+def _sensitivity(
+    specs: Sequence[InputSpec], run: Run, lengths: Sequence[int | None]
+) -> dict[str, float]:
+    """Return how far outputs move when the same sequences get padding elsewhere."""
+    batch = next((spec.batch for spec in specs if spec.batch is not None), 6)
+    masked = [spec for spec in specs if spec.padding is not None]
+    if not masked:
+        return {}
+    steps = min([PADDING_STEPS, *((spec.time or 8) // 2 for spec in masked)])
+    fixed = any(spec.time is not None for spec in masked)
+    base = make_inputs(specs, batch, lengths[0] or 8, seed=0, zeros=False)
+
+    def outputs(*, front: bool) -> list[NDArray[Any]]:
+        return run(
+            tuple(
+                padded(spec, one, steps, front=front, keep_length=fixed)
+                for spec, one in zip(specs, base, strict=True)
+            )
+        )
+
+    try:
+        if fixed:
+            pairs = zip(outputs(front=True), outputs(front=False), strict=True)
+            return {"in front, not behind": max(_aligned(a, b, steps) for a, b in pairs)}
+        plain = run(base)
+        found = {}
+        for name, front in (("in front", True), ("behind", False)):
+            pairs = zip(outputs(front=front), plain, strict=True)
+            found[name] = max(_without_padding(a, b, steps, front=front) for a, b in pairs)
+        return found
+    except Exception:
+        return {}
+
+
+def _without_padding(
+    padded_output: NDArray[Any], plain: NDArray[Any], steps: int, *, front: bool
+) -> float:
+    """Return the difference, the steps of the padding left out of an output with steps."""
+    if padded_output.shape != plain.shape:
+        length = plain.shape[1]
+        padded_output = padded_output[:, steps:] if front else padded_output[:, :length]
+    return _difference(padded_output, plain)
+
+
+def _aligned(front: NDArray[Any], behind: NDArray[Any], steps: int) -> float:
+    if front.ndim > 2:
+        front, behind = front[:, steps:], behind[:, : behind.shape[1] - steps]
+    return _difference(front, behind)
+
+
+def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the greatest difference; NaN equals NaN, and infinity itself."""
+    import numpy as np
+
+    if one.dtype.kind not in "fc":
+        return 0.0 if np.array_equal(one, other) else float("inf")
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    if same.all():
+        return 0.0
+    gap = np.abs(np.where(same, 0, one) - np.where(same, 0, other))
+    return float("inf") if np.isnan(gap).any() else float(gap.max())
+
+
+def _runner(
+    keras: LiveKeras,
+    subject: Subject,
+    specs: Sequence[InputSpec],
+    *,
+    compiled: bool,
+) -> Run:
+    """Return a function from arrays to the model's outputs, at inference."""
+    import tensorflow as tf
+
+    graph, model = subject.graph, subject.model
+
+    def call(*tensors: Any) -> list[Any]:
+        rest = iter(tensors)
+        return list(
+            tf.nest.flatten(model(map_leaves(lambda _: next(rest), graph.inputs), training=False))
+        )
+
+    if compiled:
+        signature = [tf.TensorSpec(spec.shape, spec.dtype) for spec in specs]
+        call = tf.function(call, input_signature=signature)
+    states = keras.states(model)
+
+    def run(arrays: Arrays) -> list[NDArray[Any]]:
+        for variable in states:
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+        tensors = [
+            tf.convert_to_tensor(one, dtype=spec.dtype)
+            for spec, one in zip(specs, arrays, strict=True)
+        ]
+        return [_to_array(output) for output in call(*tensors)]
+
+    return run
+
+
+def _to_array(output: Any) -> NDArray[Any]:
+    import numpy as np
+    import tensorflow as tf
+
+    if isinstance(output, tf.RaggedTensor | tf.SparseTensor):
+        output = (
+            output.to_tensor()
+            if isinstance(output, tf.RaggedTensor)
+            else (tf.sparse.to_dense(output))
+        )
+    if getattr(output, "dtype", None) == tf.bfloat16:
+        output = tf.cast(output, tf.float32)
+    return np.asarray(output)
+
+
+def _first_difference(
+    keras: LiveKeras,
+    before: Subject,
+    after: Subject,
+    comparison: _Comparison,
+) -> str:
+    """Return the first layer whose output differs, on the input that showed it."""
+    arrays = comparison.first_failure
+    assert arrays is not None
+    try:
+        old = _trace(keras, before, arrays)
+        new = _trace(keras, after, arrays)
+    except Exception:
+        return ""
+    for call, outputs in new.items():
+        expected = old.get(call)
+        if expected is None:
+            continue
+        same_shapes = [one.shape for one in outputs] == [one.shape for one in expected]
+        if not same_shapes or max(map(_difference, expected, outputs), default=0.0) > 0:
+            return after.graph.path_of(call)
+    return ""
+
+
+def _trace(keras: LiveKeras, subject: Subject, arrays: Arrays) -> dict[Call, list[NDArray[Any]]]:
+    """Run a model layer by layer, eagerly, and return what each call gave."""
+    import tensorflow as tf
+
+    graph, live = subject.graph, keras.layers(subject.model)
+    entrances = dict(zip((end.call for end in leaves(graph.inputs)), arrays, strict=True))
+    tensors: dict[Call, list[Any]] = {}
+    for call in graph.calls():
+        if call in entrances:
+            tensors[call] = [tf.convert_to_tensor(entrances[call])]
+            continue
+        given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
+        tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
+    return {call: [_to_array(one) for one in outputs] for call, outputs in tensors.items()}
