@@ -227,11 +227,26 @@ def _array(
     kind = "float32" if spec.dtype == "bfloat16" else spec.dtype
     if spec.ids is not None or whole:
         high = spec.ids or _UNTOLD_IDS
-        return random.integers(0 if zeros else min(1, high - 1), high, shape).astype(kind)
-    values = random.standard_normal(shape)
-    if zeros and spec.padding is not None and len(shape) == 3:
-        values[random.random(shape[:2]) < 0.25] = spec.padding
+        values = random.integers(min(1, high - 1), high, shape)
+    else:
+        values = random.standard_normal(shape)
+    if zeros:
+        _pad(spec, values, random)
     return values.astype(kind)
+
+
+def _pad(spec: InputSpec, values: NDArray[Any], random: np.random.Generator) -> None:
+    """Put padding in front of some sequences and behind the others; a zero in the midst."""
+    if spec.ids is not None and values.size > 1:
+        values.reshape(-1)[random.integers(values.size)] = 0
+    if values.ndim < 2 or values.shape[1] < 2 or (spec.ids is None and spec.padding is None):
+        return
+    value = 0 if spec.padding is None else spec.padding
+    for row, steps in enumerate(random.integers(1, values.shape[1], len(values))):
+        if row % 2:
+            values[row, :steps] = value
+        else:
+            values[row, -steps:] = value
 
 
 def _shape(layer: Layer) -> tuple[int | None, ...] | None:
