@@ -1,0 +1,179 @@
+"""What a model file says of its model: the format, the Keras it is for, and the config.
+
+Nothing here imports Keras, reads weights, or runs code from the file.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.saved import archive, hdf5
+from rewriter.saved.document import parse
+
+CONFIG_LIMIT = 64 * 2**20  # bytes of JSON that describe a model
+CONFIG_MEMORY = 320 * 2**20  # bytes of memory for them
+DETAIL_LIMIT = 4 * 2**20  # the same for training_config and metadata.json
+DETAIL_MEMORY = 64 * 2**20
+_SAVE_WHOLE = "save the whole model with model.save(...)"
+_GET_ANOTHER = "copy or download the file again, or save the model again"
+_KNOWN_KERAS = (2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file, as far as it can be known without its weights.
+
+    Parameters
+    ----------
+    path : Path
+        Where it was read, as given.
+    format : str
+        ``h5``, ``keras`` or ``savedmodel``.
+    keras : int
+        2 or 3: the Keras that the file is for.
+    version : str or None
+        ``keras_version`` as written; None if the file tells none, as very old ones do.
+    document : dict
+        ``{"class_name": ..., "config": ..., ...}``, as in config.json or model_config.
+    training_config : dict or None
+        How the model was compiled: training_config of ``.h5``, compile_config of ``.keras``.
+    """
+
+    path: Path
+    format: str
+    keras: int
+    version: str | None
+    document: dict[str, Any]
+    training_config: dict[str, Any] | None
+
+
+def read(path: str | Path) -> ModelFile:
+    """Read the config of a model file; its content decides the format, not its ending.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.keras`` or ``.h5`` file.
+
+    Raises
+    ------
+    ModelReadError
+        If there is no such file, or it is damaged, or holds no whole model.
+    UnsupportedModelError
+        If it is a model in a form that cannot be read yet.
+
+    Examples
+    --------
+    >>> read("missing.keras")
+    Traceback (most recent call last):
+    rewriter.errors.ModelReadError: missing.keras: there is no such file; check the path
+    """
+    path = Path(path)
+    try:
+        return _read(path)
+    except RewriterError as error:
+        if error.where is not None:
+            raise
+        fix = error.fix or _GET_ANOTHER
+        raise type(error)(error.what, where=str(path), fix=fix) from error
+    except FileNotFoundError as error:
+        raise _unreadable(path, "there is no such file", "check the path") from error
+    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+        fix = "check the path and the permissions of the file"
+        raise _unreadable(path, f"the file cannot be read: {error}", fix) from error
+    except MemoryError as error:
+        fix = "read it where more memory is free"
+        raise _unreadable(path, "there is too little memory to read it", fix) from error
+
+
+def _unreadable(path: Path, what: str, fix: str) -> ModelReadError:
+    return ModelReadError(what, where=str(path), fix=fix)
+
+
+def _read(path: Path) -> ModelFile:
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        return _read_directory(path)
+    if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
+        raise ModelReadError("it is no regular file", fix="give a file saved with model.save(...)")
+    with path.open("rb") as file:
+        start = file.read(8)
+        if start.startswith(archive.SIGNATURES):
+            return _read_archive(path, file)
+        if start == hdf5.SIGNATURE:
+            return _read_hdf5(path, file)
+    content = "the file is empty" if not start else "neither a .keras nor an .h5 file"
+    raise ModelReadError(content, fix="give a file saved with model.save(...)")
+
+
+def _read_directory(path: Path) -> ModelFile:
+    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        raise UnsupportedModelError(
+            "SavedModel directories are not read yet", fix="save as .keras or .h5"
+        )
+    if (path / "config.json").exists() and (path / "metadata.json").exists():
+        raise UnsupportedModelError(
+            "unzipped .keras directories are not read yet", fix="save as .keras or .h5"
+        )
+    raise ModelReadError("it is a directory without a model", fix="give a .keras or .h5 file")
+
+
+def _read_archive(path: Path, file: BinaryIO) -> ModelFile:
+    found = archive.members(file, {"config.json": CONFIG_LIMIT, "metadata.json": DETAIL_LIMIT})
+    if "config.json" not in found:
+        raise ModelReadError("a zip archive without config.json is no .keras file", fix=_SAVE_WHOLE)
+    metadata = parse(found.get("metadata.json", b"{}"), "metadata.json", DETAIL_MEMORY)
+    version = metadata.get("keras_version")
+    if not isinstance(version, str):
+        raise ModelReadError("metadata.json does not tell which Keras saved the model")
+    document = _document(found.pop("config.json"), "config.json")
+    compiled = document.get("compile_config")
+    training = compiled if isinstance(compiled, dict) and compiled else None
+    return ModelFile(path, "keras", _keras(version), version, document, training)
+
+
+def _read_hdf5(path: Path, file: BinaryIO) -> ModelFile:
+    found = hdf5.root_strings(
+        file,
+        {
+            "model_config": CONFIG_LIMIT,
+            "training_config": DETAIL_LIMIT,
+            "keras_version": DETAIL_LIMIT,
+        },
+    )
+    if "model_config" not in found:
+        raise ModelReadError(
+            "it has no model_config: it holds weights alone, or is no Keras model", fix=_SAVE_WHOLE
+        )
+    version = found["keras_version"].decode("utf-8") if "keras_version" in found else None
+    document = _document(found.pop("model_config"), "model_config")
+    training = None
+    if found.get("training_config", b"null") not in (b"", b"null"):
+        training = parse(found["training_config"], "training_config", DETAIL_MEMORY) or None
+    keras = 2 if version is None else _keras(version)
+    return ModelFile(path, "h5", keras, version, document, training)
+
+
+def _document(text: bytes, name: str) -> dict[str, Any]:
+    document = parse(text, name, CONFIG_MEMORY)
+    if not isinstance(document.get("class_name"), str) or "config" not in document:
+        raise ModelReadError(f"{name} does not describe a model", fix=_SAVE_WHOLE)
+    return document
+
+
+def _keras(version: str) -> int:
+    """Return the Keras that writes a version as "2.3.0-tf" or "3.15.1"."""
+    major = re.match(r"\d{1,9}(?=\.)", version)
+    if major is None:
+        raise ModelReadError(f"{version[:40]!r} is no version of Keras")
+    if int(major[0]) not in _KNOWN_KERAS:
+        raise UnsupportedModelError(
+            f"saved by Keras {version[:40]}; only Keras 2 and 3 are known",
+            fix="load it and save it again with Keras 2 or 3",
+        )
+    return int(major[0])

@@ -1,0 +1,101 @@
+"""Temporary files that name their owner, so that the next run can tell a leftover.
+
+``.model.keras.rewriter-PID-HOST-RANDOM.keras``: hidden, beside the file that it will become, with
+the same ending, because Keras picks the format by it. HOST is a checksum of the host's name: on
+a shared folder, the process numbers of other hosts say nothing here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import secrets
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_STEM_LIMIT = 160  # bytes; most file systems end names at 255
+_in_use: set[str] = set()  # of this process: a restarted container may reuse its number
+
+
+@contextmanager
+def temporary_for(place: Path, mode: int, ending: str) -> Iterator[Path]:
+    """Create an empty file beside another one, and remove it if it is still there at the end.
+
+    Parameters
+    ----------
+    place : Path
+        The file beside which it is made.
+    mode : int
+        Its permissions, to which the right to write and the umask are applied.
+    ending : str
+        Its ending, ``.keras``.
+
+    Yields
+    ------
+    Path
+        The file.
+    """
+    owner = f"{os.getpid()}-{_host()}-{secrets.token_hex(4)}"
+    path = place.with_name(f"{_prefix(place)}{owner}{ending}")
+    _in_use.add(path.name)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        _in_use.discard(path.name)
+
+
+def remove_leftovers(place: Path) -> None:
+    """Remove the temporary files that dead processes of this host left beside a file."""
+    owned = re.compile(re.escape(_prefix(place)) + r"(\d{1,9})-([0-9a-f]{8})-[0-9a-f]{8}(\.\w+)?")
+    for entry in place.parent.iterdir():
+        match = owned.fullmatch(entry.name)
+        if match is None or match[2] != _host() or entry.name in _in_use:
+            continue
+        pid = int(match[1])
+        if pid == os.getpid() or not _is_alive(pid):
+            with suppress(OSError):
+                entry.unlink()
+
+
+def _prefix(place: Path) -> str:
+    stem = os.fsdecode(os.fsencode(place.name)[:_STEM_LIMIT])
+    return f".{stem}.rewriter-"
+
+
+def _host() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+if sys.platform == "win32":
+
+    def _is_alive(pid: int) -> bool:
+        import ctypes
+
+        kernel = ctypes.windll.kernel32  # os.kill would end the process
+        query_limited_information, invalid_parameter, still_active = 0x1000, 87, 259
+        handle = kernel.OpenProcess(query_limited_information, False, pid)
+        if not handle:
+            return bool(kernel.GetLastError() != invalid_parameter)
+        code = ctypes.c_ulong()
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        kernel.CloseHandle(handle)
+        return code.value == still_active
+
+else:
+
+    def _is_alive(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            return True
+        return True

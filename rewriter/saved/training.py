@@ -1,0 +1,51 @@
+"""The training configuration of one model file, put as it stands into another."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from rewriter.errors import ModelWriteError
+from rewriter.saved.reading import ModelFile, read
+
+
+def carry_training_config(file: ModelFile, written: Path) -> None:
+    """Put the training configuration of a file into another file of the same format.
+
+    For a model that could only be loaded without it, because it names a loss or a metric that is
+    not at hand. Without a training configuration nothing happens.
+
+    Parameters
+    ----------
+    file : ModelFile
+        The file that has it.
+    written : Path
+        A file that Keras has just saved, still under a temporary name: it is changed in place.
+
+    Raises
+    ------
+    ModelWriteError
+        If the formats differ: each has a form of its own for it.
+    """
+    if file.training_config is None:
+        return
+    other = read(written)
+    if other.format != file.format:
+        raise ModelWriteError(
+            f"the training configuration of {file.path} cannot be kept: .h5 and .keras files "
+            "write it in different ways",
+            fix=f"name an output that ends in {file.path.suffix}, or give the custom objects "
+            "that the configuration names",
+        )
+    if file.format == "h5":
+        import h5py
+
+        with h5py.File(written, "r+") as group:
+            group.attrs["training_config"] = json.dumps(file.training_config).encode()
+    else:
+        document = other.document | {"compile_config": file.training_config}
+        # The archive gets a new list of members; rewriting it whole would copy the weights.
+        with zipfile.ZipFile(written, "a") as archive:
+            archive.filelist.remove(archive.NameToInfo.pop("config.json"))
+            archive.writestr("config.json", json.dumps(document))
