@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -79,6 +81,21 @@ def test_sharing_the_time_axis_it_draws_the_bits_of_spatial_dropout_1d(dialect):
         expected = builtin(inputs, training=True).numpy()
         tf.random.set_seed(2)
         np.testing.assert_array_equal(ours(inputs, training=True), expected)
+
+
+@pytest.mark.parametrize("shape", [(None, None, 8), (4, 7, 8)])
+def test_a_compiled_step_runs_no_operation_that_the_layers_of_keras_do_not_run(dialect, shape):
+    def operations(layer):
+        call = tf.function(lambda inputs: layer(inputs, training=True))
+        graph = call.get_concrete_function(tf.TensorSpec(shape)).graph
+        return Counter(op.type for op in graph.get_operations() if op.type != "Const")
+
+    layers = dialect.keras.layers
+    for ours, builtin in (
+        (dialect.layer(0.5), layers.Dropout(0.5)),
+        (dialect.layer(0.5, shared_axes=1), layers.SpatialDropout1D(0.5)),
+    ):
+        assert operations(ours) <= operations(builtin)
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 2), (-1,), (-3, 1)])
