@@ -78,14 +78,15 @@ def rewrite(  # noqa: PLR0913
     if output is None and not dry_run:
         raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
     if not dry_run and output is not None:
+        output = output if output.suffix else output.with_suffix(Path(model).suffix)
         check_output(output, Path(model), force)
+        require_tensorflow_backend()
     plan = api.plan(model, passes)
     if dry_run:
         _show(plan, format)
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT:
         print(plan, end="\n\n", flush=True)
-    require_tensorflow_backend()
     inputs = _inputs(data)
     with console.progress("starting TensorFlow"):
         console.start_tensorflow()

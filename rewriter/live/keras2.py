@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Li
 
 def save(model: Live, path: Path) -> None:
     """Save a model in the format of the file's ending."""
-    model.save(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
+        model.save(path)
 
 
 def document(model: Live) -> dict[str, Any]:

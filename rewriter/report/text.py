@@ -205,7 +205,7 @@ def _verdict(verification: Verification) -> str:
         where = f", first at layer {verification.where}" if verification.where else ""
         return (
             f"verification failed: {bad.detail}{where} "
-            f"({bad.inputs} input, batch {bad.batch}, {bad.mode})"
+            f"(inputs {bad.inputs}; batch {bad.batch}, {bad.mode})"
         )
     if verification.max_difference == 0.0:
         return f"verified {verification.guarantee.value}: equal to the bit{scope} ({what})"
