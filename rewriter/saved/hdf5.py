@@ -49,9 +49,12 @@ def root_strings(file: BinaryIO, limits: dict[str, int]) -> dict[str, bytes]:
     Examples
     --------
     >>> import io
-    >>> root_strings(io.BytesIO(SIGNATURE), {"model_config": 100})
-    Traceback (most recent call last):
-    rewriter.errors.ModelReadError: the HDF5 file is damaged: it ends too early
+    >>> import h5py
+    >>> file = io.BytesIO()
+    >>> with h5py.File(file, "w") as group:
+    ...     group.attrs["model_config"] = "{}"
+    >>> root_strings(file, {"model_config": 100, "training_config": 100})
+    {'model_config': b'{}'}
     """
     source = _Source(file, size=file.seek(0, 2), left=STRUCTURE_LIMIT)
     found: dict[str, bytes] = {}
