@@ -6,12 +6,15 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rewriter import console
 from rewriter.errors import RewriterError
+
+if TYPE_CHECKING:
+    from rewriter.pipeline import Plan
 
 app = typer.Typer(
     name="rewriter",
@@ -69,6 +72,7 @@ def rewrite(  # noqa: PLR0913
     ] = True,
     custom: CustomOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show every call and every note.")] = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
@@ -83,10 +87,11 @@ def rewrite(  # noqa: PLR0913
         require_tensorflow_backend()
     plan = api.plan(model, passes)
     if dry_run:
-        _show(plan, format)
+        _show_plan(plan, format, full)
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT:
-        print(plan, end="\n\n", flush=True)
+        _show_plan(plan, format, full)
+        print(flush=True)
     inputs = _inputs(data)
     with console.progress("starting TensorFlow"):
         console.start_tensorflow()
@@ -156,6 +161,16 @@ def passes(
 
 def _show(result: Any, format: Format) -> None:
     print(json.dumps(result.to_json(), indent=2, default=str) if format is Format.JSON else result)
+
+
+def _show_plan(plan: Plan, format: Format, full: bool) -> None:
+    if format is Format.JSON:
+        _show(plan, format)
+        return
+    from rewriter.report.terminal import show
+    from rewriter.report.text import plan_lines
+
+    show(lambda width: plan_lines(plan, full=full, width=width))
 
 
 def _inputs(path: Path | None) -> dict[str, Any] | None:

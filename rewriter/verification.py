@@ -166,7 +166,7 @@ class Verification:
 
     def __str__(self) -> str:
         """Return the verification in a few lines."""
-        from rewriter.report.text import verification_text
+        from rewriter.report.verification import verification_text
 
         return verification_text(self)
 

@@ -1,43 +1,40 @@
-"""A plan as a diff in plain text."""
+"""A plan as a diff that a person reads: plain lines, each with the style that a terminal gives."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
+from rewriter.builtin import is_built_in
 from rewriter.changes import Action, Change
-from rewriter.graph import Call, ModelGraph
+from rewriter.graph import ModelGraph
 from rewriter.pipeline import Guarantee, Plan
-from rewriter.verification import Verification
+from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
+from rewriter.report.printable import printable, value_text
 
-SIGNS = {
-    Action.INSERT: "+",
-    Action.REMOVE: "-",
-    Action.MOVE: ">",
-    Action.REPLACE: "!",
-    Action.CONFIGURE: "~",
-    Action.REWIRE: "~",
+NOTES = 8
+"""So many notes, and layers that were not looked into, are shown unless all are asked for."""
+
+_PAST = {
+    Action.INSERT: "inserted",
+    Action.REMOVE: "removed",
+    Action.MOVE: "moved",
+    Action.REPLACE: "replaced",
+    Action.CONFIGURE: "configured",
+    Action.REWIRE: "rewired",
 }
 
-CONTEXT = 2
-"""Unchanged calls shown on each side of a changed one."""
+
+class Line(NamedTuple):
+    """A line of text and its style: a sign, ``title``, ``reason``, ``dim``, ``result`` or none."""
+
+    text: str
+    style: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the diff: a layer, its sign, and what is said of it below."""
-
-    sign: str
-    layer: str
-    class_name: str
-    detail: str = ""
-    below: tuple[str, ...] = ()
-    elided: bool = field(default=False)
-
-
-def plan_text(plan: Plan, *, full: bool = False) -> str:
+def plan_text(plan: Plan, *, full: bool = False, width: int | None = None) -> str:
     """Return a plan as a diff.
 
     Parameters
@@ -45,171 +42,159 @@ def plan_text(plan: Plan, *, full: bool = False) -> str:
     plan : Plan
         The plan.
     full : bool
-        Whether unchanged calls are shown that are not near a changed one.
+        Whether unchanged calls are shown that are not near a changed one, and every note.
+    width : int, optional
+        Columns after which lines are broken; by default none is.
     """
-    lines = [f"{plan.model} ({plan.kind}, Keras {plan.keras})", ""]
-    rows = _near(list(diff_rows(plan)), full)
-    name_width = max((len(row.layer) for row in rows), default=0)
-    class_width = max((len(row.class_name) for row in rows), default=0)
-    for row in rows:
-        if row.elided:
-            lines.append("  ...")
-            continue
-        line = f"{row.sign} {row.layer:<{name_width}}  {row.class_name:<{class_width}}"
-        lines.append(f"{line}  {row.detail}".rstrip())
-        lines.extend(f"      {text}" for text in row.below)
-    if plan.notes:
-        lines += ["", "left alone:"]
-        for note in plan.notes:
-            lines.append(f"  {note.layer} ({note.class_name}): {note.reason} [{note.pass_name}]")
-    lines += ["", summary(plan)]
-    return "\n".join(lines)
+    return "\n".join(line.text for line in plan_lines(plan, full=full, width=width))
+
+
+def plan_lines(plan: Plan, *, full: bool = False, width: int | None = None) -> list[Line]:
+    """Return the lines of `plan_text` with their styles."""
+    every = rows(plan)
+    shown: Sequence[Row | Gap] = every if full else near_changes(every)
+    lines = [Line(title(plan), "title"), Line("")]
+    lines += _table(shown if plan.changes or full else [], width)
+    lines += _notes(plan, full, width)
+    lines += _not_looked_into(plan.after, full, width)
+    if lines[-1].text:
+        lines.append(Line(""))
+    return [*lines, Line(summary(plan), "result")]
+
+
+def title(plan: Plan) -> str:
+    """Return what is planned for which model."""
+    passes = ", ".join(plan.passes) or "none"
+    calls = sum(len(graph.network) for graph in plan.before.walk())
+    model = printable(plan.model)
+    return f"{model} ({plan.kind}, Keras {plan.keras}, {calls} calls); passes: {passes}"
 
 
 def summary(plan: Plan) -> str:
     """Return what changes, and the guarantee, in one line."""
-    counts: dict[str, int] = {}
+    counts: dict[Action, int] = {}
     for change in plan.changes:
-        counts[change.action.value] = counts.get(change.action.value, 0) + 1
-    past = {
-        "insert": "inserted",
-        "remove": "removed",
-        "move": "moved",
-        "replace": "replaced",
-        "configure": "configured",
-        "rewire": "rewired",
-    }
-    parts = [f"{number} {past[action]}" for action, number in counts.items()]
+        counts[change.action] = counts.get(change.action, 0) + 1
+    parts = [f"{SIGNS[action]} {number} {_PAST[action]}" for action, number in counts.items()]
     if not parts:
         return "nothing to change"
     exact = f", within {plan.tolerance:g}" if plan.tolerance else ""
+    if not exact and plan.guarantee is Guarantee.SAME:
+        exact = ", to the bit"
     return f"{', '.join(parts)}; guarantee: {plan.guarantee.value}{exact}"
 
 
-def diff_rows(plan: Plan) -> Iterator[Row]:
-    """Yield a row for each call of the model before and after, in the order of the calls."""
-    changes: dict[str, list[Change]] = {}
-    for change in plan.changes:
-        changes.setdefault(change.layer, []).append(change)
-    before = {graph.path: graph for graph in plan.before.walk()}
-    for graph in plan.after.walk():
-        known = before.get(graph.path)
-        for path, class_name, gone in _merged(known, graph):
-            yield _row(path, class_name, changes.get(path, []), gone)
-        for path in list(changes):
-            parent, _, _ = path.rpartition("/")
-            if parent and parent in {graph.path_of(layer.name) for layer in graph.layers}:
-                for change in changes[path]:
-                    if change.action is Action.CONFIGURE:
-                        yield _row(path, change.class_name, changes[path], False)
+def not_looked_into(graph: ModelGraph) -> list[tuple[str, str, str]]:
+    """Return path, class and reason of the layers that no pass can see through."""
+    found = []
+    for each in graph.walk():
+        for outer in each.layers:
+            for layer in outer.walk():
+                path = each.path_of(outer.name)
+                if layer is not outer:
+                    path = f"{path}/{layer.name}"
+                if layer.class_name == "Lambda":
+                    found.append((path, layer.class_name, "its code is not read"))
+                elif not is_built_in(layer, graph.keras):
+                    found.append((path, layer.class_name, "not a layer of Keras"))
+    return found
 
 
-def _merged(before: ModelGraph | None, after: ModelGraph) -> Iterator[tuple[str, str, bool]]:
-    """Yield path and class of each layer in the order of calls, removed ones in their old place."""
-    removed: dict[str | None, list[tuple[str, str, bool]]] = {}
-    anchor: str | None = None
-    for call in _first_calls(before) if before is not None else ():
-        assert before is not None
-        if call.layer in after:
-            anchor = call.layer
-        else:
-            row = (before.path_of(call), before.layer(call).class_name, True)
-            removed.setdefault(anchor, []).append(row)
-    yield from removed.get(None, [])
-    for call in _first_calls(after):
-        yield after.path_of(call), after.layer(call).class_name, False
-        yield from removed.get(call.layer, [])
-
-
-def _first_calls(graph: ModelGraph) -> Iterator[Call]:
-    return (call for call in graph.calls() if call.number == 0 and not graph.layer(call).implicit)
-
-
-def _row(path: str, class_name: str, changes: list[Change], gone: bool) -> Row:
-    if not changes:
-        return Row("-" if gone else " ", path, class_name)
-    below = dict.fromkeys(f"{change.reason} [{change.pass_name}]" for change in changes)
-    detail = "; ".join(_detail(change) for change in changes)
-    order = [Action.REMOVE, Action.INSERT, Action.REPLACE, Action.MOVE, Action.CONFIGURE]
-    actions = {change.action for change in changes}
-    sign = next((SIGNS[action] for action in order if action in actions), "~")
-    return Row(sign, path, class_name, detail, tuple(below))
-
-
-def _detail(change: Change) -> str:
-    if change.action is Action.MOVE:
-        return f"{change.before} -> {change.after}"
-    if change.action is Action.CONFIGURE:
-        return ", ".join(
-            f"{key}: {_value(change.before.get(key))} -> {_value(value)}"
-            for key, value in change.after.items()
-        )
+def change_detail(change: Change) -> str:
+    """Return what a change does, beside its row."""
+    if change.action in (Action.MOVE, Action.REWIRE):
+        return printable(f"{change.before} -> {change.after}", 300)
     if change.action is Action.REPLACE:
-        return f"{change.before['class']} -> {change.after['class']}"
+        old, new = change.before["class"], change.after["class"]
+        return printable(f"{old} -> {new}")
     if change.action in (Action.INSERT, Action.REMOVE):
-        held: Mapping[str, Any] = change.after or change.before
-        return str(held["place"])
-    return f"{change.before} -> {change.after}"
+        held = brief((change.after or change.before)["config"])
+        pairs = [f"{printable(str(key))}={json_text(value)}" for key, value in held.items()]
+        return ", ".join(pairs)
+    return ""
 
 
-def _value(value: Any) -> str:
-    return json.dumps(value, default=str)
+def json_text(value: Any) -> str:
+    """Return a short value of a config."""
+    return value_text(value) if not isinstance(value, str) else json.dumps(printable(value))
 
 
-def _near(rows: list[Row], full: bool) -> list[Row]:
-    """Leave out rows that are far from any change."""
-    if full:
-        return rows
-    marked = [place for place, row in enumerate(rows) if row.sign != " "]
-    keep = {near for place in marked for near in range(place - CONTEXT, place + CONTEXT + 1)}
-    shown: list[Row] = []
-    for place, row in enumerate(rows):
-        if place in keep:
-            shown.append(row)
-        elif marked and (not shown or not shown[-1].elided):
-            shown.append(Row(" ", "", "", elided=True))
-    return shown
+def _table(shown: Sequence[Row | Gap], width: int | None) -> Iterator[Line]:
+    calls = [row for row in shown if isinstance(row, Row)]
+    most = 60 if width is None else max(width // 2, 16)
+    names = min(max((_name_width(row) for row in calls), default=0), most)
+    classes = min(max((len(printable(row.class_name)) for row in calls), default=0), most)
+    for row in shown:
+        if isinstance(row, Gap):
+            yield Line(f"  {'  ' * row.depth}... {row.rows} unchanged", "dim")
+            continue
+        yield from _row(row, names, classes, width)
 
 
-def verification_text(verification: Verification) -> str:
-    """Return what was measured in a few lines."""
-    lines = [_verdict(verification)]
-    left_out = [case for case in verification.cases if case.outcome == "left out"]
-    if left_out:
-        lines.append(
-            f"  left out: {len(left_out)} inputs on which the original fails ({left_out[0].detail})"
-        )
-    padding = verification.padding
-    if padding is not None and padding.sequences:
-        lines.append(
-            f"  padded inputs: {padding.changed} of {padding.sequences} change, "
-            f"by {padding.difference:.3g} at most; {padding.classes} change their class"
-        )
-    if padding is not None:
-        for place, value in padding.before.items():
-            lines.append(
-                f"  sensitivity to padding {place}: {value:.3g} before, "
-                f"{padding.after.get(place, 0.0):.3g} after"
-            )
-    return "\n".join(lines)
+def _name_width(row: Row) -> int:
+    return 2 * row.depth + len(printable(row.label))
 
 
-def _verdict(verification: Verification) -> str:
-    tried = [case for case in verification.cases if case.outcome != "left out"]
-    what = f"{len(tried)} inputs, eager and compiled"
-    scope = ""
-    if verification.guarantee is Guarantee.SAME_WHERE_UNPADDED:
-        scope = " on sequences without padding"
-    if not verification.ok:
-        bad = next(case for case in tried if case.outcome == "differs")
-        where = f", first at layer {verification.where}" if verification.where else ""
-        return (
-            f"verification failed: {bad.detail}{where} "
-            f"(inputs {bad.inputs}; batch {bad.batch}, {bad.mode})"
-        )
-    if verification.max_difference == 0.0:
-        return f"verified {verification.guarantee.value}: equal to the bit{scope} ({what})"
-    return (
-        f"verified {verification.guarantee.value}: within {verification.tolerance:g}{scope}, "
-        f"{verification.max_difference:.3g} at most ({what})"
-    )
+def _row(row: Row, names: int, classes: int, width: int | None) -> Iterator[Line]:
+    style = row.sign.strip()
+    name = "  " * row.depth + printable(row.label)
+    head = f"{row.sign} {name:<{names}}  {printable(row.class_name):<{classes}}".rstrip()
+    detail = "; ".join(filter(None, map(change_detail, row.changes)))
+    under = " " * (4 + 2 * row.depth)
+    beside = f"{head:<{names + classes + 4}}  {detail}".rstrip()
+    if width is None or len(beside) <= width:
+        yield Line(beside, style)
+    else:
+        yield Line(head, style)
+        yield from _wrapped(detail, under, width, style)
+    for change in row.changes:
+        for key, old, new in config_changes(change):
+            text = f"{printable(str(key))}: {json_text(old)} -> {json_text(new)}"
+            yield from _wrapped(text, under, width, style)
+    for reason in dict.fromkeys(_said(each.reason, each.pass_name) for each in row.changes):
+        yield from _wrapped(reason, f"{under}| ", width, "reason")
+
+
+def _said(reason: str, pass_name: str) -> str:
+    return f"{printable(reason, 400)} [{pass_name}]"
+
+
+def _notes(plan: Plan, full: bool, width: int | None) -> Iterator[Line]:
+    said = [
+        f"{printable(note.layer)} ({printable(note.class_name)}): "
+        + _said(note.reason, note.pass_name)
+        for note in plan.notes
+    ]
+    yield from _listed("left alone:", said, full, width)
+
+
+def _not_looked_into(graph: ModelGraph, full: bool, width: int | None) -> Iterator[Line]:
+    said = [
+        f"{printable(path)} ({printable(class_name)}): {reason}"
+        for path, class_name, reason in not_looked_into(graph)
+    ]
+    yield from _listed("not looked into:", said, full, width)
+
+
+def _listed(heading: str, said: list[str], full: bool, width: int | None) -> Iterator[Line]:
+    if not said:
+        return
+    yield Line("")
+    yield Line(heading, "title")
+    shown = said if full or len(said) <= NOTES else said[: NOTES - 1]
+    for text in shown:
+        yield from _wrapped(text, "  ", width, "")
+    if len(shown) < len(said):
+        yield Line(f"  ... {len(said) - len(shown)} more; --full shows them", "dim")
+
+
+def _wrapped(text: str, indent: str, width: int | None, style: str) -> Iterator[Line]:
+    if width is None or len(indent) + len(text) <= width:
+        yield Line(indent + text, style)
+        return
+    room = max(width, len(indent) + 20)
+    onward = indent if indent.endswith("| ") else f"{indent}  "
+    for line in textwrap.wrap(
+        text, room, initial_indent=indent, subsequent_indent=onward, break_on_hyphens=False
+    ):
+        yield Line(line, style)

@@ -1,0 +1,45 @@
+"""Names out of files that nobody vouches for, made fit for a terminal."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+_LONGEST_NAME = 120
+_LONGEST_VALUE = 200
+
+
+def printable(text: str, longest: int = _LONGEST_NAME) -> str:
+    r"""Return a text on one line, control characters escaped and its middle cut if it is long.
+
+    Examples
+    --------
+    >>> printable("drop\x1b[31m")
+    'drop\\x1b[31m'
+    """
+    if len(text) > longest:
+        half = longest // 2
+        text = f"{text[:half]}...{text[-half:]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a config on one line.
+
+    Examples
+    --------
+    >>> value_text({"rate": 0.5, "seed": None})
+    '{"rate": 0.5, "seed": null}'
+    """
+    return printable(json.dumps(value, default=str, ensure_ascii=False), _LONGEST_VALUE)
+
+
+def _escaped(letter: str) -> str:
+    # Cc control, Cf format (also those that turn the direction of writing), Cs surrogates,
+    # Zl and Zp separators of lines and paragraphs
+    if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return letter.encode("unicode_escape").decode("ascii")
+    return letter

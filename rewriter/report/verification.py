@@ -1,0 +1,50 @@
+"""A verification, written for people."""
+
+from __future__ import annotations
+
+from rewriter.pipeline import Guarantee
+from rewriter.verification import Verification
+
+
+def verification_text(verification: Verification) -> str:
+    """Return what was measured in a few lines."""
+    lines = [_verdict(verification)]
+    left_out = [case for case in verification.cases if case.outcome == "left out"]
+    if left_out:
+        lines.append(
+            f"  left out: {len(left_out)} inputs on which the original fails ({left_out[0].detail})"
+        )
+    padding = verification.padding
+    if padding is not None and padding.sequences:
+        lines.append(
+            f"  padded inputs: {padding.changed} of {padding.sequences} change, "
+            f"by {padding.difference:.3g} at most; {padding.classes} change their class"
+        )
+    if padding is not None:
+        for place, value in padding.before.items():
+            lines.append(
+                f"  sensitivity to padding {place}: {value:.3g} before, "
+                f"{padding.after.get(place, 0.0):.3g} after"
+            )
+    return "\n".join(lines)
+
+
+def _verdict(verification: Verification) -> str:
+    tried = [case for case in verification.cases if case.outcome != "left out"]
+    what = f"{len(tried)} inputs, eager and compiled"
+    scope = ""
+    if verification.guarantee is Guarantee.SAME_WHERE_UNPADDED:
+        scope = " on sequences without padding"
+    if not verification.ok:
+        bad = next(case for case in tried if case.outcome == "differs")
+        where = f", first at layer {verification.where}" if verification.where else ""
+        return (
+            f"verification failed: {bad.detail}{where} "
+            f"(inputs {bad.inputs}; batch {bad.batch}, {bad.mode})"
+        )
+    if verification.max_difference == 0.0:
+        return f"verified {verification.guarantee.value}: equal to the bit{scope} ({what})"
+    return (
+        f"verified {verification.guarantee.value}: within {verification.tolerance:g}{scope}, "
+        f"{verification.max_difference:.3g} at most ({what})"
+    )

@@ -1,0 +1,322 @@
+"""The diff: small golden texts that were read by eye, and what they all have in common."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from written import Written, sequential, written_layer
+
+from rewriter.changes import Change
+from rewriter.dialects import decode
+from rewriter.graph import Layer, Tensor
+from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
+from rewriter.report.diff import Row, near_changes, rows
+from rewriter.report.terminal import show
+from rewriter.report.text import plan_lines, plan_text
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@dataclass(frozen=True)
+class Configure(Pass):
+    """Set a rate in a layer, or in one that it wraps."""
+
+    layer: str = ""
+    role: str | None = None
+    key: str = "rate"
+
+    name = "configure"
+    guarantee = Guarantee.SAME
+
+    def run(self, graph):
+        if self.layer in graph:
+            changes = {self.key: 0.1}
+            yield graph.configure(self.layer, changes, reason="less is enough", role=self.role)
+
+
+class Replace(Pass):
+    """Put a SpatialDropout1D in the place of each Dropout."""
+
+    name = "replace"
+    guarantee = Guarantee.CHANGED_ON_PURPOSE
+
+    def run(self, graph):
+        for call in graph.calls({"Dropout"}):
+            new = Layer(call.layer, "SpatialDropout1D", {"name": call.layer, "rate": 0.2})
+            yield graph.replace(call.layer, new, reason="whole channels are dropped")
+
+
+class Insert(Pass):
+    """Put noise behind each Embedding."""
+
+    name = "insert"
+    guarantee = Guarantee.SAME
+    tolerance = 1e-6
+
+    def run(self, graph):
+        for call in graph.calls({"Embedding"}):
+            name = graph.unique_name(f"{call.layer}_dropout")
+            layer = Layer(name, "Dropout", {"name": name, "rate": 0.25, "noise_shape": None})
+            yield graph.insert_after(Tensor(call), layer, reason="the embedding overfits")
+
+
+def text_model(keras: int = 3) -> dict:
+    return sequential(
+        keras,
+        ("InputLayer", {"batch_shape": [None, None], "name": "ids"}),
+        ("Embedding", {"input_dim": 9, "output_dim": 4, "mask_zero": False}),
+        ("Dropout", {"rate": 0.3}),
+        ("LSTM", {"units": 3, "return_sequences": False}),
+        ("Dense", {"units": 2}),
+    )
+
+
+def moved() -> Plan:
+    return make_plan(decode(text_model(), 3), ["move-dropout"])
+
+
+def masked_and_moved() -> Plan:
+    return make_plan(decode(text_model(2), 2), ["enable-masking", "move-dropout"])
+
+
+def inserted() -> Plan:
+    return make_plan(decode(text_model(), 3), [Insert()])
+
+
+def replaced() -> Plan:
+    return make_plan(decode(text_model(), 3), [Replace()])
+
+
+def nothing() -> Plan:
+    return make_plan(decode(text_model(), 3), ["move-dropout:recurrent=false"])
+
+
+def pinned() -> Plan:
+    model = Written(2)
+    x = model.input("x", (None, 4))
+    x = model.call("Dropout", "always", x, rate=0.5, kwargs={"training": True})
+    x = model.call("Dropout", "once", x, rate=0.5)
+    return make_plan(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
+
+
+def shared() -> Plan:
+    model = Written(3)
+    a, b = model.input("a", (None, 4)), model.input("b", (None, 4))
+    a, b = (model.call("Dropout", "drop", each, rate=0.5) for each in (a, b))
+    a, b = (model.call("Dense", "dense", each, units=2) for each in (a, b))
+    return make_plan(model.graph(model.call("Add", "add", a, b)), ["strip-dropout"])
+
+
+def encoder(keras: int) -> dict:
+    inner = Written(keras, "encoder")
+    x = inner.input("tokens", (None, 4))
+    x = inner.call("Dense", "project", x, units=4)
+    x = inner.call("Dropout", "drop", x, rate=0.1)
+    return inner.document(inner.call("Dense", "out", x, units=4))
+
+
+def nested() -> Plan:
+    model = Written(3)
+    a, b = model.input("a", (None, 4)), model.input("b", (None, 4))
+    document = encoder(3)
+    a = model.call("Functional", "encoder", a, document=document)
+    b = model.call("Functional", "encoder", b)
+    return make_plan(model.graph(model.call("Add", "add", a, b)), ["strip-dropout"])
+
+
+def wrapped() -> Plan:
+    cell = written_layer("LSTMCell", "cell", 3, units=4, dropout=0.5)
+    inner = written_layer("RNN", "rnn", 3, cell=cell, return_sequences=True)
+    model = Written(3)
+    x = model.input("x", (None, None, 4))
+    x = model.call("Bidirectional", "both", x, layer=inner, backward_layer=None)
+    graph = model.graph(model.call("Dense", "dense", x, units=1))
+    return make_plan(graph, [Configure("both", "layer.cell", "dropout")])
+
+
+def opaque() -> Plan:
+    model = Written(3)
+    x = model.input("x", (None, 4))
+    x = model.call("Lambda", "halve", x, function={"class_name": "__lambda__"})
+    x = model.call("Mystery", "strange", x)
+    x = model.call("Dropout", "drop", x, rate=0.5)
+    return make_plan(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
+
+
+def hostile() -> Plan:
+    document = sequential(
+        3,
+        ("InputLayer", {"batch_shape": [None, 4], "name": "in\n+ fake  Dense"}),
+        ("Dropout", {"rate": 0.5, "name": "\x1b[31mred\u202e\ud800"}),
+        ("Dense", {"units": 1, "name": "long" * 60}),
+    )
+    return make_plan(decode(document, 3), ["strip-dropout"], "m\x1b[2J.keras")
+
+
+def long_chain(layers: int) -> Plan:
+    chain = [("Dense", {"units": 4, "name": f"dense_{number}"}) for number in range(layers)]
+    for place in (layers // 4, layers // 2, layers - 3):
+        chain[place] = ("Dropout", {"rate": 0.5, "name": f"drop_{place}"})
+    document = sequential(3, ("InputLayer", {"batch_shape": [None, 4]}), *chain)
+    return make_plan(decode(document, 3), ["strip-dropout"])
+
+
+def two_thousand() -> Plan:
+    return long_chain(2000)
+
+
+PLANS = [
+    moved,
+    masked_and_moved,
+    inserted,
+    replaced,
+    nothing,
+    pinned,
+    shared,
+    nested,
+    wrapped,
+    opaque,
+    hostile,
+    two_thousand,
+]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda each: each.__name__)
+def test_the_diff_is_as_it_was_when_it_was_reviewed(plan):
+    path = GOLDEN / f"{plan.__name__}.txt"
+    text = plan_text(plan()) + "\n"
+    if os.environ.get("REWRITE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("plan", [masked_and_moved, replaced, hostile], ids=lambda e: e.__name__)
+def test_a_narrow_terminal_gets_lines_that_fit(plan):
+    narrow = plan_lines(plan(), width=48)
+    rest = [line.text for line in narrow if line.style not in ("title", "result")]
+    words = [text for text in rest if max(map(len, text.split()), default=0) < 30]
+    assert all(len(text) <= 48 for text in words)
+    assert "".join(plan_text(plan()).split()).count("[") == "".join(
+        "".join(line.text for line in narrow).split()
+    ).count("[")
+
+
+def test_every_change_is_in_exactly_one_row():
+    for plan in (make() for make in PLANS):
+        shown = [id(change) for row in rows(plan) for change in row.changes]
+        assert sorted(shown) == sorted(map(id, plan.changes))
+
+
+def test_every_call_before_and_after_has_a_row():
+    plan = nested()
+    labels = [row.label for row in rows(plan)]
+    assert labels == [
+        "a",
+        "b",
+        "encoder",
+        *("tokens", "project", "drop", "out"),
+        "encoder (call 2)",
+        "add",
+    ]
+
+
+def test_a_change_of_a_layer_that_is_in_neither_model_is_shown_at_the_end():
+    plan = moved()
+    change = Change(plan.changes[0].action, "ghost", "Dropout", "here", "there", "why", "haunt")
+    plan = Plan(
+        plan.model,
+        plan.passes,
+        plan.guarantee,
+        0.0,
+        (*plan.changes, change),
+        (),
+        plan.before,
+        plan.after,
+    )
+    assert rows(plan)[-1] == Row("ghost", "ghost", "Dropout", 0, (change,))
+
+
+def test_two_thousand_layers_with_three_changes_fit_one_screen():
+    assert len(plan_text(two_thousand()).splitlines()) <= 40
+
+
+def test_all_rows_are_there_when_asked_for():
+    assert len(plan_text(two_thousand(), full=True).splitlines()) > 2000
+
+
+def test_the_diff_takes_linear_time():
+    """Counted in calls of Python functions, not in seconds."""
+    import cProfile
+    import pstats
+
+    def calls(layers: int) -> int:
+        plan = long_chain(layers)
+        profile = cProfile.Profile()
+        profile.runcall(plan_text, plan)
+        return pstats.Stats(profile).total_calls
+
+    assert calls(4000) < 4.6 * calls(1000)
+
+
+def test_many_notes_are_cut_and_counted():
+    model = Written(2)
+    x = model.input("x", (None, 4))
+    for number in range(30):
+        x = model.call("Dropout", f"d{number}", x, rate=0.5, kwargs={"training": True})
+    plan = make_plan(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
+    assert "... 23 more; --full shows them" in plan_text(plan)
+    assert plan_text(plan, full=True).count("stays: it is active") == 30
+
+
+def test_rows_near_a_nested_change_keep_the_model_that_they_stand_in():
+    model = Written(3)
+    x = model.input("x", (None, 4))
+    inner = Written(3, "deep")
+    y = inner.input("y", (None, 4))
+    for number in range(9):
+        y = inner.call("Dense", f"dense_{number}", y, units=4)
+    y = inner.call("Dropout", "drop", y, rate=0.1)
+    x = model.call("Functional", "deep", x, document=inner.document(y))
+    plan = make_plan(model.graph(x), ["strip-dropout"])
+    labels = [row.label for row in near_changes(rows(plan)) if isinstance(row, Row)]
+    assert labels == ["x", "deep", "dense_7", "dense_8", "drop"]
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_colour_is_for_terminals_that_want_it(monkeypatch, variables, coloured):
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "70")
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    show(lambda width: plan_lines(masked_and_moved(), width=width))
+    written = screen.getvalue()
+    assert ("\x1b[33m" in written) is coloured
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", written)
+    assert plain.splitlines() == plan_text(masked_and_moved(), width=69).splitlines()
+
+
+def test_without_a_terminal_the_diff_is_plain_and_unbroken(capsys):
+    show(lambda width: plan_lines(masked_and_moved(), width=width))
+    assert capsys.readouterr().out == plan_text(masked_and_moved()) + "\n"
