@@ -32,7 +32,7 @@ class RewriterError(Exception):
         self.what = what
         self.where = where
         self.fix = fix
-        super().__init__(what, where, fix)
+        super().__init__(what)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

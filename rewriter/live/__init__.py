@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from rewriter.errors import UnsupportedModelError
@@ -108,3 +110,23 @@ def keras_of(model: Live) -> int:
 def live_keras(keras: int) -> LiveKeras:
     """Import the Keras of this number, and return what talks to it."""
     return cast(LiveKeras, importlib.import_module(f"rewriter.live.keras{keras}"))
+
+
+@contextmanager
+def counted_objects(serialization: ModuleType) -> Iterator[None]:
+    """Have shared objects numbered in order where Keras writes their addresses in memory.
+
+    Two rewrites of one file give the same bytes so. The places are
+    keras/src/saving/serialization_lib.py, `record_object_after_serialization`, and the same
+    in tf_keras.
+    """
+    numbers: dict[int, tuple[int, Any]] = {}
+
+    def count(thing: Any) -> int:
+        return numbers.setdefault(id(thing), (len(numbers), thing))[0]
+
+    vars(serialization)["id"] = count
+    try:
+        yield
+    finally:
+        del vars(serialization)["id"]

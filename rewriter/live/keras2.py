@@ -11,12 +11,13 @@ import tensorflow as tf
 import tf_keras
 from tf_keras.src.engine import base_layer_utils
 from tf_keras.src.engine.functional import Functional, connect_ancillary_layers
+from tf_keras.src.saving import serialization_lib
 from tf_keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
-from rewriter.live import Live
+from rewriter.live import Live, counted_objects
 from rewriter.structure import map_leaves
 
 keras = 2
@@ -32,7 +33,7 @@ def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Li
 
 def save(model: Live, path: Path) -> None:
     """Save a model in the format of the file's ending."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), counted_objects(serialization_lib):
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
         model.save(path)
 

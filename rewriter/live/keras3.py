@@ -14,7 +14,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras3 as rewriter_layers
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
-from rewriter.live import Live
+from rewriter.live import Live, counted_objects
 from rewriter.structure import map_leaves
 
 keras = 3
@@ -31,7 +31,8 @@ def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Li
 
 def save(model: Live, path: Path) -> None:
     """Save a model in the format of the file's ending."""
-    model.save(path)
+    with counted_objects(serialization_lib):
+        model.save(path)
 
 
 def document(model: Live) -> dict[str, Any]:

@@ -1,0 +1,233 @@
+"""The command line: what it prints, where, and with which exit code."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from rewriter import cli
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with models of all kinds, good and bad, made once."""
+    import keras
+    import tf_keras
+
+    folder = tmp_path_factory.mktemp("models")
+    for module, name in ((tf_keras, "two.h5"), (keras, "three.keras")):
+        layers = module.layers
+        model = module.Sequential(
+            [
+                layers.Input((None,), dtype="int32"),
+                layers.Embedding(9, 3, name="emb"),
+                layers.Dropout(0.5, name="drop"),
+                layers.GRU(2, name="gru"),
+            ]
+        )
+        model.save(folder / name)
+    model.save_weights(folder / "alone.weights.h5")
+    (folder / "torn.keras").write_bytes((folder / "three.keras").read_bytes()[:-200])
+    (folder / "empty").mkdir()
+    (folder / "saved_model").mkdir()
+    (folder / "saved_model" / "saved_model.pb").write_bytes(b"")
+    own_layer(keras).save(folder / "own.keras")
+    with h5py.File(folder / "subclassed.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "MyModel", "config": {"name": "m"}})
+        file.attrs["keras_version"] = "2.15.0"
+    return folder
+
+
+def own_layer(keras):
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    return keras.Sequential([keras.layers.Input((3,)), Own(), keras.layers.Dense(2)])
+
+
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rewriter", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["two.h5", "three.keras"])
+def test_rewriting_shows_the_diff_verifies_and_writes(run, tmp_path, name):
+    output = tmp_path / name
+    code, out, _ = run(
+        "rewrite", name, "-o", str(output), "-p", "enable-masking", "-p", "move-dropout"
+    )
+    assert code == 0
+    assert "mask_zero: false -> true" in out
+    assert "verified same-where-unpadded: equal to the bit" in out
+    assert out.rstrip().endswith(f"wrote {output}")
+    assert output.exists()
+
+
+def test_an_output_without_an_ending_gets_the_format_of_the_input(run, tmp_path):
+    run("rewrite", "two.h5", "-o", str(tmp_path / "out"), "-p", "strip-dropout", "--no-verify")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
+
+
+def test_json_carries_plan_verification_and_output_and_nothing_else_is_printed(run, tmp_path):
+    output = tmp_path / "out.keras"
+    code, out, _ = run(
+        "rewrite", "three.keras", "-o", str(output), "-p", "strip-dropout", "--format", "json"
+    )
+    told = json.loads(out)
+    assert code == 0
+    assert told["verification"]["ok"] is True
+    assert told["output"] == str(output)
+    assert [change["layer"] for change in told["changes"]] == ["drop"]
+
+
+def test_without_verification_that_is_said(run, tmp_path):
+    _, out, _ = run(
+        "rewrite", "two.h5", "-o", str(tmp_path / "o.h5"), "-p", "strip-dropout", "--no-verify"
+    )
+    assert "not verified: --no-verify was given" in out
+
+
+def test_a_dry_run_tells_changes_by_its_exit_code_if_asked(run):
+    assert run("rewrite", "two.h5", "-p", "strip-dropout", "--dry-run")[0] == 0
+    assert run("rewrite", "two.h5", "-p", "strip-dropout", "--dry-run", "--exit-code")[0] == 1
+    code, out, _ = run(
+        "rewrite", "two.h5", "-p", "strip-dropout:", "--dry-run", "--exit-code", "--format", "json"
+    )
+    assert code == 1
+    assert json.loads(out)["guarantee"] == "same"
+
+
+@pytest.mark.parametrize("name", ["two.h5", "three.keras"])
+def test_a_dry_run_imports_no_keras_and_writes_nothing(folder, name):
+    before = sorted(path.name for path in folder.iterdir())
+    script = (
+        "import sys\nfrom rewriter.cli import main\n"
+        f"sys.argv = ['rewriter', 'rewrite', {name!r}, '-p', 'strip-dropout', '--dry-run']\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert ended.code == 0\n"
+        "print(sorted({'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_the_module_runs_as_the_command_does(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "rewriter", "rewrite", "two.h5", "-p", "strip-dropout", "--dry-run"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "1 removed; guarantee: same" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["missing.keras"], "missing.keras"),
+        (["empty"], "empty"),
+        (["saved_model"], "SavedModel"),
+        (["torn.keras"], "torn.keras"),
+        (["alone.weights.h5"], "weights alone"),
+        (["subclassed.h5"], "no graph"),
+        (["two.h5", "-p", "strip-dropot"], "did you mean 'strip-dropout'"),
+        (["two.h5", "-p", "move-dropout:maskin=true"], "did you mean 'masking'"),
+        (["own.keras"], "--custom"),
+        (["two.h5", "-o", "three.keras"], "--force"),
+        (["two.h5", "-o", "two.h5"], "the file that the model comes from"),
+        (["two.h5", "-o", "nowhere/out.h5"], "nowhere"),
+        (["two.h5", "-o", "out.onnx"], ".keras, .h5"),
+        (["two.h5", "--data", "two.h5"], "numpy.savez"),
+        (["two.h5", "--custom", "no_such_module"], "--custom no_such_module"),
+        (["two.h5", "--bogus"], "--bogus"),
+    ],
+)
+def test_bad_input_gets_one_line_that_says_what_where_and_what_to_do(run, folder, words, named):
+    before = sorted(path.name for path in folder.iterdir())
+    words = words if "-o" in words else [*words, "-o", "out.keras"]
+    words = words if "-p" in words else [*words, "-p", "strip-dropout"]
+    code, out, err = run("rewrite", *words)
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert code == 2
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert "Traceback" not in err + out
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_another_backend_is_refused(run, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    code, _, err = run("rewrite", "three.keras", "-o", "out.keras", "-p", "strip-dropout")
+    assert code == 2
+    assert "KERAS_BACKEND" in err
+
+
+def test_custom_layers_come_from_a_module_that_is_named(run, folder, tmp_path):
+    (folder / "own_layers.py").write_text(
+        "import keras\nclass Own(keras.layers.Layer):\n    def call(self, x):\n        return x\n"
+    )
+    output = str(tmp_path / "out.keras")
+    words = ["rewrite", "own.keras", "-o", output, "-p", "strip-dropout", "--custom"]
+    assert run(*words, "own_layers:Own")[0] == 0
+    assert run(*words, "own_layers.py", "--force")[0] == 0
+
+
+def test_a_failed_verification_exits_with_one_and_writes_nothing(run, tmp_path, monkeypatch):
+    from rewriter.pipeline import Guarantee, Pass
+
+    class Sabotage(Pass):
+        """Promise the same and double the units' activation."""
+
+        name = "sabotage"
+        guarantee = Guarantee.SAME
+
+        def run(self, graph):
+            yield graph.configure("gru", {"activation": "relu"}, reason="to be caught")
+
+    class Entry:
+        name = "sabotage"
+
+        @staticmethod
+        def load():
+            return Sabotage
+
+    monkeypatch.setattr("rewriter.pipeline.registered_passes", lambda: {"sabotage": Entry()})
+    code, _, err = run("rewrite", "two.h5", "-o", str(tmp_path / "o.h5"), "-p", "sabotage")
+    assert code == 1
+    assert "first at layer gru" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_files_are_compared(run, folder, tmp_path):
+    output = tmp_path / "masked.h5"
+    run("rewrite", "two.h5", "-o", str(output), "-p", "enable-masking")
+    assert run("verify", "two.h5", "two.h5")[0] == 0
+    code, out, _ = run("verify", "two.h5", str(output))
+    assert code == 1
+    assert "first at layer gru" in out
+    np.savez(tmp_path / "inputs.npz", ids=np.array([[1, 2, 3]]))
+    words = ["--guarantee", "same-where-unpadded", "--data", str(tmp_path / "inputs.npz")]
+    assert run("verify", "two.h5", str(output), *words)[0] == 0
+
+
+def test_the_passes_are_listed_with_their_guarantees_and_options(run):
+    assert "same-where-unpadded" in run("passes")[1]
+    assert "recurrent=True" in run("passes", "move-dropout")[1]
+    assert run("passes", "no-such-pass")[0] == 2
