@@ -206,7 +206,7 @@ def _hand_on(place: Path, temporary: Path) -> None:
 def _back_up(place: Path) -> None:
     """Keep the content of a file as NAME.bak; at no moment is a backup without a name."""
     backup = place.with_name(place.name + ".bak")
-    while not (backup.exists() and backup.samefile(place)):  # else a run was killed after this
+    while not _same(backup, place):  # else a run was killed after its backup
         if os.path.lexists(backup):
             _set_aside(backup)
         try:
@@ -217,6 +217,13 @@ def _back_up(place: Path) -> None:
             _copy(place, backup)
         break
     _sync_folder(place.parent)
+
+
+def _same(backup: Path, place: Path) -> bool:
+    try:
+        return backup.samefile(place)
+    except FileNotFoundError:  # there is none, or another run has just set it aside
+        return False
 
 
 def _copy(place: Path, copy: Path) -> None:

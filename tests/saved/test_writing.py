@@ -370,14 +370,14 @@ children = []
 for run in range(4):
     children.append(os.fork())
     if not children[-1]:
-        for number in range(25):
+        for number in range(100):
             with replacing(target, backup=True) as temporary:
                 temporary.write_text(f"{run} {number}")
-        os._exit(0)
+        sys.exit()
 print([os.waitpid(child, 0)[1] for child in children])
 """
     assert run_python(code, target) == "[0, 0, 0, 0]\n"
-    written = {f"{run} {number}" for run in range(4) for number in range(25)}
+    written = {f"{run} {number}" for run in range(4) for number in range(100)}
     assert target.read_text() in written
     assert not [name for name in names(target.parent) if ".rewriter-" in name]
     kept = [path.read_text() for path in target.parent.iterdir()]
