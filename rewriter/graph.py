@@ -18,106 +18,18 @@ is that number fills the hole.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import networkx as nx
 
 from rewriter.changes import Action, Change
 from rewriter.errors import GraphError
+from rewriter.invariants import check, is_chain
+from rewriter.layer import Arguments, Call, Hole, Layer, Tensor, with_config
 from rewriter.structure import leaves, map_leaves
 
-
-class Call(NamedTuple):
-    """One application of a layer to tensors: a node of the graph."""
-
-    layer: str
-    number: int = 0
-
-    def __str__(self) -> str:
-        return self.layer if self.number == 0 else f"{self.layer} (call {self.number + 1})"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Tensor:
-    """One output of one call."""
-
-    call: Call
-    output: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """The place of a tensor in the arguments of a call."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """What a layer is called with.
-
-    Parameters
-    ----------
-    args, kwargs : nested structures
-        As Keras wrote them, with a `Hole` in place of each tensor.
-    form : Any
-        What the dialect must remember to write the call as it was read.
-    """
-
-    args: Any = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    form: Any = None
-
-    @property
-    def holes(self) -> list[int]:
-        """Numbers of the holes in the order in which they stand."""
-        both = (*leaves(self.args), *leaves(dict(self.kwargs)))
-        return [leaf.index for leaf in both if isinstance(leaf, Hole)]
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer as its config tells it; what no pass touches is kept as it was read.
-
-    Parameters
-    ----------
-    name, class_name : str
-        As in the config.
-    config : mapping
-        The whole config. Where it holds a layer that `inner` has, it holds None.
-    envelope : mapping
-        The serialised layer around class name and config: module, registered name and
-        whatever else stands there, in its order.
-    graph : ModelGraph, optional
-        The graph of a nested model.
-    inner : mapping of str to Layer
-        Wrapped layers and cells by their place in the config: ``layer``,
-        ``backward_layer``, ``cell``, ``cells/0``.
-    origin : tuple of str, optional
-        Where the layer stands in the model that was read; None for one that a pass made.
-    first_node : int
-        Number that Keras gives the layer's first call. It is 1 for most nested models,
-        whose own graph counts as the first.
-    implicit : bool
-        True for the input that a Sequential model has but does not write down.
-    """
-
-    name: str
-    class_name: str
-    config: Mapping[str, Any]
-    envelope: Mapping[str, Any] = field(default_factory=dict)
-    graph: ModelGraph | None = None
-    inner: Mapping[str, Layer] = field(default_factory=dict)
-    origin: tuple[str, ...] | None = None
-    first_node: int = 0
-    implicit: bool = False
-
-    def walk(self) -> Iterator[Layer]:
-        """Yield this layer and the layers and cells that it wraps, at any depth."""
-        yield self
-        for layer in self.inner.values():
-            yield from layer.walk()
+__all__ = ["Arguments", "Call", "Hole", "Layer", "ModelGraph", "Tensor"]
 
 
 class ModelGraph:
@@ -183,7 +95,7 @@ class ModelGraph:
     @property
     def sequential(self) -> bool:
         """Whether the model is written as a list of layers: it was read so, and is a chain."""
-        return self.listed and self._is_chain()
+        return self.listed and is_chain(self)
 
     def __contains__(self, name: str) -> bool:
         return name in self._layers
@@ -446,7 +358,7 @@ class ModelGraph:
         for step in steps:
             target = target.inner[step]
         before = {key: target.config.get(key) for key in changes}
-        self._layers[name] = _with_config(outer, steps, changes)
+        self._layers[name] = with_config(outer, steps, changes)
         names = [name] if target is outer else [name, target.name]
         return Change(
             Action.CONFIGURE,
@@ -472,8 +384,6 @@ class ModelGraph:
             reason,
         )
 
-    # Invariants
-
     def validate(self) -> None:
         """Check this graph and the nested ones.
 
@@ -484,41 +394,7 @@ class ModelGraph:
             output that no input reaches.
         """
         for graph in self.walk():
-            graph._validate()
-
-    def _validate(self) -> None:
-        try:
-            order = self.calls()
-        except nx.NetworkXUnfeasible:
-            raise GraphError("the calls form a cycle", where=self._where()) from None
-        fed: set[Call] = {tensor.call for tensor in leaves(self.inputs)}
-        for call in order:
-            keys = sorted(hole for _, _, hole in self.network.in_edges(call, keys=True))
-            if keys != sorted(set(self.arguments(call).holes)):
-                raise GraphError("an argument has no tensor, or two", where=self.path_of(call))
-            if any(source in fed for source in self.network.predecessors(call)):
-                fed.add(call)
-        for name, calls in self._calls.items():
-            if not calls:
-                raise GraphError("a layer is never called", where=self.path_of(name))
-        for tensor in leaves(self.outputs):
-            if tensor.call not in fed:
-                raise GraphError("an output has no input", where=self.path_of(tensor.call))
-
-    def _where(self) -> str:
-        return "/".join((*self.path,)) or self.name
-
-    def _is_chain(self) -> bool:
-        """Whether every call has at most one input, its own layer, and one consumer."""
-        degrees = (self.network.in_degree, self.network.out_degree)
-        return (
-            isinstance(self.outputs, Tensor)
-            and self.outputs.output == 0
-            and all(number <= 1 for degree in degrees for _, number in degree())
-            and all(len(calls) == 1 for calls in self._calls.values())
-            and all(output == 0 for _, _, output in self.network.edges(data="output"))
-            and self.network.out_degree(self.outputs.call) == 0
-        )
+            check(graph)
 
     # Steps of the verbs
 
@@ -594,11 +470,3 @@ def _copy_layer(layer: Layer, made: dict[int, ModelGraph]) -> Layer:
     graph = None if layer.graph is None else layer.graph._copy(made)
     inner = {role: _copy_layer(each, made) for role, each in layer.inner.items()}
     return replace(layer, graph=graph, inner=inner)
-
-
-def _with_config(layer: Layer, steps: Sequence[str], changes: Mapping[str, Any]) -> Layer:
-    if not steps:
-        return replace(layer, config={**layer.config, **changes})
-    inner = dict(layer.inner)
-    inner[steps[0]] = _with_config(inner[steps[0]], steps[1:], changes)
-    return replace(layer, inner=inner)
