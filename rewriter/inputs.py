@@ -227,7 +227,7 @@ def _array(
     kind = "float32" if spec.dtype == "bfloat16" else spec.dtype
     if spec.ids is not None or whole:
         high = spec.ids or _UNTOLD_IDS
-        values = random.integers(min(1, high - 1), high, shape)
+        values: NDArray[Any] = random.integers(min(1, high - 1), high, shape)
     else:
         values = random.standard_normal(shape)
     if zeros:
