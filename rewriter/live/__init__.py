@@ -71,18 +71,6 @@ class LiveKeras(Protocol):
     def assign(self, variable: Live, value: Live) -> None:
         """Give a variable the value of another, of the same shape and dtype."""
 
-    def compile_like(self, model: Live, original: Live, scope: Mapping[str, Any]) -> None:
-        """Compile a model as another one is; the optimizer is a new one."""
-
-    def is_compiled(self, model: Live) -> bool:
-        """Whether a model is compiled."""
-
-    def metrics(self, model: Live) -> list[Live]:
-        """Return the metrics that a model was compiled with."""
-
-    def copy_optimizer(self, original: Live, model: Live, counterpart: Mapping[int, Live]) -> None:
-        """Copy the optimizer's state; `counterpart` has the new variable by the old one's id."""
-
 
 def keras_of(model: Live) -> int:
     """Tell which Keras a live model is of, without importing either.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,54 +144,3 @@ def variables(model: Live) -> list[Live]:
 def assign(variable: Live, value: Live) -> None:
     """Give a variable the value of another, of the same shape and dtype."""
     variable.assign(value)
-
-
-def compile_like(model: Live, original: Live, scope: Mapping[str, Any]) -> None:
-    """Compile a model as another one is; the optimizer is a new one."""
-    with keras_module.saving.custom_object_scope(dict(scope)):
-        model.compile_from_config(original.get_compile_config())
-
-
-def is_compiled(model: Live) -> bool:
-    """Whether a model is compiled."""
-    return bool(model.compiled)
-
-
-def metrics(model: Live) -> list[Live]:
-    """Return the metrics that a model was compiled with."""
-    config = getattr(model, "_compile_config", None)
-    held = config.config if config is not None else {}
-    return [*tree.flatten(held.get("metrics")), *tree.flatten(held.get("weighted_metrics"))]
-
-
-def copy_optimizer(original: Live, model: Live, counterpart: Mapping[int, Live]) -> None:
-    """Copy the optimizer's state; `counterpart` has the new variable by the old one's id."""
-    old, new = original.optimizer, model.optimizer
-    if old.built:
-        new.build(model.trainable_variables)
-        copy_slots(old, new, old._trainable_variables, counterpart, new._get_variable_index)
-
-
-def copy_slots(
-    old: Live,
-    new: Live,
-    variables: Sequence[Live],
-    counterpart: Mapping[int, Live],
-    place: Callable[[Live], int],
-) -> None:
-    """Copy an optimizer's variables: single ones by name, slots by the variable they are of."""
-    for name, value in vars(old).items():
-        mine: Any = getattr(new, name, None)
-        if isinstance(value, keras_module.Variable):
-            mine.assign(value)
-        elif isinstance(value, keras_module.optimizers.Optimizer):
-            copy_slots(value, mine, variables, counterpart, mine._get_variable_index)
-        elif isinstance(value, list) and len(value) == len(variables) and mine is not value:
-            for variable, slot in zip(variables, value, strict=True):
-                target = counterpart.get(id(variable))
-                if (
-                    isinstance(slot, keras_module.Variable)
-                    and slot is not variable
-                    and target is not None
-                ):
-                    mine[place(target)].assign(slot)
