@@ -207,7 +207,7 @@ def inner_of(live: Live, role: str) -> Live:
 def scope_of(live: Live, keras: LiveKeras) -> dict[str, Any]:
     """Return the classes and functions by name that a live layer holds and Keras has not."""
     scope: dict[str, Any] = {}
-    for layer in _with_sublayers(live, keras):
+    for layer in with_sublayers(live, keras):
         held = [each for value in vars(layer).values() for each in _flat(value)]
         scope |= scope_of_values([layer, *held])
     return scope
@@ -233,7 +233,8 @@ def _is_foreign(named: Any) -> bool:
     return root not in known and named.__name__ != "<lambda>"
 
 
-def _with_sublayers(live: Live, keras: LiveKeras) -> Iterator[Live]:
+def with_sublayers(live: Live, keras: LiveKeras) -> Iterator[Live]:
+    """Yield a live layer and what it holds, at any depth, each once."""
     pending, seen = [live], set()
     while pending:
         layer = pending.pop()
@@ -245,7 +246,7 @@ def _with_sublayers(live: Live, keras: LiveKeras) -> Iterator[Live]:
 
 def _restore_functions(original: Live, live: Live, keras: LiveKeras) -> None:
     """Give Lambda layers the original's function: its globals and closure are not in a config."""
-    pairs = zip(_with_sublayers(original, keras), _with_sublayers(live, keras), strict=False)
+    pairs = zip(with_sublayers(original, keras), with_sublayers(live, keras), strict=False)
     for old, new in pairs:
         if type(old) is type(new) and type(old).__name__ == "Lambda":
             new.function = old.function

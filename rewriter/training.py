@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 from rewriter.changes import Note
 from rewriter.live import Live, LiveKeras
-from rewriter.rebuild import Rebuilt, scope_of_values
+from rewriter.rebuild import Rebuilt, scope_of_values, with_sublayers
 from rewriter.structure import leaves
 from rewriter.weights import variable_pairs
 
@@ -172,7 +172,22 @@ class _Carrier:
             arguments[key] = self.metrics(arguments.get(key), prefixes, scope)
         arguments["optimizer"] = self.training.new_optimizer(self.original.optimizer, scope)
         self.training.compile_model(self.model, self.original, arguments)
+        self.keep_compiled_trainable()
         return True
+
+    def keep_compiled_trainable(self) -> None:
+        """Keep which layers trained when the original was compiled: `fit` goes by that."""
+        then = getattr(self.original, "_compiled_trainable_state", {})
+        now = getattr(self.model, "_compiled_trainable_state", {})
+        for pair in self.rebuilt.pairs:
+            layers = zip(
+                with_sublayers(pair.old, self.keras),
+                with_sublayers(pair.new, self.keras),
+                strict=False,
+            )
+            for old, new in layers if not pair.is_model else [(pair.old, pair.new)]:
+                if old in then and new in now:
+                    now[new] = then[old]
 
     def scope(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         used = [leaf for key in BY_OUTPUT for leaf in leaves([arguments.get(key)])]
@@ -195,7 +210,7 @@ class _Carrier:
         return {k: rename(v) if k in BY_OUTPUT else v for k, v in arguments.items()}
 
     def metrics(self, held: Any, prefixes: Sequence[str], scope: Mapping[str, Any]) -> Any:
-        """Return the same structure with new metrics; None, with a note, for what has no copy."""
+        """Return the same structure with new metrics; a note tells of those that have no copy."""
 
         def copy(leaf: Any) -> Any:
             if not self.training.is_metric(leaf):
@@ -204,8 +219,11 @@ class _Carrier:
                 return self.training.copy_metric(leaf, own, scope)
             except Exception as error:
                 said = _first_line(error)
-                self.note(f"metric {leaf.name} is left out, for it cannot be copied: {said}")
-                return None
+                self.note(
+                    f"metric {leaf.name} is the original's own, for it cannot be copied ({said}): "
+                    "do not train both models at once"
+                )
+                return leaf
 
         own = prefixes if len(prefixes) > 1 else ()
         return _map(copy, held)
