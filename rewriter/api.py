@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,7 @@ def plan(model: Model, passes: Sequence[Pass | type[Pass] | str]) -> Plan:
     return make_plan(read(model), passes, _shown(model))
 
 
-def rewrite(
+def rewrite(  # noqa: PLR0913
     model: Model,
     passes: Sequence[Pass | type[Pass] | str],
     *,
@@ -99,6 +99,7 @@ def rewrite(
     data: Any = None,
     custom_objects: Mapping[str, Any] | None = None,
     force: bool = False,
+    weights: str = "copy",
     progress: Step | None = None,
 ) -> Result:
     """Rewrite a model: plan, rebuild, copy the weights, verify, write.
@@ -119,40 +120,50 @@ def rewrite(
         What a saved model needs to be loaded.
     force : bool
         Whether an output that exists is replaced.
+    weights : {"copy", "share"}
+        Whether the rewritten model has weights of its own, or uses the original's: for memory.
+        Then what trains one changes the other, while each has its own optimizer state, noise
+        seeds and states of stateful layers. Verification sees both alike.
     progress : callable, optional
         Given what is being done, in words, returns a context that lasts as long.
 
     Raises
     ------
     VerificationError
-        The rewritten model does not keep the plan's guarantee.
+        The rewritten model does not keep the plan's guarantee; the error carries the
+        verification and both models.
     RewriterError
-        The model cannot be read, rewritten or written.
+        The model cannot be read, rewritten or written; `model` of the error is the live model
+        that was given, untouched.
     """
+    if weights not in ("copy", "share"):
+        raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
     step = progress or (lambda words: nullcontext())
-    file = read_file(model) if isinstance(model, str | Path) else None
-    target = None if output is None else Path(output)
-    if target is not None:
-        check_output(target, None if file is None else file.path, force)
-    graph = _live_graph(model) if file is None else _file_graph(file)
-    planned = make_plan(graph, passes, _shown(model))
-    objects = dict(custom_objects or {})
-    with step("loading the model"):
-        loaded = Loaded(model) if file is None else load(file, objects)
-    new, planned, verification = carry_out(
-        planned,
-        loaded.model,
-        step,
-        verify=verify,
-        data=data,
-        custom_objects=objects,
-        compiled=loaded.compiled,
-    )
-    planned = replace(planned, notes=(*loaded.notes, *planned.notes))
-    if target is not None:
-        with step(f"writing {target}"):
-            write(new, planned.keras, target, file, compiled=loaded.compiled)
-    return Result(new, planned, verification, target)
+    with _handing_back(model):
+        file = read_file(model) if isinstance(model, str | Path) else None
+        target = None if output is None else Path(output)
+        if target is not None:
+            check_output(target, None if file is None else file.path, force)
+        graph = _live_graph(model) if file is None else _file_graph(file)
+        planned = make_plan(graph, passes, _shown(model))
+        objects = dict(custom_objects or {})
+        with step("loading the model"):
+            loaded = Loaded(model) if file is None else load(file, objects)
+        new, planned, verification = carry_out(
+            planned,
+            loaded.model,
+            step,
+            verify=verify,
+            data=data,
+            custom_objects=objects,
+            compiled=loaded.compiled,
+            share=weights == "share",
+        )
+        planned = replace(planned, notes=(*loaded.notes, *planned.notes))
+        if target is not None:
+            with step(f"writing {target}"):
+                write(new, planned.keras, target, file, compiled=loaded.compiled)
+        return Result(new, planned, verification, target)
 
 
 def verify(
@@ -195,6 +206,17 @@ def verify(
         tolerance=tolerance,
         data=data,
     )
+
+
+@contextmanager
+def _handing_back(model: Model) -> Iterator[None]:
+    """Put a live model, which is not changed, into the error that says why."""
+    try:
+        yield
+    except RewriterError as error:
+        if error.model is None and not isinstance(model, str | Path):
+            error.model = model
+        raise
 
 
 def _file_graph(file: ModelFile) -> ModelGraph:

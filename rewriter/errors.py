@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rewriter.pipeline import Plan
+    from rewriter.verification import Verification
 
 
 class RewriterError(Exception):
@@ -20,6 +21,11 @@ class RewriterError(Exception):
     fix : str, optional
         What the user can do.
 
+    Attributes
+    ----------
+    model : live model or None
+        The model that was to be rewritten, untouched, where a live one was given.
+
     Examples
     --------
     >>> print(RewriterError("no such file", where="m.keras", fix="check the path"))
@@ -27,6 +33,7 @@ class RewriterError(Exception):
     """
 
     exit_code = 2
+    model: Any = None
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
         self.what = what
@@ -77,6 +84,16 @@ class ModelWriteError(RewriterError):
 
 
 class VerificationError(RewriterError):
-    """The rewritten model does not keep its plan's guarantee."""
+    """The rewritten model does not keep its plan's guarantee.
+
+    Attributes
+    ----------
+    verification : Verification or None
+        What was measured.
+    model, rewritten : live model
+        The original, untouched, and the rewritten model that was not handed out.
+    """
 
     exit_code = 1
+    verification: Verification | None = None
+    rewritten: Any = None

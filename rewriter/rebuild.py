@@ -43,6 +43,8 @@ def rebuild(
     before: ModelGraph,
     original: Live,
     custom_objects: Mapping[str, Any] | None = None,
+    *,
+    share: bool = False,
 ) -> Rebuilt:
     """Build the model of a graph, and give it the original's weights.
 
@@ -56,6 +58,8 @@ def rebuild(
         Is not changed.
     custom_objects : mapping, optional
         Classes and functions by name, besides those that the original holds.
+    share : bool
+        Whether both models use the same variables.
 
     Raises
     ------
@@ -67,7 +71,7 @@ def rebuild(
     keras = live_keras(graph.keras)
     builder = _Builder(keras, before, original, dict(custom_objects or {}))
     model = builder.model(graph, original)
-    copy_weights(keras, builder.pairs)
+    copy_weights(keras, builder.pairs, share=share)
     return Rebuilt(model, builder.tensors.get(id(graph), {}), builder.pairs)
 
 

@@ -101,6 +101,7 @@ def carry_out(
     data: Any,
     custom_objects: Mapping[str, Any],
     compiled: bool = True,
+    share: bool = False,
 ) -> tuple[Live, Plan, Verification | None]:
     """Make the model of a plan, and measure its guarantee.
 
@@ -110,12 +111,12 @@ def carry_out(
         The guarantee does not hold.
     """
     keras = live_keras(plan.keras)
-    with step("rebuilding the model and copying the weights"):
-        rebuilt = rebuild(plan.after, plan.before, original, custom_objects)
+    with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
+        rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)
     if compiled:
         from rewriter.training import carry_training
 
-        with step("carrying the optimizer over"):
+        with step("carrying the optimizer over"), keras.strategy_scope(original):
             said = carry_training(keras, original, rebuilt, custom_objects)
         plan = replace(plan, notes=(*plan.notes, *said))
     verification = None
@@ -131,8 +132,16 @@ def carry_out(
                 data=data,
             )
         if not verification.ok:
-            raise VerificationError(str(verification), where=plan.model, fix="nothing was written")
+            raise _not_kept(plan, original, rebuilt.model, verification)
     return rebuilt.model, plan, verification
+
+
+def _not_kept(
+    plan: Plan, original: Live, rewritten: Live, verification: Verification
+) -> VerificationError:
+    error = VerificationError(str(verification), where=plan.model, fix="nothing was written")
+    error.verification, error.model, error.rewritten = verification, original, rewritten
+    return error
 
 
 def write(model: Live, keras: int, target: Path, file: ModelFile | None, *, compiled: bool) -> None:

@@ -15,9 +15,9 @@ from typing import Any, Protocol, cast
 
 from rewriter.changes import Note
 from rewriter.live import Live, LiveKeras
-from rewriter.rebuild import Rebuilt, scope_of_values, with_sublayers
+from rewriter.rebuild import Rebuilt, scope_of_values
 from rewriter.structure import leaves
-from rewriter.weights import variable_pairs
+from rewriter.weights import layer_pairs, variable_pairs
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """Arguments of ``compile`` that may be keyed by the names of the outputs."""
@@ -179,15 +179,9 @@ class _Carrier:
         """Keep which layers trained when the original was compiled: `fit` goes by that."""
         then = getattr(self.original, "_compiled_trainable_state", {})
         now = getattr(self.model, "_compiled_trainable_state", {})
-        for pair in self.rebuilt.pairs:
-            layers = zip(
-                with_sublayers(pair.old, self.keras),
-                with_sublayers(pair.new, self.keras),
-                strict=False,
-            )
-            for old, new in layers if not pair.is_model else [(pair.old, pair.new)]:
-                if old in then and new in now:
-                    now[new] = then[old]
+        for old, new, _ in layer_pairs(self.keras, self.rebuilt.pairs):
+            if old in then and new in now:
+                now[new] = then[old]
 
     def scope(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         used = [leaf for key in BY_OUTPUT for leaf in leaves([arguments.get(key)])]

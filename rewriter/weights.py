@@ -29,8 +29,10 @@ class Pair:
     is_model: bool = False
 
 
-def copy_weights(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
+def copy_weights(keras: LiveKeras, pairs: Sequence[Pair], *, share: bool = False) -> None:
     """Copy variables, seeds and ``trainable`` from the old to the new layer of each pair.
+
+    With `share`, the new layers get the old ones' variables themselves; seeds are copied.
 
     Raises
     ------
@@ -47,21 +49,43 @@ def copy_weights(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
                     f"the original {old.name} is {tuple(old.shape)} {old.dtype}",
                     where=path,
                 )
-            keras.assign(new, old)
+            if not share:
+                keras.assign(new, old)
+    if share:
+        _share_weights(keras, pairs)
     _copy_trainable(keras, pairs)
+
+
+def _share_weights(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
+    for old, new, path in layer_pairs(keras, pairs):
+        for have, want in zip(keras.own_variables(old), keras.own_variables(new), strict=True):
+            if not keras.share(new, want, have):
+                raise WeightsError(
+                    f"the layer holds {want.name} where it cannot be shared",
+                    where=path,
+                    fix='use weights="copy"',
+                )
+        for have, want in zip(keras.seeds(old), keras.seeds(new), strict=False):
+            keras.assign(want, have)
 
 
 def variable_pairs(keras: LiveKeras, pairs: Sequence[Pair]) -> Iterator[tuple[Live, Live, str]]:
     """Yield each variable of the original, its counterpart, and the layer's path."""
+    for old, new, path in layer_pairs(keras, pairs):
+        yield from _own(keras, old, new, path)
+
+
+def layer_pairs(keras: LiveKeras, pairs: Sequence[Pair]) -> Iterator[tuple[Live, Live, str]]:
+    """Yield each layer of the original, what is in it too, its counterpart, and the path."""
     for pair in pairs:
         if pair.is_model:
-            yield from _own(keras, pair.old, pair.new, pair.path)
+            yield pair.old, pair.new, pair.path
         else:
             yield from _layer(keras, pair.old, pair.new, pair.path)
 
 
 def _layer(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Live, Live, str]]:
-    yield from _own(keras, old, new, path)
+    yield old, new, path
     for below, above in _match(keras.sublayers(old), keras.sublayers(new), path):
         yield from _layer(keras, below, above, f"{path}/{above.name}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -39,6 +39,9 @@ class LiveKeras(Protocol):
     def make_layer(self, layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer that has no live one to follow."""
 
+    def strategy_scope(self, model: Live) -> AbstractContextManager[Any]:
+        """Return the scope of the distribution strategy that a model was made under."""
+
     def input_tensors(self, layer: Live) -> list[Live]:
         """Return the tensors that an input layer gives."""
 
@@ -67,6 +70,9 @@ class LiveKeras(Protocol):
 
     def variables(self, model: Live) -> list[Live]:
         """Return every variable that belongs to the model's weights and state."""
+
+    def share(self, layer: Live, own: Live, shared: Live) -> bool:
+        """Make a layer use another's variable for its own; False if it holds that elsewhere."""
 
     def assign(self, variable: Live, value: Live) -> None:
         """Give a variable the value of another, of the same shape and dtype."""

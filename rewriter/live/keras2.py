@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,12 @@ def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]
     module = rewriter_layers if hasattr(rewriter_layers, layer.class_name) else tf_keras.layers
     with tf_keras.saving.custom_object_scope(dict(scope)):
         return getattr(module, layer.class_name).from_config(dict(config))
+
+
+def strategy_scope(model: Live) -> AbstractContextManager[Any]:
+    """Return the scope of the distribution strategy that a model was made under."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return nullcontext() if strategy is None else strategy.scope()
 
 
 def input_tensors(layer: Live) -> list[Live]:
@@ -139,6 +147,40 @@ def states(model: Live) -> list[Live]:
 def variables(model: Live) -> list[Live]:
     """Return every variable that belongs to the model's weights and state."""
     return list(model.weights)
+
+
+def share(layer: Live, own: Live, shared: Live) -> bool:
+    """Make a layer use another's variable for its own; False if it holds that elsewhere.
+
+    A layer has it as an attribute, in its lists of weights, as a dependency of checkpoints, and
+    bound to its regularizer (tf_keras/src/engine/base_layer.py, `add_weight`).
+    """
+
+    def replaced(value: Any) -> Any:
+        if value is own:
+            return shared
+        if type(value) is list:
+            return [replaced(each) for each in value]
+        if isinstance(value, partial):
+            return partial(value.func, *map(replaced, value.args), **value.keywords)
+        return value
+
+    for name, value in list(vars(layer).items()):
+        if value is own or type(value) is list:
+            object.__setattr__(layer, name, replaced(value))
+    for name, value in list(layer._trackable_children().items()):
+        if value is own:
+            layer._track_trackable(shared, name, overwrite=True)
+    kept = [*vars(layer).values(), *own_variables(layer)]
+    return not any(own is each for value in kept for each in _flat(value))
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [each for held in value.values() for each in _flat(held)]
+    if isinstance(value, list | tuple):
+        return [each for held in value for each in _flat(held)]
+    return [value]
 
 
 def assign(variable: Live, value: Live) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]
     module = rewriter_layers if hasattr(rewriter_layers, layer.class_name) else keras_module.layers
     with keras_module.saving.custom_object_scope(dict(scope)):
         return getattr(module, layer.class_name).from_config(dict(config))
+
+
+def strategy_scope(model: Live) -> AbstractContextManager[Any]:
+    """Return the scope of the distribution strategy that a model was made under."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    return nullcontext() if strategy is None else strategy.scope()
 
 
 def input_tensors(layer: Live) -> list[Live]:
@@ -139,6 +146,12 @@ def states(model: Live) -> list[Live]:
 def variables(model: Live) -> list[Live]:
     """Return every variable that belongs to the model's weights and state."""
     return list(model.variables)
+
+
+def share(layer: Live, own: Live, shared: Live) -> bool:
+    """Make a layer use another's variable for its own; the tensor behind it is what is kept."""
+    own._value = shared._value
+    return True
 
 
 def assign(variable: Live, value: Live) -> None:
