@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rewriter.api import Result, plan, read, rewrite, verify
+    from rewriter.api import Result, check, plan, read, rewrite, verify
     from rewriter.changes import Action, Change, Note
     from rewriter.errors import (
         GraphError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         VerificationError,
         WeightsError,
     )
+    from rewriter.findings import Finding
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
     from rewriter.pipeline import Guarantee, Pass, Plan
     from rewriter.verification import Verification
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rewriter.api": ("Result", "plan", "read", "rewrite", "verify"),
+    "rewriter.api": ("Result", "check", "plan", "read", "rewrite", "verify"),
     "rewriter.changes": ("Action", "Change", "Note"),
     "rewriter.errors": (
         "GraphError",
@@ -44,6 +45,7 @@ _HOMES = {
         "VerificationError",
         "WeightsError",
     ),
+    "rewriter.findings": ("Finding",),
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
     "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
     "rewriter.verification": ("Verification",),

@@ -1,4 +1,4 @@
-"""The public functions: read, plan, rewrite, verify."""
+"""The public functions: read, check, plan, rewrite, verify."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.checking import graph_of
+from rewriter.checks import check_graph, selected_codes
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
+from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.live import keras_of, live_keras
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
-from rewriter.saved import ModelFile, check_output
+from rewriter.saved import check_output
 from rewriter.saved import read as read_file
 
 if TYPE_CHECKING:
@@ -68,8 +71,39 @@ def read(model: Model) -> ModelGraph:
         The model has no graph.
     """
     if isinstance(model, str | Path):
-        return _file_graph(read_file(model))
+        return graph_of(read_file(model))
     return _live_graph(model)
+
+
+def check(
+    model: Model,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    keras_version: str | None = None,
+) -> list[Finding]:
+    """Return what is wrong with a model, told from its config alone.
+
+    Parameters
+    ----------
+    model : live model, str or Path
+        A file is read without TensorFlow, and nothing in it is run.
+    select, ignore : sequence of str
+        Codes, names, or beginnings of codes: ``RW2`` stands for all that begin so.
+    keras_version : str, optional
+        The Keras in question; by default the one that saved the file, or that is running.
+
+    Raises
+    ------
+    RewriterError
+        The model cannot be read, or there is no such code.
+    """
+    codes = selected_codes(select, ignore)
+    if isinstance(model, str | Path):
+        file = read_file(model)
+        version = keras_version or file.version
+        return check_graph(graph_of(file), codes=codes, version=version, format=file.format)
+    return check_graph(_live_graph(model), codes=codes, version=keras_version)
 
 
 def plan(model: Model, passes: Sequence[Pass | type[Pass] | str]) -> Plan:
@@ -144,7 +178,7 @@ def rewrite(  # noqa: PLR0913
         target = None if output is None else Path(output)
         if target is not None:
             check_output(target, None if file is None else file.path, force)
-        graph = _live_graph(model) if file is None else _file_graph(file)
+        graph = _live_graph(model) if file is None else graph_of(file)
         planned = make_plan(graph, passes, _shown(model))
         objects = dict(custom_objects or {})
         with step("loading the model"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rewriter import console
+from rewriter.commands import check as check_command
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
@@ -157,6 +158,10 @@ def passes(
         print(passes_text([load_pass(known) for known in registered_passes()]))
     else:
         print(pass_text(load_pass(name)))
+
+
+app.command()(check_command.check)
+app.command()(check_command.explain)
 
 
 def _show(result: Any, format: Format) -> None:

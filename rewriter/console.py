@@ -17,7 +17,9 @@ PATIENCE = 1.0
 
 def error(words: str) -> None:
     """Write one line to standard error."""
-    print(f"error: {' '.join(words.split())}", file=sys.stderr)
+    from rewriter.report.printable import printable
+
+    print(f"error: {printable(' '.join(words.split()), 1000)}", file=sys.stderr)
 
 
 @contextmanager

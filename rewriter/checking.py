@@ -1,0 +1,154 @@
+"""Many files checked at once: each gets an answer, whatever is in the others."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rewriter.checks import check_graph
+from rewriter.dialects import decode
+from rewriter.errors import ModelReadError, RewriterError
+from rewriter.findings import Finding
+from rewriter.graph import ModelGraph
+from rewriter.saved import ModelFile
+from rewriter.saved import read as read_file
+
+ALONE = 32
+"""So many files are read faster by one process than others are started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What there is to say about one file.
+
+    Parameters
+    ----------
+    path : str
+        The file, as given.
+    findings : tuple of Finding
+        What was found.
+    error : str
+        Why the file could not be checked, in one line; empty if it could.
+    """
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        findings = [finding.to_json() for finding in self.findings]
+        return {"path": self.path, "findings": findings, "error": self.error or None}
+
+
+def check_file(
+    path: str, codes: Sequence[str] | None = None, version: str | None = None
+) -> Checked:
+    """Check one file; what is wrong with the file itself is part of the answer.
+
+    Parameters
+    ----------
+    path : str
+        A ``.keras`` or ``.h5`` file.
+    codes : sequence of str, optional
+        The codes to look for; by default all.
+    version : str, optional
+        The version of Keras in question; by default the one that saved the file.
+    """
+    try:
+        file = read_file(path)
+        found = check_graph(
+            graph_of(file), codes=codes, version=version or file.version, format=file.format
+        )
+    except RewriterError as error:
+        return Checked(path, error=str(error))
+    except MemoryError:
+        return Checked(path, error=f"{path}: there is too little memory to check it")
+    except Exception as error:
+        return Checked(path, error=str(_contradictory(path, error)))
+    return Checked(path, tuple(found))
+
+
+def check_files(
+    paths: Sequence[str], codes: Sequence[str] | None = None, version: str | None = None
+) -> Iterator[Checked]:
+    """Check many files, in their order, with all the processors there are."""
+    check = partial(check_file, codes=codes, version=version)
+    processes = min(_processors(), len(paths) // ALONE + 1)
+    if processes < 2:
+        yield from map(check, paths)
+        return
+    import multiprocessing
+
+    size = min(max(len(paths) // (processes * 8), 1), 64)
+    with multiprocessing.Pool(processes) as pool:
+        yield from pool.imap(check, paths, chunksize=size)
+
+
+def expanded(patterns: Sequence[str]) -> list[str]:
+    """Return the files that names and patterns stand for, each once, in a fixed order.
+
+    A name that is no pattern, or that a file has, stands for itself; a folder for the models
+    below it.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        if _exists(pattern):
+            folder = Path(pattern)
+            inside = _models_below(folder) if folder.is_dir() else []
+            found |= dict.fromkeys(inside or [pattern])
+        elif glob.has_magic(pattern):
+            # Path.glob takes no absolute patterns
+            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+            found |= dict.fromkeys(matches or [pattern])
+        else:
+            found[pattern] = None
+    return list(found)
+
+
+def graph_of(file: ModelFile) -> ModelGraph:
+    """Return the graph of a file; every error names the file.
+
+    Raises
+    ------
+    RewriterError
+        The model has no graph, or its config contradicts itself.
+    """
+    try:
+        return decode(file.document, file.keras)
+    except RewriterError as error:
+        where = f"{file.path}: {error.where}" if error.where else str(file.path)
+        raise type(error)(error.what, where=where, fix=error.fix) from error
+    except Exception as error:
+        raise _contradictory(str(file.path), error) from error
+
+
+def _contradictory(path: str, error: Exception) -> ModelReadError:
+    return ModelReadError(
+        f"its config is not one that Keras writes ({type(error).__name__})",
+        where=path,
+        fix="copy or download the file again, or save the model again",
+    )
+
+
+def _exists(pattern: str) -> bool:
+    try:
+        return Path(pattern).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _models_below(folder: Path) -> list[str]:
+    endings = (".keras", ".h5", ".hdf5")
+    return sorted(str(each) for each in folder.rglob("*") if each.suffix in endings)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

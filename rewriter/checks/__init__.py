@@ -1,0 +1,113 @@
+"""What is wrong with a model, told from its graph alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from rewriter.checks import batch, masks, noise, portability, speed
+from rewriter.checks.code import Code
+from rewriter.checks.subject import Subject
+from rewriter.errors import RewriterError
+from rewriter.findings import Finding
+from rewriter.graph import ModelGraph
+
+CODES: Mapping[str, Code] = {
+    code.code: code for family in (batch, masks, noise, speed, portability) for code in family.CODES
+}
+"""Every code that `check` knows, in order."""
+
+__all__ = ["CODES", "Code", "check_graph", "code_named", "parse_version", "selected_codes"]
+
+
+def check_graph(
+    graph: ModelGraph,
+    *,
+    codes: Sequence[str] | None = None,
+    version: str | None = None,
+    format: str = "",
+) -> list[Finding]:
+    """Return what is wrong with a model, in the order of the codes.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The model.
+    codes : sequence of str, optional
+        The codes to look for; by default all.
+    version : str, optional
+        The version of Keras in question, ``3.14.0``; without one, the newest.
+    format : str
+        ``h5`` or ``keras``, if the model comes from a file.
+
+    Examples
+    --------
+    >>> from rewriter.graph import Layer, Tensor
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> x = graph.add(Layer("x", "InputLayer", {}))
+    >>> drop = graph.add(Layer("drop", "Dropout", {"rate": 0.0}), [Tensor(x)])
+    >>> graph.inputs, graph.outputs = [Tensor(x)], [Tensor(drop)]
+    >>> print(*check_graph(graph))
+    drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
+    """
+    subject = Subject(graph, parse_version(version), format)
+    findings: dict[Finding, None] = {}
+    for code in CODES if codes is None else codes:
+        about = CODES[code]
+        for layer, message, fix in about.rule(subject):
+            mended = about.fix if fix == "" else fix
+            findings[Finding(code, layer, message, mended, about.since)] = None
+    return list(findings)
+
+
+def code_named(wanted: str) -> Code:
+    """Return a code, given as itself or as its name.
+
+    Raises
+    ------
+    RewriterError
+        There is none.
+    """
+    for code in CODES.values():
+        if wanted.upper() == code.code or wanted.lower() == code.name:
+            return code
+    listing = ", ".join(CODES)
+    raise RewriterError(f"unknown code {wanted!r}", fix=f"there are {listing}")
+
+
+def selected_codes(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> list[str]:
+    """Return the codes that are looked for: all, or those selected, without those ignored.
+
+    Parameters
+    ----------
+    select, ignore : sequence of str
+        Codes, names, or beginnings of codes: ``RW2`` stands for all that begin so.
+
+    Examples
+    --------
+    >>> selected_codes(["RW2"], ["RW203", "mask-fails"])
+    ['RW201', 'RW202']
+    """
+    wanted = [code for each in select for code in _meant(each)] if select else list(CODES)
+    unwanted = {code for each in ignore for code in _meant(each)}
+    return [code for code in CODES if code in wanted and code not in unwanted]
+
+
+def _meant(text: str) -> list[str]:
+    if re.fullmatch(r"RW\d{0,2}", text, re.IGNORECASE):
+        found = [code for code in CODES if code.startswith(text.upper())]
+        if found:
+            return found
+    return [code_named(text).code]
+
+
+def parse_version(version: str | None) -> tuple[int, int] | None:
+    """Return major and minor number of a version; None if it has none.
+
+    Examples
+    --------
+    >>> parse_version("3.15.1")
+    (3, 15)
+    """
+    found = re.match(r"(\d{1,4})\.(\d{1,4})", version or "")
+    return (int(found[1]), int(found[2])) if found else None

@@ -1,0 +1,250 @@
+"""RW1xx: sizes of batches, and of sequences, that are fixed where they should be free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rewriter.builtin import is_operation
+from rewriter.checks.code import Code, Found
+from rewriter.checks.subject import Place, Subject
+from rewriter.graph import Hole
+from rewriter.kinds import NOISE, RECURRENT
+from rewriter.shapes import as_shape, output_shape
+from rewriter.structure import leaves
+
+UNWRAPPED = frozenset({"Dense", "Activation", "LayerNormalization", "Embedding", *NOISE})
+"""What `unwrap-time-distributed` takes out of TimeDistributed."""
+
+
+def _noise_batch(place: Place) -> int | None:
+    shape = as_shape(place.config.get("noise_shape"))
+    return shape[0] if shape else None
+
+
+def fixed_batch_noise(model: Subject) -> Iterator[Found]:
+    """Find noise whose shape fixes the batch."""
+    for place in model.layers(NOISE):
+        batch = _noise_batch(place)
+        if batch is not None and batch > 1:
+            yield Found(
+                place.path,
+                f"noise_shape fixes the batch at {batch}: training at other sizes raises, "
+                f"and at batch 1 silently gives {batch} rows",
+            )
+
+
+def one_mask_for_the_batch(model: Subject) -> Iterator[Found]:
+    """Find noise that is the same for every sample."""
+    for place in model.layers(NOISE):
+        if _noise_batch(place) == 1:
+            yield Found(
+                place.path,
+                "noise_shape begins with 1: all samples of a batch lose the same units",
+            )
+
+
+def fixed_batch_input(model: Subject) -> Iterator[Found]:
+    """Find inputs with a fixed batch, unless a stateful layer needs them so."""
+    if any(place.config.get("stateful") for place in model.layers()):
+        return
+    for tensor in leaves(model.graph.inputs):
+        shape = output_shape(model.graph, tensor)
+        if shape and shape[0] is not None:
+            yield Found(
+                model.graph.path_of(tensor.call),
+                f"the batch is fixed at {shape[0]}: predict works at other sizes all the same, "
+                "exported signatures do not",
+            )
+
+
+def stateful(model: Subject) -> Iterator[Found]:
+    """Find layers whose state has the batch in its shape."""
+    for place in model.layers():
+        if place.config.get("stateful") is True:
+            yield Found(place.path, "the batch size is part of its state: every other size raises")
+
+
+# Operations that take a whole shape, by the argument that holds it.
+_SHAPED = {"reshape": ("shape", "newshape"), "broadcast_to": ("shape",)}
+
+
+def baked_batch(model: Subject) -> Iterator[Found]:
+    """Find operations with a batch size among their arguments."""
+    for place in model.calls():
+        shape = as_shape(_shape_argument(place))
+        if shape and shape[0] is not None and shape[0] > 0:
+            yield Found(
+                place.path,
+                f"the shape {list(shape)} fixes the batch at {shape[0]}: other sizes fail, "
+                "or rows and columns are mixed",
+            )
+
+
+def _shape_argument(place: Place) -> Any:
+    """Return the shape that an operation was given, if it is one that takes one."""
+    layer, arguments = place.layer, place.arguments
+    if layer.class_name == "TFOpLambda":
+        name = str(layer.config.get("function") or "").rpartition(".")[2]
+    elif is_operation(layer):
+        name = {"Reshape": "reshape", "BroadcastTo": "broadcast_to"}.get(layer.class_name, "")
+    else:
+        return None
+    for key in _SHAPED.get(name, ()):
+        for held in (arguments.kwargs, layer.config):
+            if isinstance(held, dict) and key in held:
+                return held[key]
+    if name in _SHAPED and isinstance(arguments.args, list | tuple):
+        return next((each for each in arguments.args[1:] if not isinstance(each, Hole)), None)
+    return None
+
+
+def time_distributed_unknown_steps(model: Subject) -> Iterator[Found]:
+    """Find TimeDistributed over an unknown number of steps."""
+    if model.keras != 3 or not model.reaches((3, 14)):
+        return
+    for place in model.calls({"TimeDistributed"}):
+        if place.call.number == 0 and place.has_unknown_steps:
+            inner = place.layer.inner.get("layer")
+            mended = inner is not None and inner.class_name in UNWRAPPED
+            yield Found(
+                place.path,
+                "compiled, it runs over the batch size instead of the steps once it meets a "
+                "second length: it raises, or silently gives too few steps",
+                "unwrap-time-distributed" if mended else None,
+            )
+
+
+def unroll_unknown_steps(model: Subject) -> Iterator[Found]:
+    """Find recurrent layers that are unrolled over an unknown number of steps."""
+    if model.keras != 3:
+        return
+    for place in model.layers(RECURRENT):
+        if place.config.get("unroll") is True and place.has_unknown_steps:
+            yield Found(
+                place.path,
+                "unroll=True with an unknown number of steps: it trains at the first length "
+                "and fails at the next",
+            )
+
+
+CODES = (
+    Code(
+        "RW101",
+        "fixed-batch-noise",
+        "the noise shape fixes the batch size",
+        "Dropout takes noise_shape as it stands. With an integer where the batch is, the noise "
+        "has that many rows: training at another batch size raises, and at batch 1 the tensor is "
+        "silently broadcast to that many rows. Inference is not touched, so it shows late.",
+        """
+x = keras.Input((7, 4))
+y = layers.Dropout(0.5, noise_shape=(4, 1, 4))(x)
+model = keras.Model(x, layers.LSTM(2)(y))
+""",
+        "training at batch 3 or 5 raises; at batch 1 it gives 4 rows",
+        "training at batch 3 or 5 raises; at batch 1 it gives 4 rows",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        fixed_batch_noise,
+        fix="free-batch",
+    ),
+    Code(
+        "RW102",
+        "one-mask-for-the-batch",
+        "one noise mask is shared by the whole batch",
+        "A noise_shape that begins with 1 is broadcast over the samples: a unit is dropped for "
+        "all of them or for none, so a step of training sees far less noise than the rate says.",
+        """
+x = keras.Input((7, 4))
+y = layers.Dropout(0.5, noise_shape=(1, 7, 4))(x)
+model = keras.Model(x, layers.LSTM(2)(y))
+""",
+        "drops the same units of every sample",
+        "drops the same units of every sample",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        one_mask_for_the_batch,
+    ),
+    Code(
+        "RW103",
+        "fixed-batch-input",
+        "an input fixes the batch size",
+        "A model without state takes other batch sizes in predict all the same, but exported "
+        "signatures, converters and whoever reads the shape take the size at its word.",
+        """
+x = keras.Input(batch_shape=(32, 4))
+model = keras.Model(x, layers.Dense(2)(x))
+""",
+        "predict works at other sizes; exported signatures are fixed",
+        "predict works at other sizes; exported signatures are fixed",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        fixed_batch_input,
+        fix="free-batch",
+    ),
+    Code(
+        "RW104",
+        "stateful",
+        "a recurrent layer keeps its state, and with it the batch size",
+        "With stateful=True the state is a variable of the shape (batch, units). Every other "
+        "batch size fails, also for the last, smaller batch of a data set. From zero state, "
+        "stateful=False with a free batch gives the same outputs.",
+        """
+x = keras.Input(batch_shape=(4, 7, 3))
+model = keras.Model(x, layers.LSTM(2, stateful=True)(x))
+""",
+        'other sizes raise: "[3,12] vs. [4,12]"',
+        "other sizes raise",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        stateful,
+        fix="free-batch:stateful=drop",
+    ),
+    Code(
+        "RW105",
+        "baked-batch",
+        "an operation has the batch size among its arguments",
+        "reshape(x, (32, -1)) is right for batches of 32 alone. For others it fails or, where "
+        "the numbers happen to divide, mixes samples. Write -1 for the batch.",
+        """
+x = keras.Input((2, 2))
+reshape = keras.ops.reshape if hasattr(keras, "ops") else tf.reshape
+model = keras.Model(x, layers.Dense(2)(reshape(x, (32, 4))))
+""",
+        "fails at other batch sizes",
+        "fails at other batch sizes",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        baked_batch,
+        fix="free-batch",
+    ),
+    Code(
+        "RW106",
+        "time-distributed-unknown-steps",
+        "TimeDistributed over an unknown number of steps",
+        "From Keras 3.14 on TimeDistributed is right eagerly and at the first length. Once a "
+        "compiled function (predict, fit, tf.function) meets a second length, it runs over the "
+        "batch size instead of the steps.",
+        """
+x = keras.Input((None, 4))
+model = keras.Model(x, layers.TimeDistributed(layers.Dense(3))(x))
+""",
+        "",
+        "3.15.1 gives (2, 2, 3) for an input of (2, 8, 4), silently; raises for (7, 6, 4)",
+        "seen with Keras 3.15.1",
+        time_distributed_unknown_steps,
+        fix="unwrap-time-distributed",
+        since="Keras 3.14",
+    ),
+    Code(
+        "RW107",
+        "unroll-unknown-steps",
+        "a recurrent layer is unrolled over an unknown number of steps",
+        "Unrolling needs the number of steps. Where the input leaves it open, the layer is built "
+        "for the first length that it meets, and fails at the next.",
+        """
+x = keras.Input((None, 4))
+model = keras.Model(x, layers.LSTM(2, unroll=True)(x))
+""",
+        "",
+        "builds, trains at the first length and fails at the next; Keras 2 refuses to build it",
+        "seen with Keras 3.15.1",
+        unroll_unknown_steps,
+        since="Keras 3.0",
+    ),
+)

@@ -1,0 +1,220 @@
+"""RW2xx: masks that are missing, lost, hidden by noise, or more than a layer can stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rewriter.checks.code import Code, Found
+from rewriter.checks.subject import Place, Subject, place_of
+from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.kinds import RECURRENT, is_recurrent, returns_sequences
+from rewriter.masking import CallFlow
+
+_ATTENTION = frozenset({"Attention", "AdditiveAttention", "MultiHeadAttention"})
+_USERS = RECURRENT | _ATTENTION | {"GlobalAveragePooling1D", "Bidirectional"}
+
+# Behind these there are no time steps left that a mask could speak of.
+_NO_STEPS = frozenset(
+    [
+        "Flatten",
+        "Reshape",
+        "Permute",
+        "RepeatVector",
+        "Dot",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalAveragePooling2D",
+        "Masking",
+        "Embedding",
+    ]
+)
+
+
+def noise_before_masking(model: Subject) -> Iterator[Found]:
+    """Find noise whose output goes into Masking."""
+    for place in model.noise:
+        for target in place.consumers:
+            if target.layer.class_name == "Masking":
+                yield Found(
+                    place.path,
+                    f"noise in front of Masking ({target.path}): in training it makes valid "
+                    "steps look like padding, or padding unrecognisable",
+                )
+
+
+def mask_lost(model: Subject) -> Iterator[Found]:
+    """Find layers that drop a mask before one that could use it."""
+    for flow in _once(model.flows):
+        user = _user_behind(flow) if flow.loses else None
+        if user is not None:
+            yield Found(
+                flow.layer,
+                f"{flow.class_name} drops the mask of {flow.mask_in}; "
+                f"{user} could use it, and counts padding",
+            )
+
+
+def no_mask(model: Subject) -> Iterator[Found]:
+    """Find Embedding layers without a mask in front of layers that would use one."""
+    if not model.unmasked:
+        return
+    used: dict[str, str] = {}
+    lost: dict[str, tuple[str, str]] = {}
+    broken: set[str] = set()
+    for flow in model.flows_if_masked:
+        for source in flow.mask_in.sources:
+            if flow.fails:
+                broken.add(source)
+            if flow.uses and flow.class_name in _USERS:
+                used.setdefault(source, flow.layer)
+            elif flow.loses and source not in lost:
+                user = _user_behind(flow)
+                if user is not None:
+                    lost[source] = (user, flow.layer)
+    for path in model.unmasked:
+        if path in broken:
+            continue
+        if path in used:
+            yield Found(path, f"without a mask, padding counts in {used[path]}")
+        elif path in lost:
+            user, loser = lost[path]
+            yield Found(
+                path,
+                f"without a mask, padding counts in {user}; {loser} would drop one on the way",
+                "carry-mask",
+            )
+
+
+def mask_fails(model: Subject) -> Iterator[Found]:
+    """Find layers that raise because of a mask."""
+    for flow in _once(model.flows):
+        if flow.fails:
+            yield Found(
+                flow.layer,
+                f"{flow.class_name} cannot take the mask of {flow.mask_in}: Keras raises",
+            )
+
+
+def _once(flows: Sequence[CallFlow]) -> Iterator[CallFlow]:
+    """Yield what happens at the first call of each layer."""
+    seen: set[str] = set()
+    for flow in flows:
+        if flow.layer not in seen and flow.call.number == 0:
+            seen.add(flow.layer)
+            yield flow
+
+
+def _user_behind(flow: CallFlow) -> str | None:
+    """Return the first layer behind a call that could use the mask that was dropped there."""
+    graph = flow.graph
+    if _ends_steps(graph.layer(flow.call)):
+        return None
+    pending, seen = [flow.call], {flow.call}
+    while pending:
+        for place in _behind(graph, pending.pop(0), seen):
+            seen.add(place.call)
+            user = _user_in(place)
+            if user is not None:
+                return user
+            if not _ends_steps(place.layer):
+                pending.append(place.call)
+    return None
+
+
+def _behind(graph: ModelGraph, call: Call, seen: set[Call]) -> list[Place]:
+    targets = dict.fromkeys(graph.network.successors(call))
+    return [place_of(graph, target) for target in targets if target not in seen]
+
+
+def _user_in(place: Place) -> str | None:
+    """Return the layer that could use a mask: the one that is called, or one nested in it."""
+    if place.layer.graph is None:
+        if place.layer.class_name not in _USERS:
+            return None
+        # a call that is given its mask by name needs no other
+        return None if place.arguments.kwargs.get("mask") is not None else place.path
+    nested = place.layer.graph
+    for call in nested.calls(_USERS):
+        return nested.path_of(call)
+    return None
+
+
+def _ends_steps(layer: Layer) -> bool:
+    if is_recurrent(layer):
+        return not returns_sequences(layer)
+    return layer.class_name in _NO_STEPS or layer.class_name.startswith("Global")
+
+
+CODES = (
+    Code(
+        "RW201",
+        "noise-before-masking",
+        "noise stands in front of Masking",
+        "Masking compares each step with its mask value. Noise in front of it sets units to zero "
+        "or moves them: with mask value 0, whole valid steps are masked; with another, padding "
+        "is no longer recognised. Behind Masking the noise does the same and harms nothing.",
+        """
+x = keras.Input((None, 1))
+y = layers.Masking(0.0)(layers.Dropout(0.5)(x))
+model = keras.Model(x, layers.LSTM(2)(y))
+""",
+        "in training, 54 to 63 % of the valid steps were masked",
+        "in training, 54 to 63 % of the valid steps were masked",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        noise_before_masking,
+        fix="move-dropout:recurrent=false",
+    ),
+    Code(
+        "RW202",
+        "mask-lost",
+        "a mask is dropped before a layer that could use it",
+        "Many layers do not hand masks on, and most of them say nothing. What comes behind them "
+        "then counts padding as data: the same sequence with more padding gives another output.",
+        """
+x = keras.Input((None,))
+y = layers.Embedding(10, 4, mask_zero=True)(x)
+y = layers.Conv1D(4, 3, padding="same")(y)
+model = keras.Model(x, layers.LSTM(2)(y))
+""",
+        "drops the mask silently",
+        "drops the mask, with a warning from most layers and silently from operations",
+        "seen with tf_keras 2.21 and Keras 3.15.1; keras/src/layers/layer.py, `supports_masking`",
+        mask_lost,
+        fix="carry-mask",
+    ),
+    Code(
+        "RW203",
+        "no-mask",
+        "padded ids without a mask",
+        "If index 0 is padding, an Embedding without mask_zero=True makes padding count like any "
+        "token: four more steps of it moved outputs by 0.02 to 0.48. With the mask the "
+        "difference is 0. If no sequence is padded, or 0 is a token, ignore this code.",
+        """
+x = keras.Input((None,))
+y = layers.Embedding(10, 4)(x)
+model = keras.Model(x, layers.LSTM(2)(y))
+""",
+        "padding counts in recurrent layers, attention and averages over time",
+        "padding counts in recurrent layers, attention and averages over time",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        no_mask,
+        fix="enable-masking",
+    ),
+    Code(
+        "RW204",
+        "mask-fails",
+        "a mask reaches a layer that cannot take one",
+        "A few layers raise when a mask comes with their input. As long as every call is "
+        "symbolic the model builds; it fails when it is called on data.",
+        """
+x = keras.Input((3,))
+y = layers.Embedding(10, 4, mask_zero=True)(x)
+model = keras.Model(x, layers.Softmax()(y))
+""",
+        "Softmax on a sequence, GroupNormalization, and Concatenate over time with an input "
+        "without a mask raise; tf_keras 2.21 refuses to build the first",
+        "Softmax on a sequence raises",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        mask_fails,
+    ),
+)

@@ -1,0 +1,266 @@
+"""RW3xx: dropout that is not what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rewriter.checks.code import Code, Found
+from rewriter.checks.subject import Place, Subject, noise_rate
+from rewriter.graph import Layer
+from rewriter.kinds import NOISE, RECURRENT, is_pinned
+
+_RATES = ("dropout", "recurrent_dropout")
+_ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})
+
+
+def _has_rate(layer: Layer) -> bool:
+    """Whether a layer drops something itself, or one that it wraps does."""
+    return any(
+        isinstance(rate := each.config.get(key), int | float) and rate > 0
+        for each in layer.walk()
+        for key in (*_RATES, *(("rate",) if each.class_name in NOISE else ()))
+    )
+
+
+def _has_noise(layer: Layer) -> bool:
+    if layer.graph is None:
+        return _has_rate(layer)
+    return any(_has_rate(each) for graph in layer.graph.walk() for each in graph.layers)
+
+
+def training_ignored(model: Subject) -> Iterator[Found]:
+    """Find calls whose ``training=True`` Keras 3 ignores."""
+    if model.keras != 3:
+        return
+    for place in model.calls():
+        kwargs = place.arguments.kwargs
+        if kwargs.get("training") is True and _has_noise(place.layer):
+            yield Found(
+                place.path,
+                "training=True is saved with the call and ignored: predict drops nothing",
+            )
+
+
+def noise_before_batchnorm(model: Subject) -> Iterator[Found]:
+    """Find noise that feeds BatchNormalization, through activations if need be."""
+    for place in model.noise:
+        target = _through_activations(place)
+        if target is not None and target.layer.class_name == "BatchNormalization":
+            yield Found(
+                place.path,
+                f"noise in front of BatchNormalization ({target.path}): the variance that it "
+                "learns in training is not that of inference",
+            )
+
+
+def _through_activations(place: Place) -> Place | None:
+    """Return what gets the output of a call, behind activations; None if several layers do."""
+    seen = {place.call}
+    while True:
+        consumers = place.consumers
+        if len(consumers) != 1 or consumers[0].call in seen:
+            return None
+        place = consumers[0]
+        seen.add(place.call)
+        if place.layer.class_name not in _ACTIVATIONS:
+            return place
+
+
+def noise_on_output(model: Subject) -> Iterator[Found]:
+    """Find noise that is the last thing before an output of the model."""
+    for place in model.noise:
+        if place.graph is model.graph and place.graph.is_output(place.call):
+            if is_pinned(place.layer, place.arguments.kwargs, model.keras):
+                continue
+            yield Found(
+                place.path,
+                "noise on the model's output: in training the loss sees zeros and scaled-up "
+                "values in place of the prediction",
+            )
+
+
+def noise_twice(model: Subject) -> Iterator[Found]:
+    """Find noise behind noise."""
+    for place in model.noise:
+        for target in place.consumers:
+            if target.layer.class_name in NOISE and noise_rate(target) > 0:
+                yield Found(
+                    target.path,
+                    f"noise behind noise ({place.path}): the two rates add up to more than "
+                    "either says",
+                )
+
+
+def dead_noise(model: Subject) -> Iterator[Found]:
+    """Find noise layers with a rate of 0."""
+    for place in model.layers(NOISE):
+        key = "stddev" if place.layer.class_name == "GaussianNoise" else "rate"
+        value = place.config.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
+            yield Found(place.path, f"{key}=0: the layer does nothing")
+
+
+def frozen_noise(model: Subject) -> Iterator[Found]:
+    """Find noise layers that were frozen, which does not stop them."""
+    for place in model.noise:
+        if place.config.get("trainable") is False and place.call.number == 0:
+            if place.arguments.kwargs.get("training") is False and model.keras == 2:
+                continue
+            yield Found(
+                place.path,
+                "trainable=False does not stop noise: in training it drops as before",
+            )
+
+
+def implementation_1(model: Subject) -> Iterator[Found]:
+    """Find the cells of Keras 3 whose dropout fails in fit."""
+    if model.keras != 3 or not model.reaches((3, 8)):
+        return
+    for place in model.layers({"LSTM", "GRU", "LSTMCell", "GRUCell"}):
+        rates = [place.number(key) for key in _RATES]
+        if place.config.get("implementation") == 1 and rates[0] > 0 and rates[1] == 0:
+            yield Found(
+                place.path,
+                "implementation=1 with dropout and no recurrent_dropout: fit fails",
+            )
+
+
+def frozen_recurrent_noise(model: Subject) -> Iterator[Found]:
+    """Find frozen recurrent layers that still drop."""
+    for place in model.layers(RECURRENT):
+        if place.config.get("trainable") is False and any(place.number(key) for key in _RATES):
+            yield Found(
+                place.path,
+                "trainable=False does not stop its dropout: in training it drops as before",
+            )
+
+
+def _frozen(model: Subject) -> Iterator[Found]:
+    yield from frozen_noise(model)
+    yield from frozen_recurrent_noise(model)
+
+
+CODES = (
+    Code(
+        "RW301",
+        "training-ignored",
+        "a baked-in training=True that this Keras ignores",
+        "Monte Carlo dropout is written Dropout(p)(x, training=True). Keras 3 saves it, and "
+        "ignores it whenever the model is called with training=False, as predict does: the model "
+        "gives one and the same answer, and its spread reads as certainty.",
+        """
+x = keras.Input((4,))
+y = layers.Dropout(0.5)(x, training=True)
+model = keras.Model(x, layers.Dense(2)(y))
+""",
+        "",
+        "predict drops nothing; Keras 2 honours it",
+        "seen with Keras 3.15.1; keras#20285",
+        training_ignored,
+        fix="honour-training",
+        since="Keras 3.3",
+    ),
+    Code(
+        "RW302",
+        "noise-before-batchnorm",
+        "noise stands in front of BatchNormalization",
+        "Noise adds variance in training and none at inference. BatchNormalization learns the "
+        "variance of training and divides by it at inference: a shift that no layer undoes. "
+        "Moving the noise behind it leaves inference as it is; the stored variance stays stale "
+        "until it is estimated again.",
+        """
+x = keras.Input((4,))
+y = layers.BatchNormalization()(layers.Dropout(0.5)(x))
+model = keras.Model(x, layers.Dense(2)(y))
+""",
+        "the moving variance holds the noise",
+        "the moving variance holds the noise",
+        "arXiv 1801.05134",
+        noise_before_batchnorm,
+        fix="move-dropout",
+    ),
+    Code(
+        "RW303",
+        "noise-on-output",
+        "noise is the last layer of the model",
+        "In training the prediction itself is dropped or scaled before the loss sees it: "
+        "probabilities no longer sum to 1, and logarithms of 0 may appear.",
+        """
+x = keras.Input((4,))
+y = layers.Dense(2, activation="softmax")(x)
+model = keras.Model(x, layers.Dropout(0.5)(y))
+""",
+        "the loss is taken of dropped predictions",
+        "the loss is taken of dropped predictions",
+        "follows from what Dropout does",
+        noise_on_output,
+    ),
+    Code(
+        "RW304",
+        "noise-twice",
+        "two noise layers in a row",
+        "Two Dropout layers of 0.5 in a row drop 75 % of the units. Often one of them was left "
+        "behind when another was added.",
+        """
+x = keras.Input((4,))
+y = layers.Dropout(0.5, name="second")(layers.Dropout(0.5, name="first")(x))
+model = keras.Model(x, layers.Dense(2)(y))
+""",
+        "both drop",
+        "both drop",
+        "follows from what Dropout does",
+        noise_twice,
+    ),
+    Code(
+        "RW305",
+        "dead-noise",
+        "a noise layer with rate 0",
+        "The layer is the identity in training too. It is harmless, and it misleads whoever "
+        "reads the model.",
+        """
+x = keras.Input((4,))
+y = layers.Dropout(0.0)(x)
+model = keras.Model(x, layers.Dense(2)(y))
+""",
+        "nothing is dropped",
+        "nothing is dropped",
+        "follows from what Dropout does",
+        dead_noise,
+        fix="strip-dropout",
+    ),
+    Code(
+        "RW306",
+        "frozen-noise",
+        "trainable=False is expected to stop noise",
+        "trainable decides whether weights are updated; noise layers have none. In fit a frozen "
+        "Dropout drops as before. Call the frozen part with training=False, or set the rate to 0.",
+        """
+x = keras.Input((4,))
+y = layers.Dropout(0.5, trainable=False)(x)
+model = keras.Model(x, layers.Dense(2)(y))
+""",
+        "drops in training as before",
+        "drops in training as before",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        _frozen,
+    ),
+    Code(
+        "RW307",
+        "implementation-1-dropout",
+        "implementation=1 with dropout fails in fit",
+        "With implementation=1, dropout above 0 and recurrent_dropout 0, Keras 3 gives an LSTM "
+        "or GRU noise of a rank too high. Keras 3 writes implementation into no file, so this is "
+        "seen in configs that were written by hand or came from Keras 2.",
+        """
+config = layers.LSTM(2, dropout=0.5).get_config() | {"implementation": 1}
+x = keras.Input((7, 4))
+model = keras.Model(x, layers.LSTM.from_config(config)(x))
+""",
+        "",
+        'fit fails: "Shape must be at most rank 3 but is rank 4"',
+        "seen with Keras 3.15.1",
+        implementation_1,
+        fix="externalise-dropout",
+        since="Keras 3.8",
+    ),
+)

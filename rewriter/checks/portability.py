@@ -1,0 +1,189 @@
+"""RW5xx: models that run code, and models that another Keras cannot load or computes otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rewriter.checks.code import Code, Found
+from rewriter.checks.subject import Place, Subject
+
+_LONG = 64
+"""Lists of a config that are longer hold data."""
+
+
+def marshalled_code(model: Subject) -> Iterator[Found]:
+    """Find layers that hold Python code."""
+    for place in model.layers():
+        if _holds_code(place.layer.class_name, place.config):
+            yield Found(
+                place.path,
+                f"{place.layer.class_name} holds marshalled Python code: loading the model runs it",
+            )
+
+
+def _holds_code(class_name: str, config: Mapping[str, Any]) -> bool:
+    if class_name == "Lambda" and config.get("function_type") == "lambda":
+        return True
+    if class_name == "Lambda" and isinstance(config.get("function"), list):
+        return True
+    pending: list[Any] = [config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict | Mapping):
+            if value.get("class_name") == "__lambda__":
+                return True
+            pending.extend(value.values())
+        elif isinstance(value, list) and len(value) <= _LONG:
+            pending.extend(value)
+    return False
+
+
+_MISSING = frozenset(
+    [
+        "ThresholdedReLU",
+        "LocallyConnected1D",
+        "LocallyConnected2D",
+        "RandomHeight",
+        "RandomWidth",
+        "DenseFeatures",
+        "CuDNNLSTM",
+        "CuDNNGRU",
+        "TFOpLambda",
+        "SlicingOpLambda",
+        "TensorFlowOpLayer",
+    ]
+)
+
+# Keys that Keras 2 writes and Keras 3 refuses, by class.
+_REFUSED_KEYS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ["LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"],
+        ("time_major",),
+    ),
+    **dict.fromkeys(
+        [
+            "SeparableConv1D",
+            "SeparableConv2D",
+            "DepthwiseConv1D",
+            "DepthwiseConv2D",
+            "Conv2DTranspose",
+        ],
+        ("groups",),
+    ),
+    **dict.fromkeys(["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"], ("noise_shape",)),
+    **dict.fromkeys(
+        ["RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomTranslation"],
+        ("rng_type",),
+    ),
+    "MultiHeadAttention": ("query_shape", "softmax_robust_masking"),
+}
+
+# What Keras 3 takes in `.h5` files of Keras 2 and refuses in `.keras` files.
+_REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "BatchNormalization": lambda config: isinstance(config.get("axis"), list),
+    "Embedding": lambda config: "batch_input_shape" in config,
+    "Lambda": lambda config: "function_type" in config,
+}
+
+
+def keras3_cannot_load(model: Subject) -> Iterator[Found]:
+    """Find what keeps Keras 3 from loading a model of Keras 2, once for each class of layer."""
+    if model.keras != 2:
+        return
+    if model.format == "keras" and not model.graph.sequential:
+        yield Found("", "Keras 3 cannot load Functional models that Keras 2 saved as .keras")
+    refused: dict[tuple[str, str], list[str]] = {}
+    for place in model.layers():
+        reason = _refusal(place, model.format)
+        if reason:
+            refused.setdefault((place.layer.class_name, reason), []).append(place.path)
+    for (class_name, reason), paths in refused.items():
+        others = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
+        yield Found(
+            paths[0], f"Keras 3 cannot load {class_name} as it is written here: {reason}{others}"
+        )
+
+
+def _refusal(place: Place, format: str) -> str:
+    class_name, config = place.layer.class_name, place.config
+    if class_name in _MISSING:
+        return "it has no such layer"
+    keys = [key for key in _REFUSED_KEYS.get(class_name, ()) if key in config]
+    if keys:
+        return f"it does not know {keys[0]}"
+    refuses = _REFUSED_IN_KERAS_FILES.get(class_name)
+    if format == "keras" and refuses is not None and refuses(config):
+        return "its config has another form"
+    return ""
+
+
+def hard_sigmoid(model: Subject) -> Iterator[Found]:
+    """Find activations that are another function in the other Keras."""
+    if model.keras != 2:
+        return
+    for place in model.layers():
+        keys = [
+            key
+            for key in ("activation", "recurrent_activation")
+            if place.config.get(key) == "hard_sigmoid"
+        ]
+        if keys:
+            yield Found(
+                place.path,
+                f"{keys[0]}=hard_sigmoid is another function in Keras 3: outputs would change",
+            )
+
+
+CODES = (
+    Code(
+        "RW501",
+        "marshalled-code",
+        "the file holds Python code that runs when it is loaded",
+        "A Lambda layer around a lambda is saved as marshalled bytecode. Whoever loads the file "
+        "runs it, and it loads in the Python version that wrote it alone. Keras 2 asks nobody "
+        "when it loads .h5 files.",
+        """
+x = keras.Input((4,))
+model = keras.Model(x, layers.Lambda(lambda value: value * 2)(x))
+""",
+        "runs it on loading .h5 files, and .keras files with safe_mode=False",
+        "runs it on loading with safe_mode=False",
+        "keras/src/layers/core/lambda_layer.py",
+        marshalled_code,
+    ),
+    Code(
+        "RW502",
+        "keras3-cannot-load",
+        "Keras 3 cannot load what Keras 2 saved",
+        "Keras 3 reads files of Keras 2 as far as their configs fit its own layers. Recurrent "
+        "layers, separable, depthwise and transposed convolutions, SpatialDropout, random "
+        "preprocessing, TensorFlow operations and others do not, nor do Functional models "
+        "in .keras files.",
+        """
+x = keras.Input((7, 4))
+model = keras.Model(x, layers.LSTM(2)(x))
+""",
+        "loads it; tf_keras does so for as long as it is installed",
+        "",
+        "seen by loading what tf_keras 2.21 saved into Keras 3.15.1; keras#20750",
+        keras3_cannot_load,
+        since="Keras 3.0",
+    ),
+    Code(
+        "RW503",
+        "hard-sigmoid",
+        "an activation that is another function in Keras 3",
+        "hard_sigmoid is clip(0.2 x + 0.5, 0, 1) in Keras 2 and relu6(x + 3) / 6 in Keras 3: the "
+        "same name, another function. A model that is carried over gives other outputs.",
+        """
+x = keras.Input((7, 4))
+model = keras.Model(x, layers.LSTM(2, recurrent_activation="hard_sigmoid")(x))
+""",
+        "clip(0.2 x + 0.5, 0, 1); Keras 3 computes relu6(x + 3) / 6",
+        "",
+        "tf_keras/src/backend.py and keras/src/activations/activations.py, `hard_sigmoid`",
+        hard_sigmoid,
+        since="Keras 3.0",
+    ),
+)

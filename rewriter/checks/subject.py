@@ -1,0 +1,141 @@
+"""A model as the rules see it: its layers and calls with their paths, and the way of its masks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rewriter.graph import Arguments, Call, Layer, ModelGraph
+from rewriter.kinds import NOISE
+from rewriter.masking import CallFlow, mask_flow
+from rewriter.shapes import has_unknown_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A call, or a layer that a wrapper holds at that call.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The model, nested or not, that the call is in.
+    call : Call
+        The call.
+    layer : Layer
+        The layer, the wrapped one if one is meant.
+    path : str
+        Its path.
+    """
+
+    graph: ModelGraph
+    call: Call
+    layer: Layer
+    path: str
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The layer's config."""
+        return self.layer.config
+
+    @property
+    def arguments(self) -> Arguments:
+        """What the call is made with."""
+        return self.graph.arguments(self.call)
+
+    @property
+    def has_unknown_steps(self) -> bool:
+        """Whether a sequence of unknown length goes into the call."""
+        return has_unknown_steps(self.graph, self.call)
+
+    @property
+    def consumers(self) -> list[Place]:
+        """The calls that get an output of this one."""
+        targets = dict.fromkeys(self.graph.network.successors(self.call))
+        return [place_of(self.graph, target) for target in targets]
+
+    def number(self, key: str) -> float:
+        """Return a number of the config; 0 where none stands there."""
+        value = self.config.get(key)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+
+def place_of(graph: ModelGraph, call: Call) -> Place:
+    """Return the place of a call."""
+    return Place(graph, call, graph.layer(call), graph.path_of(call))
+
+
+class Subject:
+    """A model that is checked.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The outermost model.
+    version : tuple of int, optional
+        Major and minor number of the Keras in question; None if nothing tells it, which
+        counts as the newest.
+    format : str
+        ``h5``, ``keras``, or empty for a model that comes from no file.
+    """
+
+    def __init__(
+        self, graph: ModelGraph, version: tuple[int, int] | None = None, format: str = ""
+    ) -> None:
+        self.graph = graph
+        self.keras = graph.keras
+        self.version = version
+        self.format = format
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        return [place_of(graph, call) for graph in self.graph.walk() for call in graph.calls()]
+
+    def calls(self, classes: Collection[str] | None = None) -> Iterator[Place]:
+        """Yield every call, nested models included, in order."""
+        for place in self._places:
+            if classes is None or place.layer.class_name in classes:
+                yield place
+
+    def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
+        """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""
+        for place in self._places:
+            if place.call.number:
+                continue
+            for layer in place.layer.walk():
+                if classes is None or layer.class_name in classes:
+                    wrapped = layer is not place.layer
+                    path = f"{place.path}/{layer.name}" if wrapped else place.path
+                    yield Place(place.graph, place.call, layer, path)
+
+    @cached_property
+    def noise(self) -> list[Place]:
+        """The calls of noise layers that have a rate."""
+        return [place for place in self.calls(NOISE) if noise_rate(place) > 0]
+
+    @cached_property
+    def flows(self) -> list[CallFlow]:
+        """What happens to masks at every call."""
+        return mask_flow(self.graph)
+
+    @cached_property
+    def unmasked(self) -> list[str]:
+        """Paths of the Embedding layers without a mask."""
+        return [
+            place.path for place in self.layers({"Embedding"}) if not place.config.get("mask_zero")
+        ]
+
+    @cached_property
+    def flows_if_masked(self) -> list[CallFlow]:
+        """What would happen to masks if every Embedding had one."""
+        return mask_flow(self.graph, self.unmasked) if self.unmasked else self.flows
+
+    def reaches(self, since: tuple[int, int]) -> bool:
+        """Whether the Keras in question is of that version or a later one."""
+        return self.version is None or self.version >= since
+
+
+def noise_rate(place: Place) -> float:
+    """Return the rate of a noise layer, or the deviation of GaussianNoise."""
+    return place.number("stddev" if place.layer.class_name == "GaussianNoise" else "rate")

@@ -1,0 +1,1 @@
+"""The commands that look at models and change nothing; `rewriter.cli` has the others."""

@@ -1,0 +1,77 @@
+"""The ``[tool.rewriter]`` table of the nearest pyproject.toml."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rewriter.errors import RewriterError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a project wants of `check`.
+
+    Parameters
+    ----------
+    select, ignore : tuple of str
+        Codes, names, or beginnings of codes.
+    keras_version : str or None
+        The version of Keras in question, where it is not the one that saved a file.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    keras_version: str | None = None
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings for a folder: those of the nearest pyproject.toml above it.
+
+    Raises
+    ------
+    RewriterError
+        The table holds something that is no setting.
+    """
+    for each in (folder, *folder.parents):
+        path = each / "pyproject.toml"
+        if path.is_file():
+            return _settings(_table(path), path)
+    return Settings()
+
+
+def _table(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "tool.rewriter" not in text.replace(" ", ""):
+        return {}
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text).get("tool", {}).get("rewriter", {})
+    except (tomllib.TOMLDecodeError, AttributeError) as error:
+        raise RewriterError(f"no TOML: {error}", where=str(path)) from error
+
+
+def _settings(table: Any, path: Path) -> Settings:
+    where = f"{path}: [tool.rewriter]"
+    if not isinstance(table, dict):
+        raise RewriterError("it is no table", where=where)
+    known = {"select", "ignore", "keras-version"}
+    for key in table:
+        if key not in known:
+            fix = f"there are {', '.join(sorted(known))}"
+            raise RewriterError(f"unknown setting {key!r}", where=where, fix=fix)
+    lists = []
+    for key in ("select", "ignore"):
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise RewriterError(f"{key} is no list of codes", where=where)
+        lists.append(tuple(value))
+    version = table.get("keras-version")
+    if version is not None and not isinstance(version, str):
+        raise RewriterError("keras-version is no string", where=where, fix='write "3.15"')
+    return Settings(lists[0], lists[1], version)
