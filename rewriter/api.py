@@ -253,14 +253,6 @@ def _handing_back(model: Model) -> Iterator[None]:
         raise
 
 
-def _file_graph(file: ModelFile) -> ModelGraph:
-    try:
-        return decode(file.document, file.keras)
-    except RewriterError as error:
-        where = f"{file.path}: {error.where}" if error.where else str(file.path)
-        raise type(error)(error.what, where=where, fix=error.fix) from error
-
-
 def _live_graph(model: Any) -> ModelGraph:
     require_tensorflow_backend()
     keras = keras_of(model)
