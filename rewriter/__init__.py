@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rewriter.api import Result, check, plan, read, rewrite, verify
     from rewriter.changes import Action, Change, Note
+    from rewriter.config import Rewrite
     from rewriter.errors import (
         GraphError,
         ModelReadError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from rewriter.findings import Finding
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
+    from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass, Plan
     from rewriter.verification import Verification
 
@@ -34,6 +36,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "rewriter.api": ("Result", "check", "plan", "read", "rewrite", "verify"),
     "rewriter.changes": ("Action", "Change", "Note"),
+    "rewriter.config": ("Rewrite",),
     "rewriter.errors": (
         "GraphError",
         "ModelReadError",
@@ -47,6 +50,7 @@ _HOMES = {
     ),
     "rewriter.findings": ("Finding",),
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
+    "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
     "rewriter.verification": ("Verification",),
 }
