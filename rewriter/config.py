@@ -10,13 +10,13 @@ Rewrite(['strip-dropout'], verify=False)
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rewriter.errors import PassError, RewriterError
 from rewriter.pipeline import Pass, load_pass, to_pass
+from rewriter.settings import OF_CHECK, parse_toml, tool_table
 
 WEIGHTS = ("copy", "share")
 
@@ -133,7 +133,7 @@ class Rewrite:
         """
         known = {"passes": list, "verify": bool, "weights": str}
         for key, value in table.items():
-            if key in ("select", "ignore", "keras-version"):
+            if key in OF_CHECK:
                 continue
             if key not in known:
                 fix = f"there are {', '.join(known)}"
@@ -159,7 +159,9 @@ class Rewrite:
     @classmethod
     def from_toml(cls, text: str, where: str = "TOML") -> Rewrite:
         """Return the rewrite that TOML tells, at the top or under ``[tool.rewriter]``."""
-        return cls.from_table(_tool_table(parse_toml(text, where)), where)
+        document = parse_toml(text, where)
+        table = tool_table(document) if "tool" in document else document
+        return cls.from_table(table if isinstance(table, dict) else {}, where)
 
     @classmethod
     def from_yaml(cls, text: str, where: str = "YAML") -> Rewrite:
@@ -191,32 +193,6 @@ class Rewrite:
         except (OSError, UnicodeDecodeError) as error:
             raise RewriterError(f"cannot be read: {error}", where=str(path)) from error
         return readers[path.suffix](text, str(path))
-
-
-def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """Return the tables of a TOML document.
-
-    Raises
-    ------
-    RewriterError
-        It is none.
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RewriterError(f"no TOML: {error}", where=where) from error
-
-
-def _tool_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    tool = document.get("tool")
-    if tool is None:
-        return document
-    table = tool.get("rewriter", {}) if isinstance(tool, dict) else {}
-    return table if isinstance(table, dict) else {}
 
 
 def _toml(value: Any) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rewriter.errors import RewriterError
+
+OF_CHECK = ("select", "ignore", "keras-version")
+OF_REWRITE = ("passes", "verify", "weights")
+"""The settings of a rewrite, which `rewriter.config` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +47,42 @@ def read_settings(folder: Path) -> Settings:
     return Settings()
 
 
-def _table(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if "tool.rewriter" not in text.replace(" ", ""):
-        return {}
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Return the tables of a TOML document.
+
+    Raises
+    ------
+    RewriterError
+        It is none.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(text).get("tool", {}).get("rewriter", {})
-    except (tomllib.TOMLDecodeError, AttributeError) as error:
-        raise RewriterError(f"no TOML: {error}", where=str(path)) from error
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RewriterError(f"no TOML: {error}", where=where) from error
+
+
+def tool_table(document: Mapping[str, Any]) -> Any:
+    """Return what stands under ``[tool.rewriter]``; an empty table if nothing does."""
+    tool = document.get("tool", {})
+    return tool.get("rewriter", {}) if isinstance(tool, dict) else {}
+
+
+def _table(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if "tool.rewriter" not in text.replace(" ", ""):
+        return {}
+    return tool_table(parse_toml(text, str(path)))
 
 
 def _settings(table: Any, path: Path) -> Settings:
     where = f"{path}: [tool.rewriter]"
     if not isinstance(table, dict):
         raise RewriterError("it is no table", where=where)
-    known = {"select", "ignore", "keras-version"}
+    known = (*OF_CHECK, *OF_REWRITE)
     for key in table:
         if key not in known:
             fix = f"there are {', '.join(sorted(known))}"
