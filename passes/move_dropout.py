@@ -3,59 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from rewriter.changes import Change, Note
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE, NOISE_RANK, is_pinned, is_recurrent, returns_sequences
+from rewriter.graph import Call, ModelGraph, Tensor
+from rewriter.kinds import is_recurrent, noise_calls
+from rewriter.noise import from_recurrent, misfit_behind, put_in_front
+from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee, Pass
+
+STALE = (
+    "its moving variance was measured behind the noise and is stale until it is "
+    "re-estimated on data; outputs at inference stay as they are"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class MoveDropout(Pass):
-    """Move noise in front of a recurrent layer or of Masking behind it.
+    """Move noise in front of a recurrent layer, Masking or BatchNormalization behind it.
 
     1. A noise layer that feeds a recurrent layer goes to that layer's output. One that comes
-       out of a recurrent layer stays where it is: between two of them is the usual place.
+       out of a recurrent layer stays where it is, for between two of them is the usual
+       place; so does one that externalise-dropout put there.
     2. A noise layer in front of Masking goes behind it: in front, it zeroes whole steps that
        are then taken for padding, or makes padding unrecognisable.
-    3. It stays, with a note, where another layer gets its output too; where its rank or
-       ``noise_shape`` does not fit there; where it is active at inference.
+    3. A noise layer in front of BatchNormalization goes behind it: in front, it shifts the
+       variance that training stores (arXiv 1801.05134). A note says that the variance which
+       is stored stays so until it is re-estimated.
+    4. It stays, with a note, where another layer gets its output too, unless it is copied
+       for that one; where its rank or ``noise_shape`` does not fit there; where the
+       recurrent layer has further outputs in use; where it is active at inference.
 
     Parameters
     ----------
-    recurrent, masking : bool
-        Which of the first two rules to follow.
+    recurrent, masking, batch_normalization : bool
+        Which of the first three rules to follow.
+    branches : str
+        ``keep`` noise where its output branches, or ``copy`` it, so that each path keeps its
+        noise.
     """
 
     recurrent: bool = True
     masking: bool = True
+    batch_normalization: bool = True
+    branches: Literal["keep", "copy"] = "keep"
 
     name = "move-dropout"
     guarantee = Guarantee.SAME
 
+    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model with the models nested in it."""
+        pins = Pins.of(model)
+        for graph in list(model.walk()):
+            # The last first: of two in a row, the one behind makes way for the one in front.
+            for call in reversed(noise_calls(graph)):
+                yield from self._move(graph, call, pins)
+
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
-        for call in graph.calls(NOISE):
-            yield from self._move(graph, call)
+        return self.run_model(graph)
 
-    def _move(self, graph: ModelGraph, noise: Call) -> Iterator[Change | Note]:
-        layer, target, reasons = graph.layer(noise), noise, []
-        refusal = None
-        while True:
-            step = self._next(graph, target, noise)
-            if step is None:
-                break
-            consumer, reason = step
-            refusal = _refusal(graph, noise, target, consumer)
+    def _move(self, graph: ModelGraph, noise: Call, pins: Pins) -> Iterator[Change | Note]:
+        path, class_name = graph.path_of(noise), graph.layer(noise).class_name
+        target, steps = noise, list[tuple[Call, str]]()
+        while (step := self._next(graph, target, noise)) is not None:
+            refusal = _refusal(graph, noise, target, step[0], pins)
+            if refusal is None and _branches(graph, target):
+                if self.branches == "copy" and target == noise and not graph.is_output(noise):
+                    yield from _copy_for_others(graph, noise, step[0])
+                    continue
+                refusal = f"stays: other layers than {step[0]} get the same tensor"
             if refusal is not None:
+                yield Note(path, class_name, refusal)
                 break
-            target = consumer
-            reasons.append(reason)
-        if target != noise:
-            yield graph.move(noise, Tensor(target), reason="; ".join(reasons))
-        if refusal is not None:
-            yield Note(graph.path_of(noise), layer.class_name, refusal)
+            target = step[0]
+            steps.append(step)
+        if target == noise:
+            return
+        yield graph.move(noise, Tensor(target), reason="; ".join(reason for _, reason in steps))
+        for call, _ in steps:
+            if graph.layer(call).class_name == "BatchNormalization":
+                yield Note(graph.path_of(call), "BatchNormalization", STALE)
 
     def _next(self, graph: ModelGraph, place: Call, noise: Call) -> tuple[Call, str] | None:
         """Return the layer that noise standing behind `place` should go behind, and why."""
@@ -63,44 +92,42 @@ class MoveDropout(Pass):
             layer = graph.layer(call)
             if self.masking and layer.class_name == "Masking":
                 return call, f"noise in front of {call} hides or fakes padding"
+            if self.batch_normalization and layer.class_name == "BatchNormalization":
+                return call, f"noise in front of {call} shifts the variance that it stores"
             if self.recurrent and hole == 0 and is_recurrent(layer):
+                if put_in_front(graph.layer(noise), layer):
+                    return None
                 return call, f"noise belongs to the output of {call}"
         return None
 
 
-def _refusal(graph: ModelGraph, noise: Call, place: Call, target: Call) -> str | None:
+def _branches(graph: ModelGraph, place: Call) -> bool:
+    return len(graph.consumers(Tensor(place))) > 1 or graph.is_output(place)
+
+
+def _copy_for_others(graph: ModelGraph, noise: Call, kept: Call) -> Iterator[Change]:
+    """Give every other consumer of the noise a copy of it."""
+    layer = graph.layer(noise)
+    for consumer in [each for each in graph.consumers(Tensor(noise)) if each[0] != kept]:
+        name = graph.unique_name(layer.name)
+        copied = replace(layer, name=name, config={**layer.config, "name": name})
+        reason = f"{consumer[0]} keeps the noise of {noise}, which moves"
+        yield graph.duplicate(noise, copied, reason=reason, consumers=[consumer])
+
+
+def _refusal(graph: ModelGraph, noise: Call, place: Call, target: Call, pins: Pins) -> str | None:
     """Return why noise cannot go from behind `place` to behind `target`, if it cannot."""
-    layer, kept = graph.layer(noise), graph.layer(target)
-    recurrent = is_recurrent(kept)
     source = graph.producer(noise)
     if source is None:
         return "stays: it has no single input"
-    if recurrent and place == noise and _from_recurrent(graph, source):
-        return f"stays: it comes out of the recurrent layer {source.call.layer} already"
-    if is_pinned(layer, graph.arguments(noise).kwargs, graph.keras):
+    if pins.active(graph, noise):
         return "stays: it is active at inference as well"
-    if len(graph.consumers(Tensor(place))) > 1 or graph.is_output(place):
-        return f"stays: other layers than {target} get the same tensor"
-    if recurrent and not returns_sequences(kept):
-        if layer.class_name in NOISE_RANK:
-            return f"stays: {layer.class_name} does not fit the vector that {target} gives"
-        if layer.config.get("noise_shape") is not None or layer.config.get("shared_axes"):
-            return f"stays: its noise shape does not fit the vector that {target} gives"
-    if recurrent and _fixed_features(layer):
-        return f"stays: its noise_shape fixes the features, and {target} has others"
+    kept = graph.layer(target)
+    if is_recurrent(kept):
+        if from_recurrent(graph, source):
+            return f"stays: it comes out of the recurrent layer {source.call.layer} already"
+        if any(tensor.output for tensor in graph.outputs_in_use(target)):
+            return f"stays: further outputs of {target} are in use and would lose the noise"
+        misfit = misfit_behind(graph.layer(noise), kept)
+        return f"stays: {misfit}" if misfit else None
     return None
-
-
-def _from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:
-    """Whether a tensor comes out of a recurrent layer, through other noise if need be."""
-    while graph.layer(tensor.call).class_name in NOISE:
-        source = graph.producer(tensor.call)
-        if source is None:
-            return False
-        tensor = source
-    return is_recurrent(graph.layer(tensor.call))
-
-
-def _fixed_features(layer: Layer) -> bool:
-    shape = layer.config.get("noise_shape") or [None]
-    return shape[-1] not in (None, 1)

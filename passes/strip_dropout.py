@@ -1,37 +1,86 @@
-"""Remove noise layers, for deployment."""
+"""Remove noise layers, and the rates inside other layers, for deployment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from rewriter.changes import Change, Note
+from rewriter.changes import Action, Change, Note
 from rewriter.errors import GraphError
-from rewriter.graph import ModelGraph
-from rewriter.kinds import NOISE, is_pinned
+from rewriter.graph import Layer, ModelGraph
+from rewriter.kinds import held, noise_calls, rates_in
+from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee, Pass
 
+ACTIVE = "stays: it is active at inference as well; pinned=remove takes it too"
 
+
+@dataclass(frozen=True, slots=True)
 class StripDropout(Pass):
-    """Remove every noise layer: at inference they do nothing.
+    """Remove every noise layer and every rate: the model is for inference only.
 
-    1. A noise layer goes, and its consumers get its input.
-    2. One that is active at inference stays, with a note: ``always_on``, or a
+    1. A noise layer goes, also one inside TimeDistributed; its consumers get its input.
+    2. Rates inside recurrent layers, cells and attention layers become 0. That moves a
+       recurrent layer to another kernel, so its outputs differ by a rounding error.
+    3. Noise that is active at inference stays, with a note: ``always_on``, or a
        ``training=True`` baked into the call in Keras 2, which honours it.
-    3. One that is the whole of a nested model stays, with a note.
+    4. A noise layer that cannot be bypassed stays, with a note.
+
+    Parameters
+    ----------
+    pinned : str
+        ``keep``, or ``remove`` to take noise too that is active at inference; the outputs
+        then change, on purpose.
     """
 
+    pinned: Literal["keep", "remove"] = "keep"
+
     name = "strip-dropout"
-    guarantee = Guarantee.SAME
+    tolerance: ClassVar[float] = 1e-5
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """Outputs change only where noise goes that is active at inference."""
+        keep = self.pinned == "keep"
+        return Guarantee.SAME if keep else Guarantee.CHANGED_ON_PURPOSE
+
+    def tolerance_of(self, change: Change) -> float:
+        """Return 0 for a noise layer, the tolerance for a rate."""
+        return self.tolerance if change.action is Action.CONFIGURE else 0.0
+
+    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model with the models nested in it."""
+        pins = Pins.of(model)
+        for graph in list(model.walk()):
+            yield from self._noise_layers(graph, pins)
+            for layer in graph.layers:
+                yield from self._rates(graph, layer, pins)
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
-        for call in graph.calls(NOISE):
-            layer = graph.layer(call)
-            if is_pinned(layer, graph.arguments(call).kwargs, graph.keras):
-                reason = "stays: it is active at inference as well"
-                yield Note(graph.path_of(call), layer.class_name, reason)
+        return self.run_model(graph)
+
+    def _noise_layers(self, graph: ModelGraph, pins: Pins) -> Iterator[Change | Note]:
+        for call in noise_calls(graph):
+            path, class_name = graph.path_of(call), graph.layer(call).class_name
+            active = pins.active(graph, call)
+            if active and self.pinned == "keep":
+                yield Note(path, class_name, ACTIVE)
                 continue
+            reason = "noise layers do nothing at inference"
             try:
-                yield graph.remove(call, reason="noise layers do nothing at inference")
+                yield graph.remove(call, reason="pinned=remove takes it" if active else reason)
             except GraphError as error:
-                yield Note(graph.path_of(call), layer.class_name, f"stays: {error.what}")
+                yield Note(path, class_name, f"stays: {error.what}")
+
+    def _rates(self, graph: ModelGraph, layer: Layer, pins: Pins) -> Iterator[Change | Note]:
+        for role, inner in held(layer):
+            rates = rates_in(inner)
+            if not rates:
+                continue
+            if self.pinned == "keep" and pins.active_layer(graph, layer.name):
+                yield Note(graph.path_of(layer.name), inner.class_name, ACTIVE)
+                continue
+            reason = "rates inside a layer do nothing at inference"
+            yield graph.configure(layer.name, dict.fromkeys(rates, 0.0), reason=reason, role=role)

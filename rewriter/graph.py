@@ -26,7 +26,7 @@ import networkx as nx
 from rewriter.changes import Action, Change
 from rewriter.errors import GraphError
 from rewriter.invariants import check, is_chain
-from rewriter.layer import Arguments, Call, Hole, Layer, Tensor, with_config
+from rewriter.layer import Arguments, Call, Hole, Layer, Tensor, with_config, with_inner
 from rewriter.structure import leaves, map_leaves
 
 __all__ = ["Arguments", "Call", "Hole", "Layer", "ModelGraph", "Tensor"]
@@ -150,6 +150,11 @@ class ModelGraph:
         edges = self.network.out_edges(tensor.call, keys=True, data="output")
         found = [(call, hole) for _, call, hole, output in edges if output == tensor.output]
         return sorted(found, key=lambda item: (self._rank[item[0].layer], item[0].number, item[1]))
+
+    def outputs_in_use(self, call: Call) -> set[Tensor]:
+        """Return the tensors of a call that other calls get, or that the model gives."""
+        used = {Tensor(call, output) for _, _, output in self.network.out_edges(call, "output")}
+        return used | {tensor for tensor in leaves(self.outputs) if tensor.call == call}
 
     def is_output(self, call: Call) -> bool:
         """Whether an output of the call is an output of the model."""
@@ -313,6 +318,42 @@ class ModelGraph:
             },
         )
 
+    def duplicate(
+        self,
+        call: Call,
+        layer: Layer,
+        *,
+        reason: str,
+        consumers: Iterable[tuple[Call, int]] | None = None,
+    ) -> Change:
+        """Call a new layer on the tensors of a call, in its place for some consumers.
+
+        Parameters
+        ----------
+        call : Call
+            Whose first output the new call stands in for.
+        layer : Layer
+            A layer with a name that is free here (see `unique_name`).
+        reason : str
+            Why.
+        consumers : iterable of (Call, int), optional
+            The holes that get the new output; by default all, the model's outputs included.
+        """
+        if layer.name in self._layers:
+            raise GraphError("a layer of that name is there", where=self.path_of(layer.name))
+        everything = self.consumers(Tensor(call)) if consumers is None else list(consumers)
+        fillings = self.fillings(call)
+        new = self.add(layer, arguments=self.arguments(call), after=call.layer)
+        for hole, tensor in fillings.items():
+            self.connect(tensor, new, hole, self.network.edges[tensor.call, call, hole]["spec"])
+        self._hand_over(Tensor(call), Tensor(new), everything, outputs=consumers is None)
+        after = {
+            "class": layer.class_name,
+            "config": dict(layer.config),
+            "place": self._position(new),
+        }
+        return self._change(Action.INSERT, new, reason, after=after)
+
     def move(self, call: Call, tensor: Tensor, *, reason: str) -> Change:
         """Take a call with one input and one output away and put it behind another tensor.
 
@@ -369,19 +410,59 @@ class ModelGraph:
             reason,
         )
 
-    def replace(self, name: str, layer: Layer, *, reason: str) -> Change:
-        """Put another layer in the place of one, under the same name; its calls stay."""
-        if layer.name != name:
+    def replace(self, name: str, layer: Layer, *, reason: str, role: str | None = None) -> Change:
+        """Put another layer in the place of one, under the same name; its calls stay.
+
+        Parameters
+        ----------
+        name : str
+            The layer.
+        layer : Layer
+            What stands in its place, or in that of the layer that it wraps.
+        reason : str
+            Why.
+        role : str, optional
+            The wrapped layer that is meant, as for `configure`.
+        """
+        outer = self.layer(name)
+        steps = role.split(".") if role else []
+        old = outer
+        for step in steps:
+            old = old.inner[step]
+        if layer.name != old.name and old is outer:
             raise GraphError("the new layer needs the old name", where=self.path_of(name))
-        old = self.layer(name)
-        self._layers[name] = layer
+        self._layers[name] = with_inner(outer, steps, layer)
         return Change(
             Action.REPLACE,
-            self.path_of(name),
+            "/".join((*self.path, name, *([old.name] if steps else []))),
             layer.class_name,
             {"class": old.class_name, "config": dict(old.config)},
             {"class": layer.class_name, "config": dict(layer.config)},
             reason,
+        )
+
+    def rewire(self, call: Call, arguments: Arguments, *, reason: str) -> Change:
+        """Give a call other arguments; a tensor whose hole is not in them is let go.
+
+        Raises
+        ------
+        GraphError
+            The new arguments have a hole that the old ones had not.
+        """
+        before = self.arguments(call)
+        if not set(arguments.holes) <= set(before.holes):
+            raise GraphError("an argument has no tensor", where=self.path_of(call))
+        gone = set(before.holes) - set(arguments.holes)
+        edges = [edge for edge in self.network.in_edges(call, keys=True) if edge[2] in gone]
+        self.network.remove_edges_from(edges)
+        self.network.nodes[call]["arguments"] = arguments
+        self._sorted = None
+        return self._change(
+            Action.REWIRE,
+            call,
+            reason,
+            before=_shown_arguments(before),
+            after=_shown_arguments(arguments),
         )
 
     def validate(self) -> None:
@@ -470,3 +551,10 @@ def _copy_layer(layer: Layer, made: dict[int, ModelGraph]) -> Layer:
     graph = None if layer.graph is None else layer.graph._copy(made)
     inner = {role: _copy_layer(each, made) for role, each in layer.inner.items()}
     return replace(layer, graph=graph, inner=inner)
+
+
+def _shown_arguments(arguments: Arguments) -> dict[str, Any]:
+    """Return the keyword arguments of a call as plain data."""
+    return map_leaves(  # type: ignore[no-any-return]
+        lambda leaf: "a tensor" if isinstance(leaf, Hole) else leaf, dict(arguments.kwargs)
+    )

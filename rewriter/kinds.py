@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rewriter.graph import Layer
+from rewriter.graph import Call, Layer, ModelGraph
 
 NOISE = frozenset(
     {
@@ -24,8 +24,58 @@ NOISE = frozenset(
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 """Layers that walk over the time axis; `is_recurrent` sees them inside Bidirectional too."""
 
+CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell"})
+"""Cells of Keras; others are the user's own."""
+
+RATES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", *CELLS), ("dropout", "recurrent_dropout")),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), ("dropout", "recurrent_dropout")),
+    **dict.fromkeys(
+        (
+            "Attention",
+            "AdditiveAttention",
+            "MultiHeadAttention",
+            "GroupQueryAttention",
+            "GroupedQueryAttention",
+        ),
+        ("dropout",),
+    ),
+}
+"""Layers that drop units inside themselves, and the keys of their rates."""
+
 NOISE_RANK = {"SpatialDropout1D": 3, "SpatialDropout2D": 4, "SpatialDropout3D": 5}
 """Noise layers that take tensors of one rank only, the batch axis counted."""
+
+
+def is_builtin(layer: Layer) -> bool:
+    """Whether a layer is Keras' or this program's, not another one of the same name."""
+    module = str(layer.envelope.get("module") or "keras")
+    return module.partition(".")[0] in ("keras", "tf_keras", "tensorflow", "rewriter")
+
+
+def noise_in(layer: Layer) -> Layer | None:
+    """Return the noise layer that a layer is, itself or inside TimeDistributed."""
+    if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+        return noise_in(layer.inner["layer"])
+    return layer if layer.class_name in NOISE and is_builtin(layer) else None
+
+
+def noise_calls(graph: ModelGraph) -> list[Call]:
+    """Return the calls of noise layers, wrapped ones included, in topological order."""
+    return [call for call in graph.calls() if noise_in(graph.layer(call)) is not None]
+
+
+def held(layer: Layer, role: str = "") -> Iterator[tuple[str | None, Layer]]:
+    """Yield a layer and what it wraps, each with its role for `ModelGraph.configure`."""
+    yield role or None, layer
+    for key, inner in layer.inner.items():
+        yield from held(inner, f"{role}.{key}" if role else key)
+
+
+def rates_in(layer: Layer) -> dict[str, float]:
+    """Return the rates above 0 inside a recurrent layer, a cell or an attention layer."""
+    keys = RATES.get(layer.class_name, ()) if is_builtin(layer) else ()
+    return {key: float(layer.config[key]) for key in keys if layer.config.get(key)}
 
 
 def is_recurrent(layer: Layer) -> bool:

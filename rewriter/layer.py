@@ -111,3 +111,12 @@ def with_config(layer: Layer, steps: Sequence[str], changes: Mapping[str, Any]) 
     inner = dict(layer.inner)
     inner[steps[0]] = with_config(inner[steps[0]], steps[1:], changes)
     return replace(layer, inner=inner)
+
+
+def with_inner(layer: Layer, steps: Sequence[str], new: Layer) -> Layer:
+    """Return a layer with another one in the place of one that it holds."""
+    if not steps:
+        return new
+    inner = dict(layer.inner)
+    inner[steps[0]] = with_inner(inner[steps[0]], steps[1:], new)
+    return replace(layer, inner=inner)

@@ -68,15 +68,23 @@ class Pass(ABC):
     name : str
         As on the command line.
     guarantee : Guarantee
-        What it promises of the outputs at inference.
+        What it promises of the outputs at inference; a property where an option decides.
     tolerance : float
         How far outputs may differ where the guarantee says that they are the same, in the
         units of the outputs; 0 promises them equal to the bit.
     """
 
     name: ClassVar[str]
-    guarantee: ClassVar[Guarantee]
     tolerance: ClassVar[float] = 0.0
+
+    @property
+    @abstractmethod
+    def guarantee(self) -> Guarantee:
+        """What it promises of the outputs at inference."""
+
+    def tolerance_of(self, change: Change) -> float:
+        """Return how far one of its changes may move the outputs: by default `tolerance`."""
+        return self.tolerance
 
     @abstractmethod
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
@@ -112,7 +120,7 @@ class Plan:
     guarantee : Guarantee
         The weakest of the passes that change something.
     tolerance : float
-        The widest of theirs.
+        The widest of their changes.
     changes : tuple of Change
         What is changed, in the order in which it was.
     notes : tuple of Note
@@ -208,7 +216,7 @@ def _with_pass(plan: Plan, each: Pass) -> Plan:
         plan.model,
         (*plan.passes, str(each)),
         Guarantee.weakest([plan.guarantee, *(one.guarantee for one in acted)]),
-        max([plan.tolerance, *(one.tolerance for one in acted)]),
+        max([plan.tolerance, *(each.tolerance_of(change) for change in changes)]),
         plan.changes + changes,
         plan.notes + notes,
         plan.before,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rewriter.dialects import DIALECTS
-from rewriter.graph import Call, ModelGraph, Tensor
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import NOISE, is_recurrent, returns_sequences
 
 KEEP_STEPS = NOISE | {
@@ -75,6 +75,48 @@ def output_shape(graph: ModelGraph, tensor: Tensor) -> Shape | None:
             shape = _of_build(graph.layer(consumer).envelope)
         if shape is not None:
             return shape
+    return None
+
+
+def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
+    """Return the shape of a tensor, told or as it follows from the layers that it comes from.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=2, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {"batch_input_shape": [None, 7]}))
+    >>> emb = graph.add(Layer("emb", "Embedding", {"output_dim": 8}), [Tensor(ids)])
+    >>> shape_of(graph, Tensor(emb))
+    (None, 7, 8)
+    """
+    told = output_shape(graph, tensor)
+    source = graph.producer(tensor.call)
+    if told is not None or source is None or tensor.output:
+        return told
+    before = shape_of(graph, source)
+    return None if before is None else _after(graph.layer(tensor.call), before)
+
+
+def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:
+    """Return the number of a tensor's axes, the batch axis included."""
+    shape = shape_of(graph, tensor)
+    return None if shape is None else len(shape)
+
+
+def _after(layer: Layer, before: Shape) -> Shape | None:
+    """Return the shape of what a layer gives for a tensor of this shape."""
+    if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+        step = _after(layer.inner["layer"], (before[0], *before[2:]))
+        return None if step is None else (*before[:2], *step[1:])
+    if layer.class_name == "Embedding":
+        return (*before, layer.config.get("output_dim"))
+    if layer.class_name == "Dense":
+        return (*before[:-1], layer.config.get("units"))
+    if layer.class_name in KEEP_STEPS:
+        return before
+    if is_recurrent(layer) and len(before) == 3:
+        features = layer.config.get("units")
+        return (*before[:2], features) if returns_sequences(layer) else (before[0], features)
     return None
 
 

@@ -56,18 +56,14 @@ def encode_call(arguments: Arguments, references: Mapping[int, Reference]) -> An
 
 
 def first_node(layer: Layer) -> int:
-    """Return 1 for nested models that are no Sequential: their own graph counts as a call.
+    """Return 0: calls are counted from there."""
+    return 0
 
-    keras/src/models/functional.py, `Functional.get_config`.
+
+def end_offset(layer: Layer) -> int:
+    """Return 1 for nested models that are no Sequential, whose own graph counts there.
+
+    keras/src/models/functional.py: `Functional.get_config` numbers outputs so, and
+    `serialize_node` does not.
     """
-    return 0 if layer.graph is None or layer.graph.listed else 1
-
-
-def envelope(layer: Layer) -> dict[str, Any]:
-    """Return what stands around class name and config of a layer that a pass made."""
-    return {
-        "module": "keras.layers",
-        "class_name": None,
-        "config": None,
-        "registered_name": None,
-    }
+    return 0 if layer.graph is None or layer.graph.sequential else 1

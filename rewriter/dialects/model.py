@@ -19,6 +19,12 @@ GRAPH_KEYS = ("layers", "input_layers", "output_layers")
 INNER_KEYS = ("layer", "forward_layer", "backward_layer", "cell")
 INNER_LISTS = ("cells",)
 
+# The package that layers of this program are registered under: files of the old kind, as Keras 2
+# writes .h5, have it in the class name.
+PACKAGE = "rewriter>"
+
+OURS = frozenset({"DynamicDropout"})
+
 # A Sequential model of Keras 2 or 3 has these keys and no others; a custom layer that
 # happens to hold a list of layers has more.
 SEQUENTIAL_KEYS = frozenset({"name", "layers", "trainable", "dtype", "build_input_shape"})
@@ -48,8 +54,8 @@ class Dialect(Protocol):
     def first_node(self, layer: Layer) -> int:
         """Return the number of the first call of a nested model."""
 
-    def envelope(self, layer: Layer) -> dict[str, Any]:
-        """Return what stands around class name and config of a layer that a pass made."""
+    def end_offset(self, layer: Layer) -> int:
+        """Return how much higher a layer's calls are numbered in the inputs and outputs."""
 
 
 def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
@@ -138,11 +144,12 @@ class _Decoder:
     def layer(
         self, entry: Mapping[str, Any], path: tuple[str, ...], origin: tuple[str, ...]
     ) -> Layer:
-        class_name, config = str(entry["class_name"]), entry["config"]
+        written, config = str(entry["class_name"]), entry["config"]
+        class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
         name = str(entry.get("name") or held.get("name") or class_name.lower())
         path, origin = (*path, name), (*origin, name)
-        envelope = {**entry, "class_name": None}
+        envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:
             envelope["inbound_nodes"] = None
         if isinstance(config, dict) or _is_model(class_name, config):
@@ -204,7 +211,8 @@ class _Decoder:
             for entry in entries
         ]
         used: dict[str, set[int]] = {layer.name: set() for layer in layers}
-        ends = [_decode_ends(config[key]) for key in GRAPH_KEYS[1:]]
+        offsets = {layer.name: self.dialect.end_offset(layer) for layer in layers}
+        ends = [_decode_ends(config[key], offsets) for key in GRAPH_KEYS[1:]]
         everything = [reference for each in nodes for _, found in each for reference in found]
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
@@ -273,7 +281,8 @@ class _Encoder:
         held = graph.config if isinstance(graph.config, dict) else {"name": graph.name}
 
         def end(tensor: Tensor) -> list[Any]:
-            return [tensor.call.layer, numbers[tensor.call], tensor.output]
+            offset = self.dialect.end_offset(graph.layer(tensor.call))
+            return [tensor.call.layer, numbers[tensor.call] + offset, tensor.output]
 
         def node(call: Call) -> Any:
             references = {
@@ -296,9 +305,7 @@ class _Encoder:
         return config
 
     def layer(self, layer: Layer) -> dict[str, Any]:
-        envelope = layer.envelope or self.dialect.envelope(layer)
-        if not self.full:
-            envelope = {k: v for k, v in envelope.items() if layer.envelope or k != "module"}
+        envelope = layer.envelope or self.envelope(layer)
         if layer.graph is not None:
             return self.model_document(layer.graph, envelope)
         config = dict(layer.config)
@@ -306,6 +313,20 @@ class _Encoder:
             _put(config, role, self.layer(each))
         raw = envelope.get("config")
         return _fill(envelope, layer.class_name, config if raw is None else raw)
+
+    def envelope(self, layer: Layer) -> dict[str, Any]:
+        """Return what stands around a layer that a pass made."""
+        ours = layer.class_name in OURS
+        registered = f"{PACKAGE}{layer.class_name}" if ours else None
+        if not self.full:
+            return {"class_name": registered, "config": None}
+        module = f"rewriter.layers.keras{self.dialect.keras}" if ours else "keras.layers"
+        return {
+            "module": module,
+            "class_name": None,
+            "config": None,
+            "registered_name": registered,
+        }
 
 
 def map_leaves_of_ends(function: Any, ends: Any) -> Any:
@@ -328,12 +349,13 @@ def is_reference(value: Any) -> bool:
     )
 
 
-def _decode_ends(ends: Any) -> Any:
+def _decode_ends(ends: Any, offsets: Mapping[str, int]) -> Any:
     if is_reference(ends) and len(ends) == 3:
-        return Reference(*ends)
+        layer, node, output = ends
+        return Reference(layer, node - offsets.get(layer, 0), output)
     if isinstance(ends, dict):
-        return {key: _decode_ends(value) for key, value in ends.items()}
-    return [_decode_ends(value) for value in ends]
+        return {key: _decode_ends(value, offsets) for key, value in ends.items()}
+    return [_decode_ends(value, offsets) for value in ends]
 
 
 def _edges(graph: ModelGraph, call: Call) -> Iterator[tuple[Call, Call, int, int, Any]]:
@@ -379,4 +401,5 @@ def _put(config: dict[str, Any], role: str, value: Any) -> None:
 
 
 def _fill(envelope: Mapping[str, Any], class_name: str, config: Any) -> dict[str, Any]:
-    return {**envelope, "class_name": class_name, "config": config}
+    written = envelope.get("class_name") or class_name
+    return {**envelope, "class_name": written, "config": config}

@@ -12,16 +12,17 @@ from rewriter.pipeline import Pass, options_of
 def passes_text(passes: Sequence[type[Pass]]) -> str:
     """Return one line for each pass: name, guarantee, and what it does."""
     width = max((len(each.name) for each in passes), default=0)
-    guarantees = max((len(each.guarantee.value) for each in passes), default=0)
+    promises = [each().guarantee.value for each in passes]
+    widest = max(map(len, promises), default=0)
     return "\n".join(
-        f"{each.name:<{width}}  {each.guarantee.value:<{guarantees}}  {_doc(each).splitlines()[0]}"
-        for each in passes
+        f"{each.name:<{width}}  {promise:<{widest}}  {_doc(each).splitlines()[0]}"
+        for each, promise in zip(passes, promises, strict=True)
     )
 
 
 def pass_text(each: type[Pass]) -> str:
     """Return what a pass does, with its guarantee and its options."""
-    lines = [f"{each.name}  (guarantee: {each.guarantee.value})", "", _doc(each)]
+    lines = [f"{each.name}  (guarantee: {each().guarantee.value})", "", _doc(each)]
     types = options_of(each)
     if types:
         lines += ["", "Options"]

@@ -1,0 +1,115 @@
+"""Let a model take every batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rewriter.changes import Change, Note
+from rewriter.graph import Arguments, Call, Layer, ModelGraph
+from rewriter.kinds import held
+from rewriter.pipeline import Guarantee, Pass
+from rewriter.reshaping import freed_reshape
+
+SHAPE_KEYS = ("batch_shape", "batch_input_shape")
+
+
+@dataclass(frozen=True, slots=True)
+class FreeBatch(Pass):
+    """Replace batch sizes that are fixed by ones that are open.
+
+    1. A ``noise_shape`` with a whole number above 1 for the batch gets None there, which
+       broadcasts the same.
+    2. ``batch_shape`` and ``batch_input_shape`` of inputs and first layers get None.
+    3. A reshape to ``(32, -1)`` becomes one to ``(-1, size)``, where 32 is the batch size of
+       the model, or must be for the sizes to agree; it stays, with a note, where the size is
+       not known.
+    4. A model with a stateful layer stays as it is, with a note: the batch size is part of
+       its state. ``stateful=drop`` makes its layers stateless; then outputs are the same from
+       zero state, and no state is carried from batch to batch.
+
+    Parameters
+    ----------
+    stateful : str
+        ``keep`` or ``drop``.
+    """
+
+    stateful: Literal["keep", "drop"] = "keep"
+
+    name = "free-batch"
+    guarantee = Guarantee.SAME
+
+    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model with the models nested in it."""
+        graphs = list(model.walk())
+        batches = {size for graph in graphs for size in _input_batches(graph)}
+        states = [(graph, *found) for graph in graphs for found in _stateful(graph)]
+        if self.stateful == "keep" and states:
+            for graph, name, _, layer in states:
+                reason = "stays: the batch size is part of its state; stateful=drop frees it"
+                yield Note(graph.path_of(name), layer.class_name, reason)
+        else:
+            for graph, name, role, _ in states:
+                reason = "its state fixes the batch size; each batch starts from zero state"
+                yield graph.configure(name, {"stateful": False}, reason=reason, role=role)
+            for graph in graphs:
+                yield from _free_inputs(graph)
+        for graph in graphs:
+            yield from _free_noise(graph)
+            for call in graph.calls():
+                yield from _free_reshape(graph, call, batches)
+
+    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
+        """Edit one graph."""
+        return self.run_model(graph)
+
+
+def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
+    for outer in graph.layers:
+        for role, layer in held(outer):
+            if layer.config.get("stateful") is True:
+                yield outer.name, role, layer
+
+
+def _input_batches(graph: ModelGraph) -> Iterator[int]:
+    for layer in graph.layers:
+        shapes = [layer.config.get(key) for key in SHAPE_KEYS]
+        yield from (shape[0] for shape in shapes if shape and shape[0] is not None)
+
+
+def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
+    for layer in graph.layers:
+        fixed = {
+            key: [None, *layer.config[key][1:]]
+            for key in SHAPE_KEYS
+            if layer.config.get(key) and layer.config[key][0] is not None
+        }
+        if fixed:
+            reason = "the layers behind it take every batch size"
+            yield graph.configure(layer.name, fixed, reason=reason)
+
+
+def _free_noise(graph: ModelGraph) -> Iterator[Change]:
+    for outer in graph.layers:
+        for role, layer in held(outer):
+            shape = layer.config.get("noise_shape")
+            if shape and isinstance(shape[0], int) and shape[0] > 1:
+                reason = f"training fails at other batch sizes than {shape[0]}, or is wrong"
+                new = {"noise_shape": [None, *shape[1:]]}
+                yield graph.configure(outer.name, new, reason=reason, role=role)
+
+
+def _free_reshape(graph: ModelGraph, call: Call, batches: set[int]) -> Iterator[Change | Note]:
+    found = freed_reshape(graph, call, batches)
+    if found is None:
+        return
+    path, class_name = graph.path_of(call), graph.layer(call).class_name
+    if isinstance(found, str):
+        yield Note(path, class_name, f"stays: {found}")
+        return
+    reason = "the batch size stands in its arguments"
+    if isinstance(found, Arguments):
+        yield graph.rewire(call, found, reason=reason)
+    else:
+        yield graph.configure(call.layer, found, reason=reason)

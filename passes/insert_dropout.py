@@ -1,0 +1,97 @@
+"""Insert noise behind layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from rewriter.changes import Change, Note
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.kinds import is_recurrent, noise_in, returns_sequences
+from rewriter.layers.noise_shape import checked_rate
+from rewriter.noise import Noise, make_noise
+from rewriter.pipeline import Guarantee, Pass
+from rewriter.shapes import rank_of
+
+
+@dataclass(frozen=True, slots=True)
+class InsertDropout(Pass):
+    """Insert a noise layer behind layers that fit a pattern.
+
+    1. Noise goes behind every call of a layer whose name or class fits, named after it; by
+       default behind each recurrent layer that returns sequences.
+    2. It declines, with a note, behind a layer whose output the model gives, in front of
+       Masking, and where there is no noise layer of that kind for the tensor.
+    3. A layer that has noise behind it stays as it is.
+
+    Parameters
+    ----------
+    after : str
+        Name or class, with ``*``, ``?`` and ``[...]`` as in a shell; case counts.
+    rate : float
+        Of the noise.
+    to : str
+        ``dynamic``, ``standard``, ``spatial``, ``gaussian`` or ``alpha``.
+    shared_axes : tuple of int
+        Axes along which the noise is the same.
+    """
+
+    after: str = ""
+    rate: float = 0.5
+    to: Literal["dynamic", "standard", "spatial", "gaussian", "alpha"] = "dynamic"
+    shared_axes: tuple[int, ...] = ()
+
+    name = "insert-dropout"
+    guarantee = Guarantee.SAME
+
+    def __post_init__(self) -> None:
+        checked_rate(self.rate, "insert-dropout")
+
+    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
+        """Edit one graph."""
+        for call in graph.calls():
+            layer = graph.layer(call)
+            if self._fits(layer) and noise_in(layer) is None:
+                yield from self._insert(graph, call, layer)
+
+    def _fits(self, layer: Layer) -> bool:
+        if not self.after:
+            return is_recurrent(layer) and returns_sequences(layer)
+        return any(fnmatchcase(word, self.after) for word in (layer.name, layer.class_name))
+
+    def _insert(self, graph: ModelGraph, call: Call, layer: Layer) -> Iterator[Change | Note]:
+        consumers = [graph.layer(each) for each, _ in graph.consumers(Tensor(call))]
+        if consumers and all(noise_in(each) is not None for each in consumers):
+            return
+        refusal = _refusal(graph, call, consumers)
+        if refusal is None:
+            made = make_noise(
+                self.to,
+                graph.unique_name(f"{layer.name}_dropout"),
+                Noise(self.rate, self.shared_axes),
+                rank=rank_of(graph, Tensor(call)),
+                keras=graph.keras,
+                like=layer.config,
+            )
+            if isinstance(made, Layer):
+                reason = f"{layer.name} ({layer.class_name}) fits what was asked for"
+                yield graph.insert_after(Tensor(call), made, reason=reason)
+                return
+            refusal = made
+        yield Note(graph.path_of(call), layer.class_name, f"gets no noise: {refusal}")
+
+
+def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | None:
+    """Return why noise must not stand behind a call, if so."""
+    if graph.is_output(call) and not graph.path:
+        return "the model gives its output"
+    classes = {each.class_name for each in consumers}
+    if "Masking" in classes:
+        return "noise in front of Masking hides or fakes padding"
+    if "Embedding" in classes:
+        return "its output is ids"
+    if not graph.network.in_degree(call) and "int" in str(graph.layer(call).config.get("dtype")):
+        return "its output is whole numbers"
+    return None

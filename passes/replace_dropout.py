@@ -1,0 +1,108 @@
+"""Write noise layers as noise layers of another class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rewriter.changes import Change, Note
+from rewriter.errors import PassError
+from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.kinds import held, noise_in
+from rewriter.layers.noise_shape import checked_rate
+from rewriter.noise import Noise, make_noise, read_noise
+from rewriter.pinned import Pins
+from rewriter.pipeline import Guarantee, Pass
+from rewriter.shapes import rank_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceDropout(Pass):
+    """Replace every noise layer by one of another class.
+
+    1. Name, rate, seed and dtype policy are kept, and the axes along which the noise is
+       shared. A ``noise_shape`` with a fixed batch size becomes one for every batch size.
+    2. It works between all classes, either way, inside TimeDistributed too. GaussianNoise has
+       no rate: it is replaced only if one is given.
+    3. It stays, with a note, where it is active at inference, and where the other class
+       cannot share its noise along the same axes.
+
+    Parameters
+    ----------
+    to : str
+        ``dynamic`` (DynamicDropout), ``standard`` (Dropout), ``spatial`` (SpatialDropout1D,
+        2D or 3D), ``gaussian`` (GaussianDropout) or ``alpha`` (AlphaDropout).
+    rate : float, optional
+        By default that of the layer.
+    shared_axes : tuple of int, optional
+        By default those of the layer.
+    """
+
+    to: Literal["dynamic", "standard", "spatial", "gaussian", "alpha"] = "dynamic"
+    rate: float | None = None
+    shared_axes: tuple[int, ...] | None = None
+
+    name = "replace-dropout"
+    guarantee = Guarantee.SAME
+
+    def __post_init__(self) -> None:
+        if self.rate is not None:
+            checked_rate(self.rate, "replace-dropout")
+        if self.shared_axes and self.to in ("spatial", "gaussian"):
+            raise PassError(
+                f"{self.to} noise takes no shared_axes",
+                where="replace-dropout",
+                fix="write to=dynamic, to=standard or to=alpha",
+            )
+
+    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model with the models nested in it."""
+        pins = Pins.of(model)
+        for graph in list(model.walk()):
+            for layer in graph.layers:
+                if noise_in(layer) is not None:
+                    yield from self._replace(graph, layer, pins)
+
+    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
+        """Edit one graph."""
+        return self.run_model(graph)
+
+    def _replace(self, graph: ModelGraph, outer: Layer, pins: Pins) -> Iterator[Change | Note]:
+        role, layer = list(held(outer))[-1]
+        path = graph.path_of(outer.name)
+        if pins.active_layer(graph, outer.name):
+            yield Note(path, layer.class_name, "stays: it is active at inference as well")
+            return
+        rank = _rank(graph, outer, wrapped=role.count(".") + 1 if role else 0)
+        made = self._made(layer, rank, graph.keras)
+        if isinstance(made, str):
+            yield Note(path, layer.class_name, f"stays: {made}")
+        elif made.class_name != layer.class_name or _differs(layer, made):
+            new = replace(made, origin=layer.origin)
+            reason = f"noise is to be {self.to}"
+            yield graph.replace(outer.name, new, reason=reason, role=role)
+
+    def _made(self, layer: Layer, rank: int | None, keras: int) -> Layer | str:
+        drawn = read_noise(layer)
+        if drawn is None and self.rate is None:
+            return "GaussianNoise has no rate; give one with rate="
+        noise = drawn or Noise(self.rate or 0.0, seed=layer.config.get("seed"))
+        if self.rate is not None:
+            noise = replace(noise, rate=self.rate)
+        if self.shared_axes is not None:
+            noise = replace(noise, shared_axes=self.shared_axes)
+        return make_noise(self.to, layer.name, noise, rank=rank, keras=keras, like=layer.config)
+
+
+def _rank(graph: ModelGraph, layer: Layer, wrapped: int) -> int | None:
+    """Return the rank of what a noise layer gets; TimeDistributed takes an axis away."""
+    tensor = graph.producer(graph.calls_of(layer.name)[0])
+    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output))
+    return None if rank is None else rank - wrapped
+
+
+def _differs(layer: Layer, made: Layer) -> bool:
+    """Whether two layers of one class draw differently, or one has a fixed batch size."""
+    shape = layer.config.get("noise_shape") or [None]
+    return read_noise(layer) != read_noise(made) or shape[0] not in (None, 1)
