@@ -46,9 +46,10 @@ class FreeBatch(Pass):
         batches = {size for graph in graphs for size in _input_batches(graph)}
         states = [(graph, *found) for graph in graphs for found in _stateful(graph)]
         if self.stateful == "keep" and states:
-            for graph, name, _, layer in states:
+            paths = {graph.path_of(name): layer.class_name for graph, name, _, layer in states}
+            for path, class_name in paths.items():
                 reason = "stays: the batch size is part of its state; stateful=drop frees it"
-                yield Note(graph.path_of(name), layer.class_name, reason)
+                yield Note(path, class_name, reason)
         else:
             for graph, name, role, _ in states:
                 reason = "its state fixes the batch size; each batch starts from zero state"

@@ -57,14 +57,20 @@ class MoveDropout(Pass):
         pins = Pins.of(model)
         for graph in list(model.walk()):
             # The last first: of two in a row, the one behind makes way for the one in front.
+            passed = dict[str, None]()
             for call in reversed(noise_calls(graph)):
-                yield from self._move(graph, call, pins)
+                yield from self._move(graph, call, pins, passed)
+            for name in passed:
+                yield Note(graph.path_of(name), graph.layer(name).class_name, STALE)
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
         return self.run_model(graph)
 
-    def _move(self, graph: ModelGraph, noise: Call, pins: Pins) -> Iterator[Change | Note]:
+    def _move(
+        self, graph: ModelGraph, noise: Call, pins: Pins, passed: dict[str, None]
+    ) -> Iterator[Change | Note]:
+        """Move one noise layer, and add the normalizations that it passes to `passed`."""
         path, class_name = graph.path_of(noise), graph.layer(noise).class_name
         target, steps = noise, list[tuple[Call, str]]()
         while (step := self._next(graph, target, noise)) is not None:
@@ -84,7 +90,7 @@ class MoveDropout(Pass):
         yield graph.move(noise, Tensor(target), reason="; ".join(reason for _, reason in steps))
         for call, _ in steps:
             if graph.layer(call).class_name == "BatchNormalization":
-                yield Note(graph.path_of(call), "BatchNormalization", STALE)
+                passed[call.layer] = None
 
     def _next(self, graph: ModelGraph, place: Call, noise: Call) -> tuple[Call, str] | None:
         """Return the layer that noise standing behind `place` should go behind, and why."""

@@ -74,8 +74,8 @@ class ReplaceDropout(Pass):
         if pins.active_layer(graph, outer.name):
             yield Note(path, layer.class_name, "stays: it is active at inference as well")
             return
-        rank = _rank(graph, outer, wrapped=role.count(".") + 1 if role else 0)
-        made = self._made(layer, rank, graph.keras)
+        wrapped = role.count(".") + 1 if role else 0
+        made = self._made(layer, _rank(graph, outer, wrapped), graph.keras, wrapped=wrapped > 0)
         if isinstance(made, str):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):
@@ -83,8 +83,10 @@ class ReplaceDropout(Pass):
             reason = f"noise is to be {self.to}"
             yield graph.replace(outer.name, new, reason=reason, role=role)
 
-    def _made(self, layer: Layer, rank: int | None, keras: int) -> Layer | str:
+    def _made(self, layer: Layer, rank: int | None, keras: int, *, wrapped: bool) -> Layer | str:
         drawn = read_noise(layer)
+        if wrapped and self.to == "dynamic" and keras == 2:
+            return "Keras 2 cannot load it inside TimeDistributed; see unwrap-time-distributed"
         if drawn is None and self.rate is None:
             return "GaussianNoise has no rate; give one with rate="
         noise = drawn or Noise(self.rate or 0.0, seed=layer.config.get("seed"))

@@ -15,6 +15,8 @@ SPATIAL = {3: "SpatialDropout1D", 4: "SpatialDropout2D", 5: "SpatialDropout3D"}
 MASKS = frozenset({"Dropout", "DynamicDropout", *SPATIAL.values()})
 """Noise layers that set units to zero, and scale those that are left."""
 
+_BETWEEN = ("Masking", "BatchNormalization", "LayerNormalization", "Activation")
+
 KEPT_KEYS = ("name", "trainable", "dtype")
 
 
@@ -94,6 +96,8 @@ def make_noise(
     if to == "spatial":
         if rank not in SPATIAL:
             return f"there is no spatial dropout for {_told(rank)}"
+        if keras == 3:
+            config.pop("trainable")  # which it does not take
         return Layer(name, SPATIAL[rank], config)
     if to == "gaussian":
         if noise.shared_axes:
@@ -121,13 +125,18 @@ def put_in_front(noise: Layer, recurrent: Layer) -> bool:
 
 
 def from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:
-    """Whether a tensor comes out of a recurrent layer, through other noise if need be."""
-    while noise_in(graph.layer(tensor.call)) is not None:
+    """Whether a tensor comes out of a recurrent layer, through noise and the like if need be."""
+    while _is_between(graph.layer(tensor.call)):
         source = graph.producer(tensor.call)
         if source is None:
             return False
         tensor = source
     return is_recurrent(graph.layer(tensor.call))
+
+
+def _is_between(layer: Layer) -> bool:
+    """Whether a layer may stand between two recurrent layers and hands sequences on."""
+    return noise_in(layer) is not None or layer.class_name in _BETWEEN
 
 
 def misfit_behind(layer: Layer, recurrent: Layer) -> str | None:

@@ -306,7 +306,7 @@ class _Comparison:
             return False
         actual, broken = _attempt(new, arrays)
         judged = self.judge(arrays, expected, actual, self.tolerance)
-        if judged[0] != "equal" and old is not truth and actual is not None:
+        if judged[0] in ("differs", "left out") and old is not truth and actual is not None:
             eager, _ = _attempt(truth, arrays)
             if eager is not None and _contradicts(expected, eager):
                 expected, failure = eager, ""
