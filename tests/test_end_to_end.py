@@ -148,10 +148,10 @@ def test_the_same_input_gives_the_same_bytes_but_for_dates(written, dialect, tmp
     "name",
     ["census2010_ln_lstm.h5", "fl_all_name_lstm.h5", "nc_voter_name_hispanic_lstm.h5"],
 )
-def test_a_real_model_stripped_of_dropout_is_equal_to_the_bit(real_models, name):
+def test_a_real_model_stripped_of_dropout_is_the_same_within_a_rounding_error(real_models, name):
     verification = rewriter.rewrite(real_models / name, ["strip-dropout"]).verification
     assert verification.ok
-    assert verification.tolerance == verification.max_difference == 0.0
+    assert verification.max_difference <= verification.tolerance <= 1e-5
 
 
 @pytest.mark.parametrize("name", ["census2010_ln_lstm.h5", "fl_all_name_lstm.h5"])
