@@ -57,6 +57,9 @@ class ModelGraph:
         As Keras wrote them.
     listed : bool
         Whether the model was read as a list of layers, as Sequential models are written.
+    declared : mapping of str to str
+        What the classes of custom layers declare to do with masks, by the layer's name: the
+        name of a rule of `rewriter.masking`. Only a live model has classes to ask.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class ModelGraph:
         self.inputs: Any = []
         self.outputs: Any = []
         self.listed = False
+        self.declared: dict[str, str] = {}
         self._layers: dict[str, Layer] = {}
         self._rank: dict[str, tuple[int, ...]] = {}
         self._calls: dict[str, list[Call]] = {}
@@ -240,6 +244,7 @@ class ModelGraph:
         new.config, new.envelope = self.config, self.envelope
         new.network = self.network.copy()
         new.inputs, new.outputs, new.listed = self.inputs, self.outputs, self.listed
+        new.declared = self.declared
         new._layers = {name: _copy_layer(layer, made) for name, layer in self._layers.items()}
         new._rank = dict(self._rank)
         new._calls = {name: list(calls) for name, calls in self._calls.items()}

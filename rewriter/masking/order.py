@@ -1,0 +1,61 @@
+"""The order in which Keras runs the calls of a model.
+
+It matters in Keras 3 alone, where MultiHeadAttention takes the masks off its inputs: what runs
+before it sees them, what runs after it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rewriter.graph import Call, ModelGraph
+from rewriter.masking.table import Rule, rules
+from rewriter.structure import leaves
+
+
+def calls_in_order(graph: ModelGraph) -> list[Call]:
+    """Return the calls in the order in which Keras runs them, as far as that changes masks."""
+    table = rules(graph.keras)
+    takes = {layer.class_name for layer in graph.layers if layer.graph is not None} | {
+        name for name, rule in table.items() if rule is Rule.TAKE_QUERY
+    }
+    if graph.keras == 2 or not any(layer.class_name in takes for layer in graph.layers):
+        return graph.calls()
+    return _by_depth(graph)
+
+
+def _by_depth(graph: ModelGraph) -> list[Call]:
+    """Return the calls by depth, the deepest first.
+
+    keras/src/ops/function.py, `map_graph`: the depth of a call is the number of calls between
+    it and the outputs, and no call of a layer is less deep than a call of it that was seen.
+    """
+    depths: dict[Call, int] = {}
+    deepest: dict[str, int] = {}
+    for call in reversed(list(_depth_first(graph))):
+        depth = max(depths.setdefault(call, 0), deepest.get(call.layer, 0))
+        deepest[call.layer] = depths[call] = depth
+        for tensor in graph.producers(call):
+            depths[tensor.call] = max(depth + 1, depths.get(tensor.call, 0))
+    ordered = sorted(depths, key=lambda call: -depths[call])
+    return [*ordered, *(call for call in graph.calls() if call not in depths)]
+
+
+def _depth_first(graph: ModelGraph) -> Iterator[Call]:
+    """Yield each call behind those that it needs, from the outputs down."""
+    done: set[Call] = set()
+    for end in leaves(graph.outputs):
+        pending = [(end.call, iter(graph.producers(end.call)))]
+        entered = {end.call}
+        while pending:
+            call, needed = pending[-1]
+            following = next((t.call for t in needed if t.call not in done | entered), None)
+            if call in done:
+                pending.pop()
+            elif following is not None:
+                entered.add(following)
+                pending.append((following, iter(graph.producers(following))))
+            else:
+                pending.pop()
+                done.add(call)
+                yield call
