@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,7 +120,7 @@ def mask_flow(
         carried around the call.
     """
     following = _Following(frozenset(switched_on), carried or (lambda graph, call: False))
-    following.model(graph, [_Holder() for _ in leaves(graph.inputs)])
+    following.model(graph, [_Holder() for _ in leaves(graph.inputs)], graph.path)
     return following.flows
 
 
@@ -136,31 +137,42 @@ class _Following:
     carried: Callable[[ModelGraph, Call], bool]
     flows: list[CallFlow] = field(default_factory=list)
 
-    def model(self, graph: ModelGraph, given: Sequence[_Holder]) -> list[_Holder]:
-        """Follow the masks through one model; return its outputs."""
+    def model(
+        self, graph: ModelGraph, given: Sequence[_Holder], place: tuple[str, ...]
+    ) -> list[_Holder]:
+        """Follow the masks through one model; return its outputs.
+
+        `place` has the calls that lead to the model: called twice, it gives two masks.
+        """
         held: dict[Tensor, _Holder] = dict(zip(leaves(graph.inputs), given, strict=False))
         for call in calls_in_order(graph):
             fillings = graph.fillings(call)
             if not fillings:
-                self.entrance(graph, call, held)
+                self.entrance(graph, call, held, place)
                 continue
             inputs = {
                 hole: held.get(tensor) or _Holder(_behind(held, tensor))
                 for hole, tensor in fillings.items()
             }
-            outputs = self.call(graph, call, inputs)
+            outputs = self.call(graph, call, inputs, place)
             if graph.layer(call).class_name in HANDING_ON[graph.keras] and len(inputs) == 1:
                 outputs[0] = self.shared(next(iter(inputs.values())), outputs[0])
             for number, output in enumerate(outputs):
                 held[Tensor(call, number)] = output
         return [held.get(end) or _Holder(_behind(held, end)) for end in leaves(graph.outputs)]
 
-    def entrance(self, graph: ModelGraph, call: Call, held: dict[Tensor, _Holder]) -> None:
+    def entrance(
+        self,
+        graph: ModelGraph,
+        call: Call,
+        held: dict[Tensor, _Holder],
+        place: tuple[str, ...],
+    ) -> None:
         """Follow a mask that comes in with an input of the model."""
         holder = held.setdefault(Tensor(call), _Holder())
         before = holder.mask
         if graph.path_of(call) in self.switched_on:
-            held[Tensor(call)] = holder = _Holder(Mask.of(graph.path_of(call)))
+            held[Tensor(call)] = holder = _Holder(Mask.of(_source(place, call)))
         layer = graph.layer(call)
         masks = (before,), (holder.mask,)
         path = graph.path_of(call)
@@ -172,19 +184,23 @@ class _Following:
         return taken if taken.mask is given.mask else given
 
     def call(
-        self, graph: ModelGraph, call: Call, inputs: Mapping[int, _Holder]
+        self,
+        graph: ModelGraph,
+        call: Call,
+        inputs: Mapping[int, _Holder],
+        place: tuple[str, ...],
     ) -> list[_Holder]:
         """Follow the masks through one call; return its outputs."""
         layer = graph.layer(call)
-        holders, masks = _incoming(graph, call, inputs)
+        holders, masks = _incoming(graph, call, inputs, place)
         if layer.graph is not None:
             for holder, mask in zip(holders, masks, strict=True):
                 holder.mask = mask
-            outputs = self.model(layer.graph, holders)
+            outputs = self.model(layer.graph, holders, (*place, str(call)))
             self.keep(graph, call, Rule.INNER, masks, [one.mask for one in outputs], _Done())
             return outputs
         rule = rule_of(layer, graph.keras, graph.declared)
-        done = self.follow(graph, layer, rule, masks, graph.path_of(call), call)
+        done = self.follow(graph, layer, rule, masks, (*place, str(call)), call)
         leaving = done.masks
         if not any(leaving) and any(masks) and self.carried(graph, call):
             leaving = [changed(next(mask for mask in masks if mask))]
@@ -192,7 +208,7 @@ class _Following:
             for holder in holders:
                 holder.mask = NO_MASK
         if graph.path_of(call) in self.switched_on and rule is not Rule.EMBEDDING:
-            leaving = [Mask.of(graph.path_of(call))]
+            leaving = [Mask.of(_source(place, call))]
         self.keep(graph, call, rule, masks, leaving, done)
         return [_Holder(mask) for mask in leaving]
 
@@ -226,20 +242,18 @@ class _Following:
         layer: Layer,
         rule: Rule,
         masks: Sequence[Mask],
-        path: str,
+        place: tuple[str, ...],
         call: Call | None,
     ) -> _Done:
         """Return what one layer does with masks; `call` is None for a wrapped layer."""
         first = masks[0] if masks else NO_MASK
         if rule is Rule.EMBEDDING:
-            on = layer.config.get("mask_zero") or path in self.switched_on
+            on = layer.config.get("mask_zero") or layer_path("/".join(place)) in self.switched_on
             rule = Rule.SOURCE if on else Rule.DROP
         if rule is Rule.SOURCE:
-            return _Done([self.source(graph, layer, path, call)])
+            return _Done([_made(graph, layer, place, call)])
         if rule is Rule.EACH_STEP:
-            return self.each_step(graph, layer, masks, path)
-        if rule is Rule.INNER:
-            return self.each_step(graph, layer, masks, path)
+            return self.each_step(graph, layer, masks, place)
         done = _RULES[rule](layer, graph.keras, masks)
         if first.axes != 1 and first and rule in (Rule.RECURRENT, Rule.RECURRENT_END, Rule.USE):
             return _Done([NO_MASK], fails=_WRONG_AXES)
@@ -247,14 +261,8 @@ class _Following:
         uses = done.uses and not ignored
         return _Done(done.masks, uses, done.fails)
 
-    def source(self, graph: ModelGraph, layer: Layer, path: str, call: Call | None) -> Mask:
-        """Return the mask that a source makes, as deep as its input is."""
-        rank = None if call is None else rank_of(graph, graph.producers(call)[0])
-        less = 2 if layer.class_name == "Masking" else 1
-        return Mask.of(path, axes=1 if rank is None else max(rank - less, 0))
-
     def each_step(
-        self, graph: ModelGraph, layer: Layer, masks: Sequence[Mask], path: str
+        self, graph: ModelGraph, layer: Layer, masks: Sequence[Mask], place: tuple[str, ...]
     ) -> _Done:
         """Follow a mask into the layer or model that TimeDistributed applies to each step."""
         inner = layer.inner.get("layer")
@@ -264,13 +272,13 @@ class _Following:
         step = sliced(mask)
         if inner.graph is not None:
             followed = _Following(self.switched_on, self.carried)
-            ends = followed.model(inner.graph, [_Holder(step)])
+            ends = followed.model(inner.graph, [_Holder(step)], (*place, inner.name))
             self.flows.extend(followed.flows)
             fails = next((flow.fails for flow in followed.flows if flow.fails), "")
             done = _Done([end.mask for end in ends], any(f.uses for f in followed.flows), fails)
         else:
             rule = rule_of(inner, graph.keras)
-            done = self.follow(graph, inner, rule, [step], f"{path}/{inner.name}", None)
+            done = self.follow(graph, inner, rule, [step], (*place, inner.name), None)
             if graph.keras == 2 and mask and rule is Rule.DROP and inner.class_name != "Lambda":
                 done = _Done([NO_MASK], fails=f"{inner.class_name} in it cannot stand a mask")
         return _Done([_each(graph.keras, mask, done.masks[0])], done.uses, done.fails)
@@ -303,6 +311,31 @@ class _Done:
 _WRONG_AXES = "takes a mask of the time axis alone, and this one has more or fewer axes"
 
 
+def _source(place: tuple[str, ...], call: Call) -> str:
+    return "/".join((*place, str(call)))
+
+
+def layer_path(source: str) -> str:
+    """Return the path of the layer that makes a mask, without the numbers of the calls.
+
+    Examples
+    --------
+    >>> layer_path("encoder (call 2)/embedding")
+    'encoder/embedding'
+    """
+    return _CALL_NUMBER.sub("", source)
+
+
+_CALL_NUMBER = re.compile(r" \(call \d+\)")
+
+
+def _made(graph: ModelGraph, layer: Layer, place: tuple[str, ...], call: Call | None) -> Mask:
+    """Return the mask that a source makes, as deep as its input is."""
+    rank = None if call is None else rank_of(graph, graph.producers(call)[0])
+    less = 2 if layer.class_name == "Masking" else 1
+    return Mask.of("/".join(place), axes=1 if rank is None else max(rank - less, 0))
+
+
 def _behind(held: Mapping[Tensor, _Holder], tensor: Tensor) -> Mask:
     """Return the mask of an output that was not foreseen: none, or what an unknown layer left."""
     first = held.get(Tensor(tensor.call))
@@ -310,22 +343,22 @@ def _behind(held: Mapping[Tensor, _Holder], tensor: Tensor) -> Mask:
 
 
 def _incoming(
-    graph: ModelGraph, call: Call, inputs: Mapping[int, _Holder]
+    graph: ModelGraph, call: Call, inputs: Mapping[int, _Holder], place: tuple[str, ...]
 ) -> tuple[list[_Holder], list[Mask]]:
     """Return the tensors that a call takes, and their masks, those given as arguments put in."""
     explicit = {}
     for name, argument in graph.arguments(call).kwargs.items():
         if name in _MASK_ARGUMENTS:
-            place = _MASK_ARGUMENTS[name]
-            for number, leaf in enumerate(leaves(argument)):
+            first = _MASK_ARGUMENTS[name]
+            for number, leaf in enumerate(leaves(argument), start=first):
                 if isinstance(leaf, Hole):
-                    explicit[leaf.index] = place + number
+                    explicit[leaf.index] = number
     holders = [holder for hole, holder in inputs.items() if hole not in explicit]
     masks = [holder.mask for holder in holders]
     fillings = graph.fillings(call) if explicit else {}
-    for hole, place in explicit.items():
-        if place < len(masks):
-            masks[place] = Mask.of(graph.path_of(fillings[hole].call))
+    for hole, number in explicit.items():
+        if number < len(masks):
+            masks[number] = Mask.of(_source(place, fillings[hole].call))
     return holders, masks
 
 
@@ -429,6 +462,7 @@ _RULES: Mapping[Rule, Apply] = {
     Rule.TRAIN: _pass,
     Rule.USE: _use,
     Rule.DROP: _drop,
+    Rule.HAND_ON: _pass,
     Rule.RECURRENT: _recurrent,
     Rule.RECURRENT_END: _use,
     Rule.AND: _and,
@@ -445,5 +479,9 @@ _RULES: Mapping[Rule, Apply] = {
 
 
 def flows_of(flows: Sequence[CallFlow], source: str) -> Iterator[CallFlow]:
-    """Yield the calls that the mask of a source comes to."""
-    return (flow for flow in flows if any(source in mask.sources for mask in flow.masks_in))
+    """Yield the calls that the mask of a layer comes to."""
+    return (
+        flow
+        for flow in flows
+        if any(source == layer_path(one) for mask in flow.masks_in for one in mask.sources)
+    )

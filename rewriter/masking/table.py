@@ -21,6 +21,7 @@ class Rule(Enum):
     TRAIN = "passes the mask on, and uses it in training"
     USE = "uses the mask, and gives none"
     DROP = "drops the mask"
+    HAND_ON = "hands its input on at inference, the mask with it"
     SOURCE = "makes a mask of its own"
     EMBEDDING = "makes a mask of its own if mask_zero is set"
     RECURRENT = "uses the mask, and passes it on with the sequence if it returns that"
@@ -34,7 +35,7 @@ class Rule(Enum):
     FAIL = "cannot stand a mask"
     FAIL_ON_SEQUENCE = "cannot stand a mask on a sequence"
     EACH_STEP = "applies its layer to each step, and passes the mask on"
-    INNER = "does what the layer does that it wraps"
+    INNER = "does with the mask what its own layers do"
     CARRY = "puts the mask of its second input on its first"
     UNKNOWN = "is not known to this program"
 
@@ -105,15 +106,20 @@ TABLE: Sequence[Row] = (
     ),
     (
         "CategoryEncoding Hashing IntegerLookup StringLookup TextVectorization CenterCrop "
-        "Resizing AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix "
-        "Equalization MixUp RandAugment RandomBrightness RandomColorDegeneration "
-        "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing "
-        "RandomFlip RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert "
-        "RandomPerspective RandomPosterization RandomRotation RandomSaturation "
-        "RandomSharpness RandomShear RandomTranslation RandomWidth RandomZoom Solarization",
+        "Resizing AutoContrast ContrastLimitedAdaptiveHistogramEqualization",
         Rule.DROP,
         Rule.DROP,
     ),
+    (
+        "AugMix CutMix Equalization MixUp RandAugment RandomBrightness RandomColorDegeneration "
+        "RandomColorJitter RandomContrast RandomElasticTransform RandomErasing RandomFlip "
+        "RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert "
+        "RandomPerspective RandomPosterization RandomRotation RandomSaturation "
+        "RandomSharpness RandomShear RandomTranslation RandomWidth RandomZoom Solarization",
+        Rule.HAND_ON,
+        Rule.HAND_ON,
+    ),
+    ("RandomCrop", Rule.DROP, Rule.HAND_ON),
     # layers of this program
     ("ZeroMaskedSteps", Rule.PASS, Rule.PASS),
     ("CarryMask", Rule.CARRY, Rule.CARRY),
