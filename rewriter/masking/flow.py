@@ -22,7 +22,7 @@ from rewriter.masking.mask import (
 )
 from rewriter.masking.order import calls_in_order
 from rewriter.masking.rank import rank_of
-from rewriter.masking.table import HANDING_ON, USING, Rule, rule_of
+from rewriter.masking.table import HANDING_ON, Rule, rule_of
 from rewriter.structure import leaves
 
 

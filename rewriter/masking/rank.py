@@ -5,13 +5,15 @@ from __future__ import annotations
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.kinds import NOISE, is_recurrent, returns_sequences
 
-_KEEPING = NOISE | frozenset(
+_NAMES = (
     "Dense Activation ReLU LeakyReLU PReLU ELU LayerNormalization BatchNormalization Masking "
     "GroupNormalization UnitNormalization RMSNormalization Identity Rescaling Normalization "
     "ActivityRegularization Conv1D SeparableConv1D DepthwiseConv1D MaxPooling1D "
     "AveragePooling1D ZeroPadding1D Cropping1D UpSampling1D Add Subtract Multiply Average "
-    "Maximum Minimum Concatenate Softmax CarryMask ZeroMaskedSteps Permute".split()
+    "Maximum Minimum Concatenate Softmax CarryMask ZeroMaskedSteps Permute"
 )
+_KEEPING = NOISE | frozenset(_NAMES.split())
+"""Layers whose output has the rank of their first input."""
 
 
 def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from rewriter.graph import Layer
+from rewriter.kinds import NOISE
 
 
 class Rule(Enum):
@@ -39,9 +40,6 @@ class Rule(Enum):
     CARRY = "puts the mask of its second input on its first"
     UNKNOWN = "is not known to this program"
 
-
-USING = frozenset({Rule.USE, Rule.RECURRENT, Rule.RECURRENT_END, Rule.QUERY, Rule.TAKE_QUERY})
-"""Rules under which a mask on an input changes what the layer gives at inference."""
 
 Row = tuple[str, Rule, Rule]
 
@@ -140,10 +138,7 @@ LATER: Mapping[int, Mapping[tuple[int, int], Mapping[str, Rule]]] = {
 # Layers that give the very tensor that they get, at inference: the two share one mask.
 HANDING_ON: Mapping[int, frozenset[str]] = {
     2: frozenset({"ActivityRegularization"}),
-    3: frozenset(
-        "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianDropout "
-        "GaussianNoise AlphaDropout DynamicDropout Identity ActivityRegularization".split()
-    ),
+    3: NOISE | {"Identity", "ActivityRegularization"},
 }
 
 # Operators and keras.ops calls of Keras 3 are operations, not layers: they drop the mask.
@@ -163,7 +158,11 @@ def rules(keras: int, release: tuple[int, int] | None = None) -> Mapping[str, Ru
         Major and minor version of Keras; by default that of the installed one.
     """
     release = release or installed_release(keras)
-    table = {name: row[keras - 1] for row in TABLE for name in row[0].split()}
+    table = {
+        name: in_keras2 if keras == 2 else in_keras3
+        for names, in_keras2, in_keras3 in TABLE
+        for name in names.split()
+    }
     for first, changes in LATER[keras].items():
         if release >= first:
             table |= {name: rule for names, rule in changes.items() for name in names.split()}

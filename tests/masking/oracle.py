@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 from built_in import SHAPES, Case
 
-from rewriter.dialects import model as dialect_model
 from rewriter.dialects import DIALECTS
+from rewriter.dialects import model as dialect_model
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
 from rewriter.masking import CallFlow, Join, Mask, mask_flow
 
@@ -95,7 +95,9 @@ def predicted(layer: Any, case: Case, keras: int, serialize: Any) -> CallFlow:
         graph.inputs.append(Tensor(call))
         if masked:
             # A Masking layer hides steps of what has features; these masks are of steps alone.
-            call = graph.add(Layer(f"mask_{number}", "CarryMask", {}), [Tensor(call), source(graph)])
+            call = graph.add(
+                Layer(f"mask_{number}", "CarryMask", {}), [Tensor(call), source(graph)]
+            )
         ends.append(Tensor(call))
     arguments = None
     if case.call == "list":

@@ -56,6 +56,10 @@ class Gardener:
         ends = [self.sequences[-1], *self.vectors[-1:]]
         if self.random.random() < 0.5:
             ends.append(self.random.choice(self.sequences))
+        ends = [
+            self.layers.Activation("tanh", name=self.name(f"end_{number}"))(end)
+            for number, end in enumerate(ends)
+        ]
         return Grown(self.keras.Model(self.inputs, ends, name=self.name("model")), self.steps)
 
     def source(self) -> None:
@@ -78,7 +82,16 @@ class Gardener:
 
     def kinds(self) -> list[str]:
         one = ["passing"] * 3 + ["recurrent"] * 2 + ["dropping", "noise", "operator", "length"]
-        rare = ["states", "explicit", "pooled", "ended", "shared", "lambda", "nested", "distributed"]
+        rare = [
+            "states",
+            "explicit",
+            "pooled",
+            "ended",
+            "shared",
+            "lambda",
+            "nested",
+            "distributed",
+        ]
         two = ["merged"] * 3 + ["joined", "attention", "attention", "operators", "started"]
         return one + rare + two
 
