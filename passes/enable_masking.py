@@ -2,83 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from rewriter.changes import Change, Note
-from rewriter.graph import ModelGraph
-from rewriter.masking import CallFlow, mask_flow
+from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.masking import CallFlow, flows_of, mask_flow
+from rewriter.masking.effects import slow_kernels, training_notes
+from rewriter.masking.evidence import real_token, right_padded
+from rewriter.masking.sources import Source, sources
 from rewriter.pipeline import Guarantee, Pass
 
 
+@dataclass(frozen=True, slots=True)
 class EnableMasking(Pass):
-    """Set ``mask_zero=True`` on every Embedding whose mask would be used.
+    """Let every Embedding and float input whose mask would be used give one.
 
-    1. An Embedding without a mask gets one if that mask reaches a layer that uses it.
-    2. It stays, with a note, where every way of the mask ends before such a layer, where
-       the mask would make a layer fail, and where it reaches a layer that this program does
-       not know before any that it knows to use it.
+    1. An Embedding without a mask gets ``mask_zero=True``, and a float sequence a Masking layer
+       behind its input, if that mask reaches a layer that uses it.
+    2. It stays, with a note, where every way of the mask ends before such a layer, where the
+       mask would make a layer fail, where it reaches a layer that this program does not know
+       before any that it knows to use it, and where the data given shows the padding value
+       between two steps of one sequence: there it is no padding.
+    3. In Keras 3, an LSTM or GRU that newly receives a mask gets ``use_cudnn=False``: on a GPU
+       its fast kernel fails on padding in front of a sequence.
+    4. A note says where the mask changes what later training does.
 
-    Index 0 must be padding and nothing else, which is what ``mask_zero`` says of it.
+    Parameters
+    ----------
+    mask_value : float
+        What padding is in float inputs: a step that has this value throughout is padding. In
+        ids it is always 0.
+    input : tuple of str
+        Names of the inputs to mask; by default all.
+    cudnn : "off" or "keep"
+        Whether fast kernels stay: they may where all padding stands behind the sequences, and
+        each has one step at least.
     """
+
+    mask_value: float = 0.0
+    input: tuple[str, ...] = ()
+    cudnn: Literal["off", "keep"] = "off"
 
     name = "enable-masking"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
-
-    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-        """Edit a model with what is nested in it, in one go: masks flow across the borders."""
-        places = {
-            graph.path_of(layer.name): (graph, layer)
-            for graph in model.walk()
-            for layer in graph.layers
-            if layer.class_name == "Embedding" and not layer.config.get("mask_zero")
-        }
-        used_by, refused = _decide(model, list(places))
-        for path, (graph, layer) in places.items():
-            if path in refused:
-                yield Note(path, layer.class_name, f"stays unmasked: {refused[path]}")
-            else:
-                reason = f"padding no longer counts in {used_by[path]}, which the mask reaches"
-                yield graph.configure(layer.name, {"mask_zero": True}, reason=reason)
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
         return self.run_model(graph)
 
+    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model with what is nested in it, in one go: masks flow across the borders."""
+        before = mask_flow(model)
+        found = {each.path: each for each in sources(model, self.input)}
+        refused = {
+            path: reason
+            for path, each in found.items()
+            if (reason := real_token(model, each, self.mask_value))
+        }
+        flows, refused = decide(model, list(found), refused)
+        for path, source in found.items():
+            layer = source.graph.layer(source.call)
+            if path in refused:
+                if refused[path] != NOT_USED or layer.class_name != "InputLayer":
+                    yield Note(path, layer.class_name, f"stays unmasked: {refused[path]}")
+            else:
+                yield self.switch_on(source, users(list(flows_of(flows, path))))
+        on = [found[path] for path in found if path not in refused]
+        if on:
+            after = mask_flow(model)
+            padded = right_padded(model, on, self.mask_value)
+            yield from slow_kernels(model, before, after, self.cudnn, padded)
+            yield from training_notes(model, before, after)
 
-def _decide(model: ModelGraph, paths: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return which layers use the mask of each source, and the sources that stay off, with why.
+    def switch_on(self, source: Source, used_by: str) -> Change:
+        """Make a source give its mask."""
+        graph, call = source.graph, source.call
+        reason = f"padding no longer counts in {used_by}, which the mask reaches"
+        if graph.layer(call).class_name != "InputLayer":
+            return graph.configure(call.layer, {"mask_zero": True}, reason=reason)
+        layer = Layer(
+            graph.unique_name(f"{call.layer}_masking"), "Masking", {"mask_value": self.mask_value}
+        )
+        return graph.insert_after(Tensor(call), layer, reason=reason)
+
+
+NOT_USED = "no layer uses the mask"
+
+
+def decide(
+    model: ModelGraph, paths: Sequence[str], refused: Mapping[str, str]
+) -> tuple[list[CallFlow], dict[str, str]]:
+    """Return the flow with the sources switched on, and those that stay off, with why.
 
     Sources are looked at together, for a merge may pass masks on only if all its inputs
     have one; when one is refused, the others are looked at again without it.
     """
-    refused: dict[str, str] = {}
+    refused = dict(refused)
     while True:
         wanted = [path for path in paths if path not in refused]
-        reached: dict[str, list[CallFlow]] = {path: [] for path in wanted}
-        for flow in mask_flow(model, wanted):
-            for source in flow.mask_in.sources:
-                if source in reached:
-                    reached[source].append(flow)
-        reasons = {path: _refusal(flows) for path, flows in reached.items()}
+        flows = mask_flow(model, wanted)
+        reasons = {path: _refusal(list(flows_of(flows, path))) for path in wanted}
         if not any(reasons.values()):
-            return {path: _users(flows) for path, flows in reached.items()}, refused
+            return flows, refused
         refused |= {path: reason for path, reason in reasons.items() if reason}
 
 
-def _users(reached: list[CallFlow]) -> str:
-    users = dict.fromkeys(flow.layer for flow in reached if flow.uses and flow.mask_in.known)
-    return ", ".join(users)
+def users(reached: Sequence[CallFlow]) -> str:
+    """Return the layers that use a mask, given the calls that it reaches."""
+    return ", ".join(
+        dict.fromkeys(flow.layer for flow in reached if flow.uses and flow.mask_in.known)
+    )
 
 
-def _refusal(reached: list[CallFlow]) -> str | None:
+def _refusal(reached: Sequence[CallFlow]) -> str | None:
     """Return why a source stays off, given the calls that its mask would reach."""
     for flow in reached:
         if flow.fails:
-            return f"{flow.layer} ({flow.class_name}) {flow.rule.value}"
-    if _users(reached):
+            return f"{flow.layer} ({flow.class_name}) {flow.fails}"
+    if users(reached):
         return None
     for flow in reached:
-        if not flow.mask_out.known:
+        if not all(mask.known for mask in flow.masks_out):
             return f"what {flow.layer} ({flow.class_name}) does with the mask is not known"
     for flow in reached:
         if flow.loses:
@@ -86,4 +132,4 @@ def _refusal(reached: list[CallFlow]) -> str | None:
                 f"{flow.layer} ({flow.class_name}) drops the mask "
                 "before any layer that could use it"
             )
-    return "no layer uses the mask"
+    return NOT_USED

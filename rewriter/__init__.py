@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rewriter.api import Result, check, plan, read, rewrite, verify
+    from rewriter.api import Result, check, masks, plan, read, rewrite, verify
     from rewriter.changes import Action, Change, Note
     from rewriter.config import Rewrite
     from rewriter.errors import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rewriter.api": ("Result", "check", "plan", "read", "rewrite", "verify"),
+    "rewriter.api": ("Result", "check", "masks", "plan", "read", "rewrite", "verify"),
     "rewriter.changes": ("Action", "Change", "Note"),
     "rewriter.config": ("Rewrite",),
     "rewriter.errors": (

@@ -14,7 +14,10 @@ from rewriter.dialects import decode
 from rewriter.errors import RewriterError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
+from rewriter.inputs import given_inputs, input_specs
 from rewriter.live import keras_of, live_keras
+from rewriter.live.masking import declare
+from rewriter.masking import CallFlow, mask_flow
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
 from rewriter.saved import check_output
@@ -106,7 +109,7 @@ def check(
     return check_graph(_live_graph(model), codes=codes, version=keras_version)
 
 
-def plan(model: Model, passes: Sequence[Pass | type[Pass] | str]) -> Plan:
+def plan(model: Model, passes: Sequence[Pass | type[Pass] | str], *, data: Any = None) -> Plan:
     """Return what passes would do to a model, which is not changed.
 
     Parameters
@@ -115,13 +118,33 @@ def plan(model: Model, passes: Sequence[Pass | type[Pass] | str]) -> Plan:
         A file is read without TensorFlow, and nothing in it is run.
     passes : sequence of Pass or str
         As objects, or as on the command line.
+    data : mapping of str to array, optional
+        Inputs of the user's, by the names of the inputs, that passes may learn from.
 
     Raises
     ------
     RewriterError
         The model cannot be read, or a pass is unknown.
     """
-    return make_plan(read(model), passes, _shown(model))
+    return make_plan(_with_data(read(model), data), passes, _shown(model))
+
+
+def masks(model: Model) -> list[CallFlow]:
+    """Return what happens to masks at each call of a model, nested models included.
+
+    Parameters
+    ----------
+    model : live model, str or Path
+        A file is read without TensorFlow, and nothing in it is run; what its custom layers do
+        with masks is then not known.
+
+    Returns
+    -------
+    list of CallFlow
+        In the order in which Keras runs the calls; `CallFlow.to_json` gives the names that
+        ``rewriter show MODEL --masks --format json`` prints.
+    """
+    return mask_flow(read(model))
 
 
 def rewrite(  # noqa: PLR0913
@@ -149,7 +172,7 @@ def rewrite(  # noqa: PLR0913
     verify : bool
         Whether to measure the guarantee; if it does not hold, nothing is written.
     data : mapping of str to array, optional
-        Inputs to verify with, besides those that are made.
+        Inputs that passes may learn from, and to verify with besides those that are made.
     custom_objects : mapping of str to class or function, optional
         What a saved model needs to be loaded.
     force : bool
@@ -198,6 +221,29 @@ def rewrite(  # noqa: PLR0913
             with step(f"writing {target}"):
                 write(new, planned.keras, target, file, compiled=loaded.compiled)
         return Result(new, planned, verification, target)
+    file = read_file(model) if isinstance(model, str | Path) else None
+    target = None if output is None else Path(output)
+    if target is not None:
+        check_output(target, None if file is None else file.path, force)
+    graph = _live_graph(model) if file is None else _file_graph(file)
+    planned = make_plan(_with_data(graph, data), passes, _shown(model))
+    objects = dict(custom_objects or {})
+    with step("loading the model"):
+        loaded = Loaded(model) if file is None else load(file, objects)
+    new, planned, verification = carry_out(
+        planned,
+        loaded.model,
+        step,
+        verify=verify,
+        data=data,
+        custom_objects=objects,
+        compiled=loaded.compiled,
+    )
+    planned = replace(planned, notes=(*loaded.notes, *planned.notes))
+    if target is not None:
+        with step(f"writing {target}"):
+            write(new, planned.keras, target, file, compiled=loaded.compiled)
+    return Result(new, planned, verification, target)
 
 
 def verify(
@@ -255,8 +301,19 @@ def _handing_back(model: Model) -> Iterator[None]:
 
 def _live_graph(model: Any) -> ModelGraph:
     require_tensorflow_backend()
-    keras = keras_of(model)
-    return decode(live_keras(keras).document(model), keras)
+    keras = live_keras(keras_of(model))
+    graph = decode(keras.document(model), keras.keras)
+    declare(keras, graph, model)
+    return graph
+
+
+def _with_data(graph: ModelGraph, data: Any) -> ModelGraph:
+    """Write the user's inputs into a graph that was just read."""
+    if data is not None:
+        specs = input_specs(graph)
+        arrays = given_inputs(specs, data)
+        graph.data = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
+    return graph
 
 
 def _live(model: Model, custom_objects: Mapping[str, Any] | None) -> Any:

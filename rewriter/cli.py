@@ -86,14 +86,14 @@ def rewrite(  # noqa: PLR0913
         output = output if output.suffix else output.with_suffix(Path(model).suffix)
         check_output(output, Path(model), force)
         require_tensorflow_backend()
-    plan = api.plan(model, passes)
+    inputs = _inputs(data)
+    plan = api.plan(model, passes, data=inputs)
     if dry_run:
         _show_plan(plan, format, full)
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT:
         _show_plan(plan, format, full)
         print(flush=True)
-    inputs = _inputs(data)
     with console.progress("starting TensorFlow"):
         console.start_tensorflow()
     result = api.rewrite(

@@ -60,6 +60,8 @@ class ModelGraph:
     declared : mapping of str to str
         What the classes of custom layers declare to do with masks, by the layer's name: the
         name of a rule of `rewriter.masking`. Only a live model has classes to ask.
+    data : mapping of str to array
+        What the user gave for the inputs, by their names: what passes may learn from it.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class ModelGraph:
         self.inputs: Any = []
         self.outputs: Any = []
         self.listed = False
-        self.declared: dict[str, str] = {}
+        self.declared: Mapping[str, str] = {}
+        self.data: Mapping[str, Any] = {}
         self._layers: dict[str, Layer] = {}
         self._rank: dict[str, tuple[int, ...]] = {}
         self._calls: dict[str, list[Call]] = {}
@@ -244,7 +247,7 @@ class ModelGraph:
         new.config, new.envelope = self.config, self.envelope
         new.network = self.network.copy()
         new.inputs, new.outputs, new.listed = self.inputs, self.outputs, self.listed
-        new.declared = self.declared
+        new.declared, new.data = self.declared, self.data
         new._layers = {name: _copy_layer(layer, made) for name, layer in self._layers.items()}
         new._rank = dict(self._rank)
         new._calls = {name: list(calls) for name, calls in self._calls.items()}

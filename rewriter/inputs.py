@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
-from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import NOISE
 from rewriter.structure import leaves
 
@@ -263,8 +263,26 @@ def _dtype_name(dtype: Any) -> str:
     return str(dtype)
 
 
+def read_by(graph: ModelGraph, call: Call) -> dict[str, Layer]:
+    """Return the layers that get the values of an input as they are, by their paths.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The outermost model.
+    call : Call
+        An input of it.
+    """
+    return dict(_reached_paths(graph, Tensor(call)))
+
+
 def _reached(graph: ModelGraph, tensor: Tensor) -> Iterator[Layer]:
-    """Yield the layers that get a tensor's values as they are."""
+    """Yield the layers that get a tensor's values as they are, and those that they wrap."""
+    for _, layer in _reached_paths(graph, tensor):
+        yield from layer.walk()
+
+
+def _reached_paths(graph: ModelGraph, tensor: Tensor) -> Iterator[tuple[str, Layer]]:
     pending, seen = [(graph, tensor)], set()
     while pending:
         place, current = pending.pop()
@@ -278,7 +296,7 @@ def _reached(graph: ModelGraph, tensor: Tensor) -> Iterator[Layer]:
                 if hole < len(entrances):
                     pending.append((layer.graph, entrances[hole]))
                 continue
-            yield from layer.walk()
+            yield place.path_of(call), layer
             if layer.class_name in _HANDING_ON or _is_cast(layer):
                 pending.append((place, Tensor(call)))
 

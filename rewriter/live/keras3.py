@@ -56,7 +56,26 @@ def layers(model: Live) -> dict[str, Live]:
 def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
     """Return a new layer of the same class with this config."""
     with keras_module.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):
-        return type(layer).from_config(dict(config))
+        new = type(layer).from_config(dict(config))
+    _keep_kernels(layer, new)
+    return new
+
+
+def _keep_kernels(old: Live, new: Live) -> None:
+    """Have ``use_cudnn`` carried over, and written into the config where it is off.
+
+    Keras takes the argument and does not write it (keras/src/layers/rnn/bidirectional.py says
+    so): a config that has it is one that a pass or the user's file gave it.
+    """
+    if type(old) is not type(new):
+        return
+    if getattr(new, "use_cudnn", None) == "auto":
+        new.use_cudnn = old.use_cudnn
+    if getattr(new, "use_cudnn", None) is False:
+        written = new.get_config
+        new.get_config = lambda: {**written(), "use_cudnn": False}
+    for below, above in zip(sublayers(old), sublayers(new), strict=False):
+        _keep_kernels(below, above)
 
 
 def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:

@@ -1,0 +1,60 @@
+"""What the classes of custom layers declare to do with masks; only a live model has them."""
+
+from __future__ import annotations
+
+import inspect
+
+from rewriter.graph import ModelGraph
+from rewriter.live import Live, LiveKeras
+from rewriter.masking import Rule
+from rewriter.masking.table import rules
+
+_ROOTS = ("keras", "tf_keras", "rewriter")
+
+
+def declare(keras: LiveKeras, graph: ModelGraph, model: Live) -> None:
+    """Write down in a graph, and in those nested in it, what the model's custom layers declare.
+
+    Parameters
+    ----------
+    keras : LiveKeras
+        The Keras of the model.
+    graph : ModelGraph
+        The graph that was read from the model.
+    model : live model
+        The model.
+    """
+    live = keras.layers(model)
+    declared = {}
+    for layer in graph.layers:
+        if layer.name not in live:
+            continue
+        if layer.graph is not None:
+            declare(keras, layer.graph, live[layer.name])
+        elif not _is_builtin(type(live[layer.name])):
+            declared[layer.name] = declared_rule(live[layer.name], keras.keras).name
+    graph.declared = declared
+
+
+def declared_rule(layer: Live, keras: int) -> Rule:
+    """Return what a custom layer does with masks, as far as its class tells.
+
+    A subclass of a built-in layer that has neither its own call nor its own compute_mask does
+    what that layer does; what an own compute_mask gives is not known.
+    """
+    own = [cls for cls in type(layer).__mro__ if not _is_builtin(cls) and cls is not object]
+    base = next(cls for cls in type(layer).__mro__ if _is_builtin(cls))
+    defined = {name for cls in own for name in vars(cls)}
+    known = rules(keras).get(base.__name__)
+    if known is not None and not defined & {"call", "compute_mask", "__call__"}:
+        return known
+    if known is not None or defined & {"compute_mask", "__call__"}:
+        return Rule.UNKNOWN
+    takes = "mask" in inspect.signature(layer.call).parameters
+    if getattr(layer, "supports_masking", False):
+        return Rule.QUERY if takes else Rule.PASS
+    return Rule.USE if takes else Rule.DROP
+
+
+def _is_builtin(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in _ROOTS
