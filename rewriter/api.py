@@ -225,7 +225,7 @@ def rewrite(  # noqa: PLR0913
     target = None if output is None else Path(output)
     if target is not None:
         check_output(target, None if file is None else file.path, force)
-    graph = _live_graph(model) if file is None else _file_graph(file)
+    graph = _live_graph(model) if file is None else graph_of(file)
     planned = make_plan(_with_data(graph, data), passes, _shown(model))
     objects = dict(custom_objects or {})
     with step("loading the model"):
