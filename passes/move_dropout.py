@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rewriter.baked_masks import readers
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.kinds import is_recurrent, noise_calls
@@ -108,13 +109,13 @@ class MoveDropout(Pass):
 
 
 def _branches(graph: ModelGraph, place: Call) -> bool:
-    return len(graph.consumers(Tensor(place))) > 1 or graph.is_output(place)
+    return len(readers(graph, Tensor(place))) > 1 or graph.is_output(place)
 
 
 def _copy_for_others(graph: ModelGraph, noise: Call, kept: Call) -> Iterator[Change]:
     """Give every other consumer of the noise a copy of it."""
     layer = graph.layer(noise)
-    for consumer in [each for each in graph.consumers(Tensor(noise)) if each[0] != kept]:
+    for consumer in [each for each in readers(graph, Tensor(noise)) if each[0] != kept]:
         name = graph.unique_name(layer.name)
         copied = replace(layer, name=name, config={**layer.config, "name": name})
         reason = f"{consumer[0]} keeps the noise of {noise}, which moves"

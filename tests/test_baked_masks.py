@@ -52,3 +52,20 @@ def test_computing_a_mask_does_not_count_as_reading(more):
     graph = rewriter.read(frames(more=more))
     assert [str(call) for call, _ in readers(graph, Tensor(Call("drop")))] == ["masking"]
     assert len(graph.consumers(Tensor(Call("drop")))) == 2
+
+
+def test_noise_in_front_of_masking_moves_although_its_mask_is_computed_from_it():
+    result = rewriter.rewrite(frames(), ["move-dropout"])
+    graph = result.plan.after
+    assert [str(graph.producers(Call(name))[0].call) for name in ("masking", "drop")] == [
+        "frames",
+        "gru",
+    ]
+    assert {str(graph.producers(call)[0].call) for call in graph.calls({"NotEqual"})} == {"frames"}
+    assert result.verification.ok
+
+
+def test_noise_in_front_of_masking_stays_where_another_layer_reads_it():
+    plan = rewriter.plan(frames(more=True), ["move-dropout"])
+    assert plan.changes == ()
+    assert "get the same tensor" in plan.notes[0].reason
