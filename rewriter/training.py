@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any, Protocol, cast
 
 from rewriter.changes import Note
@@ -23,6 +24,9 @@ BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """Arguments of ``compile`` that may be keyed by the names of the outputs."""
 
 METRICS = ("metrics", "weighted_metrics")
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), FunctionType)
+_SET_BY_FIT = ("history", "optimizer", "loss", "stop_training")
 
 
 class TrainingKeras(Protocol):
@@ -115,10 +119,10 @@ def carry_training(
         What could not be carried over, and why.
     """
     training = training_keras(keras.keras)
-    if not training.is_compiled(original):
-        return []
     carrier = _Carrier(keras, training, original, rebuilt, dict(custom_objects))
-    carrier.carry()
+    if training.is_compiled(original):
+        carrier.carry()
+    carrier.carry_attributes()
     return carrier.notes
 
 
@@ -144,6 +148,20 @@ class _Carrier:
             return
         if compiled and getattr(self.original, "optimizer", None) is not None:
             _State(self).copy()
+
+    def carry_attributes(self) -> None:
+        """Give a model of the user's own class what was set on the original besides."""
+        if not scope_of_values([type(self.original)]):
+            return
+        there = vars(self.model)
+        for name, value in vars(self.original).items():
+            if name.startswith("_") or name in there or name in _SET_BY_FIT:
+                continue
+            if all(isinstance(leaf, _PLAIN) for leaf in leaves(value)):
+                setattr(self.model, name, value)
+            else:
+                kind = type(value).__name__
+                self.note(f"attribute {name} ({kind}) is not carried over: set it again")
 
     def note(self, reason: str, path: str | None = None) -> None:
         """Note something about the model, or about the layer at a path."""

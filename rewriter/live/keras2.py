@@ -75,8 +75,11 @@ def strategy_scope(model: Live) -> AbstractContextManager[Any]:
 
 
 def input_tensors(layer: Live) -> list[Live]:
-    """Return the tensors that an input layer gives."""
-    return list(tf.nest.flatten(layer._inbound_nodes[0].outputs))
+    """Return the tensors that an input layer gives; none for a layer that is never called.
+
+    Keras 2 writes down a layer that is merely an attribute of the model, too.
+    """
+    return [each for node in layer._inbound_nodes[:1] for each in tf.nest.flatten(node.outputs)]
 
 
 def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> list[Live]:
