@@ -35,10 +35,20 @@ class Format(str, Enum):
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.")]
 PassOption = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "-p", "--pass", metavar="PASS[:option=value,...]", help="A pass; may be repeated."
     ),
+]
+PlanOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan", metavar="PLAN.json", help="Apply this plan, made with --format json, instead."
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a report: .html, .json or .md."),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the result.")]
 DataOption = Annotated[
@@ -58,7 +68,7 @@ CustomOption = Annotated[
 @app.command()
 def rewrite(  # noqa: PLR0913
     model: ModelArgument,
-    passes: PassOption,
+    passes: PassOption = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="OUT", help="Where to write.")
     ] = None,
@@ -74,12 +84,20 @@ def rewrite(  # noqa: PLR0913
     custom: CustomOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show every call and every note.")] = False,
+    saved_plan: PlanOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
+    from rewriter.report.files import check_report, write_report
     from rewriter.rewriting import require_tensorflow_backend
     from rewriter.saved import check_output
+    from rewriter.saved_plans import read_plan
 
+    if (passes is None) is (saved_plan is None):
+        raise RewriterError("no passes", where="rewrite", fix="give -p PASS, or --plan PLAN.json")
+    if report is not None:
+        check_report(report)
     if output is None and not dry_run:
         raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
     if not dry_run and output is not None:
@@ -87,9 +105,16 @@ def rewrite(  # noqa: PLR0913
         check_output(output, Path(model), force)
         require_tensorflow_backend()
     inputs = _inputs(data)
-    plan = api.plan(model, passes, data=inputs)
+    saved = None if saved_plan is None else read_plan(saved_plan)
+    if saved is not None:
+        passes = list(saved.passes)
+    plan = api.plan(model, passes or [], data=inputs)
+    if saved is not None:
+        saved.hold_against(plan)
     if dry_run:
         _show_plan(plan, format, full)
+        if report is not None:
+            write_report(report, plan)
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT:
         _show_plan(plan, format, full)
@@ -98,7 +123,7 @@ def rewrite(  # noqa: PLR0913
         console.start_tensorflow()
     result = api.rewrite(
         model,
-        passes,
+        passes or [],
         output=output,
         verify=verify,
         data=inputs,
@@ -106,6 +131,8 @@ def rewrite(  # noqa: PLR0913
         force=force,
         progress=console.progress,
     )
+    if report is not None:
+        write_report(report, result.plan, result.verification)
     if format is Format.JSON:
         _show(result, format)
         return

@@ -28,11 +28,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewriter.changes import Change, Note
 from rewriter.errors import GraphError, PassError, RewriterError
 from rewriter.graph import ModelGraph
+
+if TYPE_CHECKING:
+    from rewriter.findings import Finding
 
 ENTRY_POINTS = "rewriter.passes"
 
@@ -148,18 +151,42 @@ class Plan:
         """Class of the model: Sequential, Functional, or a subclass of these."""
         return self.before.class_name
 
+    @property
+    def findings(self) -> list[Finding]:
+        """What `check` says of the model before."""
+        from rewriter.checks import check_graph
+
+        return check_graph(self.before)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain data."""
+        """Return the plan as plain data, in the form of ``rewriter/report/plan.schema.json``."""
+        from rewriter.saved_plans import VERSION, digest
+
         return {
+            "version": VERSION,
             "model": self.model,
+            "digest": digest(self.before),
             "keras": self.keras,
             "kind": self.kind,
             "passes": list(self.passes),
             "guarantee": self.guarantee.value,
+            "tolerance": self.tolerance,
             "changes": [change.to_json() for change in self.changes],
             "notes": [note.to_json() for note in self.notes],
-            "findings": [],
+            "findings": [finding.to_json() for finding in self.findings],
         }
+
+    def to_html(self) -> str:
+        """Return the plan as one HTML page that needs no network."""
+        from rewriter.report.html import html_report
+
+        return html_report(self)
+
+    def to_markdown(self) -> str:
+        """Return the plan in Markdown, for a pull request."""
+        from rewriter.report.markdown import markdown_report
+
+        return markdown_report(self)
 
     def __str__(self) -> str:
         """Return the plan as a diff."""

@@ -1,0 +1,243 @@
+"""A plan as drawings: for each model the calls before and after, in one graph.
+
+What stays is one node on both sides, so that a layout puts it at the same height in both; a
+call that moves is two nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+
+from rewriter.changes import Action, Change
+from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.masking import CallFlow, Mask, mask_flow
+from rewriter.pipeline import Plan
+from rewriter.report.diff import SIGNS, config_changes
+from rewriter.report.printable import printable, value_text
+from rewriter.report.text import change_detail, json_text
+
+FOLD_FROM = 40
+"""Models with so many calls are drawn folded: runs of unchanged ones as one node."""
+
+_SMALLEST_FOLD = 3
+_Node = tuple[str, Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """What the page draws.
+
+    Parameters
+    ----------
+    graphs : list of dict
+        One for each model, the outermost first: ``title``, ``nodes``, ``edges``, ``folded``.
+    masks : list of str
+        The masks that edges carry, by number.
+    """
+
+    graphs: list[dict[str, Any]]
+    masks: list[str]
+
+
+def drawings(plan: Plan) -> Drawings:
+    """Return a plan as plain data for the page."""
+    pairs: dict[tuple[str, ...], list[ModelGraph | None]] = {}
+    for side, outermost in enumerate((plan.before, plan.after)):
+        for graph in outermost.walk():
+            pairs.setdefault(graph.path, [None, None])[side] = graph
+    masks: dict[str, int] = {}
+    flows = [_flows(plan.before), _flows(plan.after)]
+    changes: dict[str, list[Change]] = {}
+    for change in plan.changes:
+        changes.setdefault(change.layer, []).append(change)
+    numbers = {path: number for number, path in enumerate(pairs)}
+    made = [
+        _Drawing(path, pair, flows, masks, changes, numbers).to_json(plan.model)
+        for path, pair in pairs.items()
+    ]
+    return Drawings(made, list(masks))
+
+
+def _flows(graph: ModelGraph) -> dict[tuple[tuple[str, ...], Call], CallFlow]:
+    found: dict[tuple[tuple[str, ...], Call], CallFlow] = {}
+    for flow in mask_flow(graph):
+        found.setdefault((flow.graph.path, flow.call), flow)
+    return found
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """One model."""
+
+    path: tuple[str, ...]
+    pair: Sequence[ModelGraph | None]
+    flows: Sequence[Mapping[tuple[tuple[str, ...], Call], CallFlow]]
+    masks: dict[str, int]
+    changes: Mapping[str, list[Change]]
+    numbers: Mapping[tuple[str, ...], int]
+    nodes: dict[_Node, dict[str, Any]] = field(default_factory=dict)
+    edges: dict[tuple[_Node, _Node], dict[str, Any]] = field(default_factory=dict)
+
+    def to_json(self, model: str) -> dict[str, Any]:
+        """Return the model as plain data."""
+        for side, graph in zip(("before", "after"), self.pair, strict=True):
+            if graph is not None:
+                self.add(graph, side)
+        order = {node: number for number, node in enumerate(self.nodes)}
+        folds = self.folds()
+        for node, said in self.nodes.items():
+            said["fold"] = folds.get(node)
+        edges = [
+            {"from": order[source], "to": order[target], **sides}
+            for (source, target), sides in self.edges.items()
+        ]
+        title = printable("/".join(self.path) or model)
+        return {
+            "title": title,
+            "nodes": list(self.nodes.values()),
+            "edges": edges,
+            "folded": bool(folds),
+        }
+
+    def add(self, graph: ModelGraph, side: str) -> None:
+        """Add the calls of one side."""
+        flows = self.flows[side == "after"]
+        for call in graph.calls():
+            layer = graph.layer(call)
+            node = self.nodes.setdefault(self.node(graph, call, side), _blank(graph, call, layer))
+            node[side] = self.side(graph, call, side, flows.get((graph.path, call)))
+            node["nested"] = self.nested(layer)
+            node["class"] = max(node["class"], printable(layer.class_name), key=len)
+        for source, target, _ in graph.network.edges(keys=True):
+            ends = (self.node(graph, source, side), self.node(graph, target, side))
+            flow = flows.get((graph.path, source))
+            mask = None if flow is None else self.mask(flow.mask_out)
+            self.edges.setdefault(ends, {"before": None, "after": None})[side] = {"mask": mask}
+
+    def node(self, graph: ModelGraph, call: Call, side: str) -> _Node:
+        """Return the key of a call: one for both sides, unless it moves."""
+        said = self.changes.get(graph.path_of(call), ())
+        moves = any(change.action is Action.MOVE for change in said)
+        return (side if moves else "both", call)
+
+    def side(
+        self, graph: ModelGraph, call: Call, side: str, flow: CallFlow | None
+    ) -> dict[str, Any]:
+        """Return what is drawn of a call on one side."""
+        layer, path = graph.layer(call), graph.path_of(call)
+        own = [each for each in self.changes.get(path, ()) if _shows(each, side)]
+        inside = [each for _, each in self.inside(layer, path)]
+        actions = {each.action for each in own} or ({Action.CONFIGURE} if inside else set())
+        action = next((each for each in SIGNS if each in actions), None)
+        said = [_said(each) for each in own]
+        said += [f"{printable(each.layer)}: {_said(each)}" for each in inside[:8]]
+        return {
+            "class": printable(layer.class_name),
+            "mark": "" if action is None else SIGNS[action],
+            "action": "" if action is None else action.value,
+            "said": said,
+            "config": _config(layer, own),
+            "uses": self.mask(flow.mask_in) if flow is not None and flow.uses else None,
+            "loses": flow is not None and flow.loses,
+        }
+
+    def inside(self, layer: Layer, path: str) -> Iterator[tuple[str, Change]]:
+        """Yield the changes inside what a layer wraps or, if it is a model, in that."""
+        if layer.graph is None and not layer.inner:
+            return
+        for changed, said in self.changes.items():
+            if changed.startswith(f"{path}/"):
+                for change in said:
+                    yield changed, change
+
+    def nested(self, layer: Layer) -> int | None:
+        """Return the number of the model that a layer is, or wraps."""
+        for each in layer.walk():
+            if each.graph is not None:
+                return self.numbers.get(each.graph.path)
+        return None
+
+    def mask(self, mask: Mask) -> int | None:
+        """Return the number of a mask, -1 if it is not known, None if there is none."""
+        if not mask.known:
+            return -1
+        return self.masks.setdefault(printable(str(mask)), len(self.masks)) if mask else None
+
+    def folds(self) -> dict[_Node, int]:
+        """Return the number of its run for each unchanged call that is far from any change.
+
+        Runs are split at the calls that stay visible, so that the folded graph has no cycle.
+        """
+        if len(self.nodes) < FOLD_FROM:
+            return {}
+        network = nx.DiGraph(list(self.edges))
+        network.add_nodes_from(self.nodes)
+        changed = {
+            node
+            for node, said in self.nodes.items()
+            if any(said[side] and said[side]["action"] for side in ("before", "after"))
+        }
+        if not changed or not nx.is_directed_acyclic_graph(network):
+            return {}
+        kept = changed | {near for node in changed for near in nx.all_neighbors(network, node)}
+        level: dict[_Node, int] = {}
+        for node in nx.topological_sort(network):
+            above = [level[each] + (each in kept) for each in network.predecessors(node)]
+            level[node] = max(above, default=0)
+        hidden = nx.Graph()
+        hidden.add_nodes_from(node for node in network if node not in kept)
+        hidden.add_edges_from(
+            (a, b) for a, b in network.edges if level[a] == level[b] and not {a, b} & kept
+        )
+        runs = [run for run in nx.connected_components(hidden) if len(run) >= _SMALLEST_FOLD]
+        return {node: number for number, run in enumerate(runs) for node in run}
+
+
+def _blank(graph: ModelGraph, call: Call, layer: Layer) -> dict[str, Any]:
+    return {
+        "label": printable(str(call)),
+        "class": printable(layer.class_name),
+        "path": printable(graph.path_of(call), 300),
+        "before": None,
+        "after": None,
+    }
+
+
+def _shows(change: Change, side: str) -> bool:
+    """Whether a change is marked on a side: what is removed is not there afterwards."""
+    only = {Action.REMOVE: "before", Action.INSERT: "after"}
+    return only.get(change.action, side) == side
+
+
+def _said(change: Change) -> str:
+    detail = [change_detail(change)] if change.action is not Action.INSERT else []
+    detail += [
+        f"{printable(str(key))}: {json_text(old)} -> {json_text(new)}"
+        for key, old, new in config_changes(change)
+    ]
+    shown = "; ".join(filter(None, detail))
+    reason = f"{printable(change.reason, 400)} [{change.pass_name}]"
+    return f"{change.action.value}: {shown + ' - ' if shown else ''}{reason}"
+
+
+def _config(layer: Layer, changes: Sequence[Change]) -> list[tuple[str, str, bool]]:
+    """Return the rows of a layer's config, and which of them a change touches."""
+    touched = {key for change in changes for key, _, _ in config_changes(change)}
+    rows = [
+        (printable(str(key)), _shown(value), key in touched) for key, value in layer.config.items()
+    ]
+    return [row for row in rows if row[1] != "null" or row[2]][:40]
+
+
+def _shown(value: Any) -> str:
+    """Return a value of a config, an object of Keras by its class and config."""
+    if isinstance(value, dict) and "class_name" in value:
+        config = value.get("config")
+        held = config if isinstance(config, dict) else {}
+        inside = ", ".join(f"{key}={each}" for key, each in held.items() if each is not None)
+        return printable(f"{value['class_name']}({inside})", 160)
+    return value_text(value)
