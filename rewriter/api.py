@@ -202,7 +202,7 @@ def rewrite(  # noqa: PLR0913
         if target is not None:
             check_output(target, None if file is None else file.path, force)
         graph = _live_graph(model) if file is None else graph_of(file)
-        planned = make_plan(graph, passes, _shown(model))
+        planned = make_plan(_with_data(graph, data), passes, _shown(model))
         objects = dict(custom_objects or {})
         with step("loading the model"):
             loaded = Loaded(model) if file is None else load(file, objects)
@@ -221,29 +221,6 @@ def rewrite(  # noqa: PLR0913
             with step(f"writing {target}"):
                 write(new, planned.keras, target, file, compiled=loaded.compiled)
         return Result(new, planned, verification, target)
-    file = read_file(model) if isinstance(model, str | Path) else None
-    target = None if output is None else Path(output)
-    if target is not None:
-        check_output(target, None if file is None else file.path, force)
-    graph = _live_graph(model) if file is None else graph_of(file)
-    planned = make_plan(_with_data(graph, data), passes, _shown(model))
-    objects = dict(custom_objects or {})
-    with step("loading the model"):
-        loaded = Loaded(model) if file is None else load(file, objects)
-    new, planned, verification = carry_out(
-        planned,
-        loaded.model,
-        step,
-        verify=verify,
-        data=data,
-        custom_objects=objects,
-        compiled=loaded.compiled,
-    )
-    planned = replace(planned, notes=(*loaded.notes, *planned.notes))
-    if target is not None:
-        with step(f"writing {target}"):
-            write(new, planned.keras, target, file, compiled=loaded.compiled)
-    return Result(new, planned, verification, target)
 
 
 def verify(
