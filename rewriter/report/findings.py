@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
@@ -76,4 +78,10 @@ def readme_with_codes(text: str) -> str:
     _, end, after = rest.partition("<!-- /codes -->")
     if not start or not end:
         return text
-    return f"{before}{start}\n{codes_table()}\n{end}{after}"
+    return f"{before}{start}\n\n{codes_table()}\n\n{end}{after}"
+
+
+if __name__ == "__main__":  # python -m rewriter.report.findings README.md
+    for name in sys.argv[1:]:
+        path = Path(name)
+        path.write_text(readme_with_codes(path.read_text(encoding="utf-8")), encoding="utf-8")
