@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rewriter.changes import Change, Note
-from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.effects import slow_kernels, training_notes
 from rewriter.masking.evidence import real_token, right_padded
@@ -92,7 +92,10 @@ NOT_USED = "no layer uses the mask"
 
 
 def decide(
-    model: ModelGraph, paths: Sequence[str], refused: Mapping[str, str]
+    model: ModelGraph,
+    paths: Sequence[str],
+    refused: Mapping[str, str],
+    carried: Callable[[ModelGraph, Call], bool] | None = None,
 ) -> tuple[list[CallFlow], dict[str, str]]:
     """Return the flow with the sources switched on, and those that stay off, with why.
 
@@ -102,7 +105,7 @@ def decide(
     refused = dict(refused)
     while True:
         wanted = [path for path in paths if path not in refused]
-        flows = mask_flow(model, wanted)
+        flows = mask_flow(model, wanted, carried)
         reasons = {path: _refusal(list(flows_of(flows, path))) for path in wanted}
         if not any(reasons.values()):
             return flows, refused

@@ -46,6 +46,9 @@ BUILT_IN: Mapping[int, frozenset[str]] = {
 }
 """Class names of tf_keras 2.21 and of Keras 3.15."""
 
+OURS = frozenset({"DynamicDropout", "CarryMask", "ZeroMaskedSteps"})
+"""Layers of this program, which passes insert."""
+
 OPERATIONS = ("keras.src.ops.", "keras.ops.")
 """Modules of operators and ``keras.ops`` calls of Keras 3, which stand among the layers."""
 
@@ -70,4 +73,5 @@ def is_built_in(layer: Layer, keras: int) -> bool:
     package, _, _ = str(layer.envelope.get("registered_name") or "").rpartition(">")
     if package:
         return package == "rewriter"
-    return layer.class_name in BUILT_IN[keras]
+    made_here = layer.origin is None and layer.class_name in OURS
+    return made_here or layer.class_name in BUILT_IN[keras]

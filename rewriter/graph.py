@@ -295,6 +295,7 @@ class ModelGraph:
         *,
         reason: str,
         consumers: Iterable[tuple[Call, int]] | None = None,
+        beside: Tensor | None = None,
     ) -> Change:
         """Call a new layer on a tensor and give its output to the tensor's consumers.
 
@@ -308,13 +309,16 @@ class ModelGraph:
             Why.
         consumers : iterable of (Call, int), optional
             The holes that get the new output; by default all, the model's outputs included.
+        beside : Tensor, optional
+            A second tensor: the layer is then called on a list of the two.
         """
         if layer.name in self._layers:
             raise GraphError("a layer of that name is there", where=self.path_of(layer.name))
-        if tensor.call not in self.network:
-            raise GraphError("no such call", where=self.path_of(tensor.call))
+        for each in (tensor, beside or tensor):
+            if each.call not in self.network:
+                raise GraphError("no such call", where=self.path_of(each.call))
         targets = None if consumers is None else list(consumers)
-        call = self._splice(tensor, layer, targets)
+        call = self._splice(tensor, layer, targets, beside)
         return self._change(
             Action.INSERT,
             call,
@@ -515,12 +519,19 @@ class ModelGraph:
         self._sorted = None
 
     def _splice(
-        self, tensor: Tensor, layer: Layer, targets: Sequence[tuple[Call, int]] | None
+        self,
+        tensor: Tensor,
+        layer: Layer,
+        targets: Sequence[tuple[Call, int]] | None,
+        beside: Tensor | None,
     ) -> Call:
         everything = self.consumers(tensor) if targets is None else targets
-        call = self.add(layer, after=tensor.call.layer, arguments=Arguments(args=[Hole(0)]))
+        args: Any = Hole(0) if beside is None else [Hole(0), Hole(1)]
+        call = self.add(layer, after=tensor.call.layer, arguments=Arguments(args=[args]))
         self._hand_over(tensor, Tensor(call), everything, outputs=targets is None)
         self.connect(tensor, call, 0)
+        if beside is not None:
+            self.connect(beside, call, 1)
         return call
 
     def _forget(self, call: Call) -> None:

@@ -79,7 +79,8 @@ def encode_call(arguments: Arguments, references: Mapping[int, Reference]) -> An
         return [*references[value.index][:3], *tail]
 
     node = map_leaves(leaf, arguments.args[0])
-    return node if arguments.form is not None else [node]
+    written = arguments.form is not None or not isinstance(arguments.args[0], Hole)
+    return node if written else [node]
 
 
 def first_node(layer: Layer) -> int:

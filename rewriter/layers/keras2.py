@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
+from rewriter.layers.mask_steps import Steps, changed_mask
 from rewriter.layers.noise_shape import (
     checked_axes,
     checked_rate,
@@ -108,3 +109,86 @@ class DynamicDropout(tf_keras.layers.Dropout):  # type: ignore[misc]
         config = super().get_config()
         del config["noise_shape"]
         return {**config, "shared_axes": list(self.shared_axes), "always_on": self.always_on}
+
+
+class _MaskFunctions:
+    """What `changed_mask` needs of this Keras."""
+
+    def length(self, mask: Any) -> Any:
+        return tf.shape(mask)[1] if mask.shape[1] is None else mask.shape[1]
+
+    def pad(self, mask: Any, front: int, behind: int) -> Any:
+        return tf.pad(mask, [[0, 0], [front, behind]], constant_values=True)
+
+    def repeat(self, mask: Any, times: int) -> Any:
+        return tf.repeat(mask, times, axis=1)
+
+    def at_least_zero(self, number: Any) -> Any:
+        return max(number, 0) if isinstance(number, int) else tf.maximum(number, 0)
+
+
+@tf_keras.utils.register_keras_serializable(package="rewriter")
+class CarryMask(tf_keras.layers.Layer):  # type: ignore[misc]
+    """Gives its first input, with the mask of its second.
+
+    It stands behind a layer that drops the mask, and gets beside the output of that layer a
+    tensor that still has it. The mask is changed as the layer changed the steps.
+
+    Parameters
+    ----------
+    steps : mapping, optional
+        What the layer does with the steps, as `rewriter.masking.steps.Steps` writes it; by
+        default they stay as they are.
+    **kwargs
+        As for every Keras layer: `name`, `dtype`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ids = tf_keras.Input((None,))
+    >>> x = tf_keras.layers.Embedding(9, 4, mask_zero=True)(ids)
+    >>> y = tf_keras.layers.Conv1D(4, 3)(x)
+    >>> y = CarryMask({"window": 3})([y, x])
+    >>> model = tf_keras.Model(ids, tf_keras.layers.GRU(2)(y))
+    >>> same = [model(np.array([[5, 6, 7, 8, *more]])) for more in ([], [0, 0])]
+    >>> bool(np.all(np.asarray(same[0]) == np.asarray(same[1])))
+    True
+    """
+
+    def __init__(self, steps: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._steps = Steps.from_config(steps or {})
+        self.supports_masking = True
+
+    def call(self, inputs: Sequence[Any], mask: Any = None) -> Any:
+        """Return the first input."""
+        return tf.identity(inputs[0])
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the mask of the second input, with its steps changed."""
+        if mask is None or mask[1] is None:
+            return None
+        return changed_mask(mask[1], self._steps, _MaskFunctions())
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the layer."""
+        return {**super().get_config(), "steps": self._steps.to_config()}
+
+
+@tf_keras.utils.register_keras_serializable(package="rewriter")
+class ZeroMaskedSteps(tf_keras.layers.Layer):  # type: ignore[misc]
+    """Sets the steps that a mask hides to zero, and passes the mask on.
+
+    In front of a convolution it keeps padding from leaking through the kernel into the steps
+    beside it: they see what they see at the end of a sequence without padding.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the inputs, with zeros where the mask hides a step."""
+        if mask is None:
+            return tf.identity(inputs)
+        return tf.where(tf.expand_dims(mask, -1), inputs, tf.zeros((), inputs.dtype))

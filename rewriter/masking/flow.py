@@ -50,6 +50,8 @@ class CallFlow:
         Whether a mask changes what the layer does in training alone.
     fails : str
         Why Keras raises because of a mask; empty if it does not.
+    carried : bool
+        Whether a mask was taken as if it were carried around the call.
     """
 
     graph: ModelGraph
@@ -62,6 +64,7 @@ class CallFlow:
     uses: bool = False
     trains: bool = False
     fails: str = ""
+    carried: bool = False
 
     @property
     def mask_in(self) -> Mask:
@@ -202,14 +205,15 @@ class _Following:
         rule = rule_of(layer, graph.keras, graph.declared)
         done = self.follow(graph, layer, rule, masks, (*place, str(call)), call)
         leaving = done.masks
-        if not any(leaving) and any(masks) and self.carried(graph, call):
+        carried = _is_lost(masks, leaving) and self.carried(graph, call)
+        if carried:
             leaving = [changed(next(mask for mask in masks if mask))]
         if rule is Rule.TAKE_QUERY:
             for holder in holders:
                 holder.mask = NO_MASK
         if graph.path_of(call) in self.switched_on and rule is not Rule.EMBEDDING:
             leaving = [Mask.of(_source(place, call))]
-        self.keep(graph, call, rule, masks, leaving, done)
+        self.keep(graph, call, rule, masks, leaving, done, carried=carried)
         return [_Holder(mask) for mask in leaving]
 
     def keep(
@@ -220,6 +224,8 @@ class _Following:
         masks: Sequence[Mask],
         leaving: Sequence[Mask],
         done: _Done,
+        *,
+        carried: bool = False,
     ) -> None:
         self.flows.append(
             CallFlow(
@@ -233,6 +239,7 @@ class _Following:
                 done.uses,
                 rule is Rule.TRAIN and bool(masks[0]),
                 done.fails,
+                carried,
             )
         )
 
@@ -297,6 +304,11 @@ def _each(keras: int, mask: Mask, inner: Mask) -> Mask:
     while mask and mask.axes > 1:
         mask = reduced(mask)
     return mask
+
+
+def _is_lost(masks: Sequence[Mask], leaving: Sequence[Mask]) -> bool:
+    """Whether the mask of the steps alone comes in, and none goes out."""
+    return not any(leaving) and any(mask and mask.axes == 1 for mask in masks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
+from rewriter.builtin import is_operation
 from rewriter.graph import Layer
 from rewriter.kinds import NOISE
 
@@ -141,8 +142,6 @@ HANDING_ON: Mapping[int, frozenset[str]] = {
     3: NOISE | {"Identity", "ActivityRegularization"},
 }
 
-# Operators and keras.ops calls of Keras 3 are operations, not layers: they drop the mask.
-_OPERATIONS = ("keras.src.ops.", "keras.ops.")
 _KNOWN_MODULES = ("keras", "tf_keras", "tensorflow", "rewriter")
 
 
@@ -199,7 +198,7 @@ def rule_of(layer: Layer, keras: int, declared: Mapping[str, str] | None = None)
     if declared and layer.name in declared:
         return Rule[declared[layer.name]]
     module = str(layer.envelope.get("module") or "")
-    if module.startswith(_OPERATIONS):
+    if is_operation(layer):
         return Rule.DROP
     if layer.envelope.get("registered_name") and not module.startswith(_KNOWN_MODULES):
         return Rule.UNKNOWN

@@ -1,0 +1,220 @@
+"""Carry masks around the layers that drop them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import networkx as nx
+
+from passes.enable_masking import EnableMasking, decide, users
+from rewriter.changes import Change, Note
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.masking import CallFlow, flows_of, mask_flow
+from rewriter.masking.carried import needed
+from rewriter.masking.effects import slow_kernels, training_notes
+from rewriter.masking.evidence import real_token, right_padded
+from rewriter.masking.sources import Source, sources
+from rewriter.masking.steps import Way, way_around
+from rewriter.pipeline import Guarantee, Pass
+
+
+@dataclass(frozen=True, slots=True)
+class CarryMask(Pass):
+    """Carry a mask around layers that drop it, to a later layer that uses it.
+
+    1. Behind a layer that drops the mask stands a CarryMask layer, which gets beside the
+       layer's output a tensor that still has the mask. Where the layer changes the steps
+       (strides, pooling, padding, cropping, repeating), the mask is changed with them: added
+       steps count, and a window counts if all its steps do.
+    2. In front of a convolution that sees beyond the step it gives, padded steps become zero,
+       so that padding does not leak through the kernel.
+    3. An Embedding or float input whose mask reaches a layer that uses it in no other way is
+       switched on, as `enable-masking` does it.
+    4. A mask is not carried around Flatten, Permute and what this program does not know, with
+       a note where a layer behind it could use the mask.
+    5. A Sequential model that gets such a side edge becomes Functional, and takes every batch
+       size and length that it took before.
+
+    Parameters
+    ----------
+    mask_value : float
+        What padding is in float inputs, as for `enable-masking`.
+    input : tuple of str
+        Names of the inputs to switch on; by default all.
+    cudnn : "off" or "keep"
+        As for `enable-masking`.
+    """
+
+    mask_value: float = 0.0
+    input: tuple[str, ...] = ()
+    cudnn: Literal["off", "keep"] = "off"
+
+    name = "carry-mask"
+    guarantee = Guarantee.SAME_WHERE_UNPADDED
+
+    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
+        """Edit one graph."""
+        return self.run_model(graph)
+
+    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model with what is nested in it, in one go: masks flow across the borders."""
+        before = mask_flow(model)
+        on, refusals = self.worth_switching_on(model)
+        paths = [source.path for source in on]
+        carried = mask_flow(model, paths, _can_be_carried)
+        missed = _using(carried) - _using(mask_flow(model, paths))
+        yield from refusals
+        if missed:
+            enabling = EnableMasking(self.mask_value, self.input, self.cudnn)
+            for source in on:
+                yield enabling.switch_on(source, users(list(flows_of(carried, source.path))))
+            around = needed(model, carried, missed, _can_be_carried)
+            yield from _carry(model, carried, around)
+            after = mask_flow(model)
+            padded = right_padded(model, on, self.mask_value)
+            yield from slow_kernels(model, before, after, self.cudnn, padded)
+            yield from training_notes(model, before, after)
+        yield from _lost(mask_flow(model))
+
+    def worth_switching_on(self, model: ModelGraph) -> tuple[list[Source], list[Note]]:
+        """Return the sources whose mask must be carried to be used, and notes on what refuses."""
+        found = {each.path: each for each in sources(model, self.input)}
+        refused = {
+            path: reason
+            for path, each in found.items()
+            if (reason := real_token(model, each, self.mask_value))
+        }
+        told = dict(refused)
+        flows, refused = decide(model, list(found), refused, _can_be_carried)
+        on = [each for path, each in found.items() if path not in refused]
+        plain = mask_flow(model, [each.path for each in on])
+        gained = _using(flows) - _using(plain)
+        on = [
+            each
+            for each in on
+            if any((id(flow.graph), flow.call) in gained for flow in flows_of(flows, each.path))
+        ]
+        notes = [
+            Note(path, found[path].graph.layer(found[path].call).class_name, f"stays off: {reason}")
+            for path, reason in told.items()
+        ]
+        return on, notes
+
+
+Place = tuple[int, Call]
+
+
+def _using(flows: Sequence[CallFlow]) -> set[Place]:
+    """Return the calls that use a mask."""
+    return {(id(flow.graph), flow.call) for flow in flows if flow.uses}
+
+
+def _can_be_carried(graph: ModelGraph, call: Call) -> bool:
+    return way_around(graph.layer(call)) is not None
+
+
+def _carry(
+    model: ModelGraph, flows: Sequence[CallFlow], around: set[Place]
+) -> Iterator[Change | Note]:
+    """Insert what carries the mask around each of these calls."""
+    masked = {(id(flow.graph), flow.call): flow for flow in flows}
+    for graph in list(model.walk()):
+        chain = graph.sequential
+        calls = [call for call in graph.calls() if (id(graph), call) in around]
+        for call in calls:
+            way = way_around(graph.layer(call))
+            assert way is not None
+            yield from _around(graph, call, way, masked[id(graph), call])
+        if calls and chain:
+            yield from _freed(graph)
+
+
+def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator[Change | Note]:
+    """Carry the mask of a call's first masked input around the call."""
+    layer = graph.layer(call)
+    place = next(number for number, mask in enumerate(flow.masks_in) if mask)
+    hole, tensor = list(graph.fillings(call).items())[place]
+    if way.zeros and graph.layer(tensor.call).class_name not in ("Masking", "ZeroMaskedSteps"):
+        name = graph.unique_name(f"{call.layer}_zeros")
+        reason = f"padding would leak through the kernel of {call.layer}"
+        yield graph.insert_after(
+            tensor, Layer(name, "ZeroMaskedSteps", {}), reason=reason, consumers=[(call, hole)]
+        )
+        tensor = Tensor(graph.calls_of(name)[0])
+    config = {"steps": way.steps.to_config()} if way.steps.to_config() else {}
+    carrying = Layer(graph.unique_name(f"{call.layer}_mask"), "CarryMask", config)
+    reason = f"{call.layer} drops the mask, which is used further on"
+    yield graph.insert_after(Tensor(call), carrying, reason=reason, beside=tensor)
+    if way.caveat:
+        yield Note(graph.path_of(call), layer.class_name, f"the mask is carried: {way.caveat}")
+
+
+# Layers that need to know the length when they are built, or compute otherwise without it.
+_FIXED_LENGTH = frozenset(
+    ("Flatten", "Reshape", "Permute", "LocallyConnected1D", "TimeDistributed", "Lambda")
+)
+
+
+def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
+    """Let the input of what is no longer Sequential take what it took before."""
+    entrance = next(iter(graph.calls()))
+    layer = graph.layer(entrance)
+    inside = {each.class_name for outer in graph.layers for each in outer.walk()}
+    key = "batch_shape" if graph.keras == 3 else "batch_input_shape"
+    shape = layer.config.get(key)
+    said = "becomes Functional: a chain has no place for the mask's way around a layer"
+    yield Note("/".join(graph.path) or graph.name, "Sequential", said)
+    if not isinstance(shape, list | tuple) or any(
+        each.config.get("stateful") or each.config.get("unroll") for each in graph.layers
+    ):
+        return
+    free = [None, *shape[1:]]
+    if len(free) > 1 and not inside & _FIXED_LENGTH:
+        free[1] = None
+    if free != list(shape):
+        reason = "a Sequential model takes other lengths and batch sizes than it was built with"
+        yield graph.configure(layer.name, {key: free}, reason=reason)
+
+
+def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:
+    """Say where a mask is lost that a layer behind could use."""
+    told: set[str] = set()
+    for flow in flows:
+        layer = flow.graph.layer(flow.call)
+        if flow.loses and flow.layer not in told and way_around(layer) is None:
+            behind = _could_use(flow.graph, flow.call)
+            if behind:
+                told.add(flow.layer)
+                reason = f"the mask ends here, before {behind}: {_why_not(layer)}"
+                yield Note(flow.layer, flow.class_name, reason)
+
+
+_USING = frozenset(
+    (
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "RNN",
+        "Bidirectional",
+        "Attention",
+        "AdditiveAttention",
+        "MultiHeadAttention",
+        "GlobalAveragePooling1D",
+        "ConvLSTM1D",
+    )
+)
+
+
+def _could_use(graph: ModelGraph, call: Call) -> str | None:
+    for each in nx.descendants(graph.network, call):
+        if graph.layer(each).class_name in _USING:
+            return str(each)
+    return None
+
+
+def _why_not(layer: Layer) -> str:
+    if layer.class_name in ("Flatten", "Permute", "Reshape", "RepeatVector"):
+        return f"behind {layer.class_name} no axis has the steps in their order"
+    return f"what becomes of the steps in {layer.class_name} is not known"
