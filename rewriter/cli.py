@@ -12,6 +12,7 @@ import typer
 
 from rewriter import console
 from rewriter.commands import check as check_command
+from rewriter.commands.show import show
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def passes(
 
 app.command()(check_command.check)
 app.command()(check_command.explain)
+app.command()(show)
 
 
 def _show(result: Any, format: Format) -> None:
@@ -199,10 +201,10 @@ def _show_plan(plan: Plan, format: Format, full: bool) -> None:
     if format is Format.JSON:
         _show(plan, format)
         return
-    from rewriter.report.terminal import show
+    from rewriter.report import terminal
     from rewriter.report.text import plan_lines
 
-    show(lambda width: plan_lines(plan, full=full, width=width))
+    terminal.show(lambda width: plan_lines(plan, full=full, width=width))
 
 
 def _inputs(path: Path | None) -> dict[str, Any] | None:

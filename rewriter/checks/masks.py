@@ -162,7 +162,7 @@ model = keras.Model(x, layers.LSTM(2)(y))
         "in training, 54 to 63 % of the valid steps were masked",
         "seen with tf_keras 2.21 and Keras 3.15.1",
         noise_before_masking,
-        fix="move-dropout:recurrent=false",
+        fix="move-dropout:recurrent=false,batch_normalization=false",
     ),
     Code(
         "RW202",

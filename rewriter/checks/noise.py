@@ -177,7 +177,7 @@ model = keras.Model(x, layers.Dense(2)(y))
         "the moving variance holds the noise",
         "arXiv 1801.05134",
         noise_before_batchnorm,
-        fix="move-dropout",
+        fix="move-dropout:recurrent=false,masking=false",
     ),
     Code(
         "RW303",

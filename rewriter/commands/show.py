@@ -1,0 +1,36 @@
+"""The command `show`."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+
+class ShowFormat(str, Enum):
+    """How the layers are written to standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def show(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.")],
+    format: Annotated[
+        ShowFormat, typer.Option("--format", help="How to write the layers.")
+    ] = ShowFormat.TEXT,
+) -> None:
+    """List the layers of a saved model: shapes, calls, parameters, noise, masks."""
+    from rewriter import api
+    from rewriter.report import terminal
+    from rewriter.report.layers import layers_lines, shown_layers
+
+    graph = api.read(model)
+    layers = shown_layers(graph)
+    if format is ShowFormat.JSON:
+        document = {"model": model, "keras": graph.keras, "kind": graph.class_name}
+        print(json.dumps({**document, "layers": [each.to_json() for each in layers]}, indent=2))
+        return
+    terminal.show(lambda width: layers_lines(graph, model, layers))
