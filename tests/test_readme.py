@@ -1,0 +1,28 @@
+"""What the README shows is what the program prints."""
+
+from pathlib import Path
+
+import pytest
+
+import rewriter
+from rewriter.pipeline import load_pass, registered_passes
+from rewriter.report.passes import passes_text
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_the_diff_that_its_command_prints(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    plan = rewriter.plan("examples/models/vowels_tokens.keras", ["enable-masking", "move-dropout"])
+    assert str(plan) in README
+
+
+def test_the_readme_lists_the_passes():
+    assert passes_text([load_pass(name) for name in registered_passes()]) in README
+
+
+@pytest.mark.parametrize("command", ["&& pip install . && rewriter rewrite", "&& pytest\n"])
+def test_the_readme_has_its_two_commands_in_a_line_each(command):
+    lines = [line + "\n" for line in README.splitlines() if command.rstrip("\n") in line]
+    assert [line for line in lines if line.startswith("python3 -m venv") and command in line]
