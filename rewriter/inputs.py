@@ -154,16 +154,32 @@ def padded(
     return np.pad(kept, width, constant_values=spec.padding)
 
 
-def has_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return for each sequence of a batch whether it has a step of padding."""
+def hidden_steps(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any] | None:
+    """Return for each step of each sequence whether it is padding; None where none is.
+
+    A step of a sequence of sequences is padding if all of it is.
+    """
+    import numpy as np
+
+    if spec.padding is None or array.ndim < 2:
+        return None
+    steps = np.asarray(array == spec.padding)
+    while steps.ndim > 2:
+        steps = np.asarray(steps.all(-1))
+    return steps
+
+
+def has_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
+    """Return for each sequence of a batch whether it has a step of padding.
+
+    Of ids that stand in sequences of sequences, any 0 is padding.
+    """
     import numpy as np
 
     if spec.padding is None or array.ndim < 2:
         return np.zeros(len(array), bool)
-    steps = array == spec.padding
-    while steps.ndim > 2:
-        steps = steps.all(-1)
-    return np.asarray(steps.any(1))
+    hidden = array == spec.padding if spec.ids is not None else hidden_steps(spec, array)
+    return np.asarray(np.asarray(hidden).reshape(len(array), -1).any(1))
 
 
 def given_inputs(specs: Sequence[InputSpec], data: Any, where: str = "data") -> Arrays:

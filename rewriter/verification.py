@@ -6,7 +6,7 @@ there are faults that only one of the two shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from rewriter.inputs import (
     has_padding,
     input_specs,
     make_inputs,
-    padded,
 )
 from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.padding import Padding, Probe, greatest_difference, probe, tables
 from rewriter.pipeline import Guarantee
 from rewriter.structure import leaves, map_leaves
 
@@ -42,7 +42,6 @@ USUAL_BATCHES = (32, 16, 8, 4, 64, 128)
 ROUNDING = 1e-5
 """How far a compiled model may be from an eager one that it is compared with."""
 
-PADDING_STEPS = 4
 GIVEN_ROWS = 256
 """So many rows of the user's data are used."""
 
@@ -78,43 +77,6 @@ class Case:
     outcome: str
     difference: float | None = None
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Padding:
-    """What padding does to the outputs.
-
-    Parameters
-    ----------
-    sequences, changed : int
-        Padded sequences that were tried, and those whose outputs the rewrite changed.
-    classes : int
-        Those whose greatest output is another one afterwards.
-    difference : float
-        The greatest change among them.
-    before, after : mapping of str to float
-        The sensitivity of both models: how far outputs move when the same sequences get
-        more padding, ``in front`` and ``behind``; or, where the length is fixed, when the
-        padding stands ``in front, not behind``.
-    """
-
-    sequences: int
-    changed: int
-    classes: int
-    difference: float
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
-        return {
-            "sequences": self.sequences,
-            "changed": self.changed,
-            "classes_changed": self.classes,
-            "max_difference": self.difference,
-            "sensitivity_before": dict(self.before),
-            "sensitivity_after": dict(self.after),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +205,7 @@ def _verify(
         )
         for mode, compiled in (("eager", False), ("compiled", True))
     }
-    comparison = _Comparison(specs, guarantee, tolerance)
+    comparison = _Comparison(specs, guarantee, tolerance, data is not None)
     lengths, batches = _sizes(specs, pairs["eager"][0])
     for label, batch, length, arrays in _tries(specs, lengths, data, batches):
         for mode, (old, new) in pairs.items():
@@ -253,7 +215,10 @@ def _verify(
                 break
     padding = None
     if guarantee is Guarantee.SAME_WHERE_UNPADDED:
-        padding = comparison.padding(*pairs["eager"], lengths)
+        given = None if data is None else _given(specs, data)
+        probing = probe(specs, before.graph, lengths[0], given)
+        vectors = [tables(keras, one.graph, after.graph, one.model) for one in (before, after)]
+        padding = comparison.padding(pairs["eager"], probing, vectors)
     if all(case.outcome == "left out" for case in comparison.cases):
         detail = comparison.cases[0].detail if comparison.cases else "there are none"
         raise RewriterError(
@@ -280,6 +245,7 @@ class _Comparison:
     specs: Sequence[InputSpec]
     guarantee: Guarantee
     tolerance: float
+    on_data: bool
     cases: list[Case] = field(default_factory=list)
     max_difference: float = 0.0
     first_failure: Arrays | None = None
@@ -317,7 +283,7 @@ class _Comparison:
         outcome, difference, detail = judged
         if actual is None:
             outcome, detail = "differs", f"the rewritten model fails: {broken}"
-        elif (kept := self.kept(arrays)) is not None:
+        elif self.counts(tried) and (kept := self.kept(arrays)) is not None:
             self.count_padded(expected, actual, ~kept)
         self.max_difference = max(self.max_difference, difference or 0.0)
         self.cases.append(Case(*tried, outcome, difference, detail))
@@ -344,7 +310,7 @@ class _Comparison:
                 return "padded", None, ""
             expected = [one[kept] for one in expected]
             actual = [one[kept] for one in actual]
-        difference = max(map(_difference, expected, actual), default=0.0)
+        difference = max(map(greatest_difference, expected, actual), default=0.0)
         if difference == 0.0:
             return "equal", 0.0, ""
         if difference <= tolerance:
@@ -358,6 +324,11 @@ class _Comparison:
         flags = [has_padding(spec, one) for spec, one in zip(self.specs, arrays, strict=True)]
         return ~sum(flags[1:], start=flags[0])
 
+    def counts(self, tried: tuple[str, int, int | None, str]) -> bool:
+        """Whether padded sequences are counted: each once, and the user's alone if there are."""
+        label, _, _, mode = tried
+        return mode == "eager" and (label == "data") == self.on_data
+
     def count_padded(
         self, expected: list[NDArray[Any]], actual: list[NDArray[Any]], which: NDArray[Any]
     ) -> None:
@@ -365,7 +336,9 @@ class _Comparison:
         import numpy as np
 
         for row in np.flatnonzero(which):
-            gaps = [_difference(a[row], b[row]) for a, b in zip(expected, actual, strict=True)]
+            gaps = [
+                greatest_difference(a[row], b[row]) for a, b in zip(expected, actual, strict=True)
+            ]
             self.padded_sequences += 1
             self.changed += max(gaps) > 0
             self.padded_difference = max(self.padded_difference, *gaps)
@@ -374,10 +347,14 @@ class _Comparison:
                 a[row].size > 1 and np.argmax(a[row]) != np.argmax(b[row]) for a, b in tops
             )
 
-    def padding(self, old: Run, new: Run, lengths: Sequence[int | None]) -> Padding:
+    def padding(
+        self, runs: tuple[Run, Run], probing: Probe | None, vectors: Sequence[Sequence[Live]]
+    ) -> Padding:
         """Measure how far padding moves the outputs of both models."""
-        before = _sensitivity(self.specs, old, lengths)
-        after = _sensitivity(self.specs, new, lengths)
+        before, after = (
+            {} if probing is None else probing.sensitivity(run, each)
+            for run, each in zip(runs, vectors, strict=True)
+        )
         return Padding(
             self.padded_sequences,
             self.changed,
@@ -385,6 +362,7 @@ class _Comparison:
             self.padded_difference,
             before,
             after,
+            self.on_data,
         )
 
 
@@ -402,7 +380,7 @@ def _contradicts(compiled: list[NDArray[Any]] | None, eager: list[NDArray[Any]])
     if compiled is None or [one.shape for one in compiled] != [one.shape for one in eager]:
         return True
     return any(
-        _difference(one, other) > 1e-3 * (1.0 + float(abs(other).max(initial=0.0)))
+        greatest_difference(one, other) > 1e-3 * (1.0 + float(abs(other).max(initial=0.0)))
         for one, other in zip(compiled, eager, strict=True)
         if one.dtype.kind == "f"
     )
@@ -425,11 +403,15 @@ def _tries(
             arrays = make_inputs(specs, batch, length or 1, seed=number, zeros=zeros)
             yield label, batch, length, arrays
     if data is not None:
-        arrays = given_inputs(specs, data)
-        rows = fixed or GIVEN_ROWS
-        arrays = tuple(one[:rows] for one in arrays)
+        arrays = _given(specs, data)
         if fixed is None or all(len(one) == fixed for one in arrays):
             yield "data", len(arrays[0]), None, arrays
+
+
+def _given(specs: Sequence[InputSpec], data: Any) -> Arrays:
+    """Return the first rows of the user's data."""
+    fixed = next((spec.batch for spec in specs if spec.batch is not None), None)
+    return tuple(one[: fixed or GIVEN_ROWS] for one in given_inputs(specs, data))
 
 
 def _sizes(specs: Sequence[InputSpec], run: Run) -> tuple[Sequence[int | None], Sequence[int]]:
@@ -444,69 +426,6 @@ def _sizes(specs: Sequence[InputSpec], run: Run) -> tuple[Sequence[int | None], 
                 if _attempt(run, arrays)[0] is not None:
                     return lengths if free else (None,), batches
     return LENGTHS if free else (None,), BATCHES
-
-
-def _sensitivity(
-    specs: Sequence[InputSpec], run: Run, lengths: Sequence[int | None]
-) -> dict[str, float]:
-    """Return how far outputs move when the same sequences get padding elsewhere."""
-    batch = next((spec.batch for spec in specs if spec.batch is not None), 6)
-    masked = [spec for spec in specs if spec.padding is not None]
-    if not masked:
-        return {}
-    steps = min([PADDING_STEPS, *((spec.time or 8) // 2 for spec in masked)])
-    fixed = any(spec.time is not None for spec in masked)
-    base = make_inputs(specs, batch, lengths[0] or 8, seed=0, zeros=False)
-
-    def outputs(*, front: bool) -> list[NDArray[Any]]:
-        return run(
-            tuple(
-                padded(spec, one, steps, front=front, keep_length=fixed)
-                for spec, one in zip(specs, base, strict=True)
-            )
-        )
-
-    try:
-        if fixed:
-            pairs = zip(outputs(front=True), outputs(front=False), strict=True)
-            return {"in front, not behind": max(_aligned(a, b, steps) for a, b in pairs)}
-        plain = run(base)
-        found = {}
-        for name, front in (("in front", True), ("behind", False)):
-            pairs = zip(outputs(front=front), plain, strict=True)
-            found[name] = max(_without_padding(a, b, steps, front=front) for a, b in pairs)
-        return found
-    except Exception:
-        return {}
-
-
-def _without_padding(
-    padded_output: NDArray[Any], plain: NDArray[Any], steps: int, *, front: bool
-) -> float:
-    """Return the difference, the steps of the padding left out of an output with steps."""
-    if padded_output.shape != plain.shape:
-        length = plain.shape[1]
-        padded_output = padded_output[:, steps:] if front else padded_output[:, :length]
-    return _difference(padded_output, plain)
-
-
-def _aligned(front: NDArray[Any], behind: NDArray[Any], steps: int) -> float:
-    if front.ndim > 2:
-        front, behind = front[:, steps:], behind[:, : behind.shape[1] - steps]
-    return _difference(front, behind)
-
-
-def _difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the greatest difference; NaN equals NaN, and infinity itself."""
-    import numpy as np
-
-    if one.dtype.kind not in "fc":
-        return 0.0 if np.array_equal(one, other) else float("inf")
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    if same.all():
-        return 0.0
-    gap = np.abs(np.where(same, 0, one) - np.where(same, 0, other))
-    return float("inf") if np.isnan(gap).any() else float(gap.max())
 
 
 def _runner(
@@ -578,7 +497,7 @@ def _first_difference(
         if expected is None:
             continue
         same_shapes = [one.shape for one in outputs] == [one.shape for one in expected]
-        if not same_shapes or max(map(_difference, expected, outputs), default=0.0) > 0:
+        if not same_shapes or max(map(greatest_difference, expected, outputs), default=0.0) > 0:
             return after.graph.path_of(call)
     return ""
 

@@ -17,15 +17,16 @@ def verification_text(verification: Verification) -> str:
     padding = verification.padding
     if padding is not None and padding.sequences:
         lines.append(
-            f"  padded inputs: {padding.changed} of {padding.sequences} change, "
+            f"  padded {'sequences of the data' if padding.on_data else 'inputs'}: "
+            f"{padding.changed} of {padding.sequences} change, "
             f"by {padding.difference:.3g} at most; {padding.classes} change their class"
         )
     if padding is not None:
         for place, value in padding.before.items():
-            lines.append(
-                f"  sensitivity to padding {place}: {value:.3g} before, "
-                f"{padding.after.get(place, 0.0):.3g} after"
-            )
+            after = padding.after.get(place)
+            measured = "not measured" if after is None else f"{after:.3g}"
+            what = place if place.startswith("another") else f"padding {place}"
+            lines.append(f"  sensitivity to {what}: {value:.3g} before, {measured} after")
     return "\n".join(lines)
 
 
