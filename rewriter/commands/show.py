@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rewriter.graph import ModelGraph
 
 
 class ShowFormat(str, Enum):
@@ -21,6 +24,9 @@ def show(
     format: Annotated[
         ShowFormat, typer.Option("--format", help="How to write the layers.")
     ] = ShowFormat.TEXT,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Follow the masks: made, used, changed, lost.")
+    ] = False,
 ) -> None:
     """List the layers of a saved model: shapes, calls, parameters, noise, masks."""
     from rewriter import api
@@ -28,9 +34,25 @@ def show(
     from rewriter.report.layers import layers_lines, shown_layers
 
     graph = api.read(model)
+    if masks:
+        _show_masks(graph, model, format)
+        return
     layers = shown_layers(graph)
     if format is ShowFormat.JSON:
         document = {"model": model, "keras": graph.keras, "kind": graph.class_name}
         print(json.dumps({**document, "layers": [each.to_json() for each in layers]}, indent=2))
         return
     terminal.show(lambda width: layers_lines(graph, model, layers))
+
+
+def _show_masks(graph: ModelGraph, model: str, format: ShowFormat) -> None:
+    from rewriter.masking import mask_flow
+    from rewriter.report import terminal
+    from rewriter.report.masks import masks_lines
+
+    flows = mask_flow(graph)
+    if format is ShowFormat.JSON:
+        document = {"model": model, "keras": graph.keras, "kind": graph.class_name}
+        print(json.dumps({**document, "calls": [flow.to_json() for flow in flows]}, indent=2))
+        return
+    terminal.show(lambda width: masks_lines(graph, model, flows))

@@ -78,9 +78,18 @@ class CallFlow:
 
     @property
     def loses(self) -> bool:
-        """Whether a mask comes in, is not used, and does not go out."""
+        """Whether a mask comes in, is not used, and goes neither out nor around."""
         lost = any(self.masks_in) and not any(mask or not mask.known for mask in self.masks_out)
-        return lost and not self.uses and not self.fails
+        return lost and not self.uses and not self.fails and not self.goes_around
+
+    @property
+    def goes_around(self) -> bool:
+        """Whether the mask is carried around the call to all that get its output."""
+        consumers = self.graph.consumers(Tensor(self.call))
+        return bool(consumers) and all(
+            self.graph.layer(call).class_name.removeprefix("rewriter>") == "CarryMask"
+            for call, _ in consumers
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what happens as plain data."""

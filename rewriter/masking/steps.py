@@ -188,6 +188,8 @@ def _windows(layer: Layer) -> Way:
     elif pools and padding == "same":
         caveat = "a window that padding ends is left out, one that the sequence ends is not"
     steps = Steps(window, stride, dilation, padding, whole)
+    if not whole and stride == 1:
+        steps = STEP_BY_STEP  # with zeros in the place of padding, the step itself decides
     return Way(steps, zeros=not whole and window > 1, caveat=caveat)
 
 
