@@ -7,16 +7,17 @@ the original of a layer to the layer, variable by variable.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from rewriter.dialects import encode_layer
+from rewriter.dialects import encode, encode_layer
 from rewriter.errors import RebuildError
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, live_keras
 from rewriter.structure import map_leaves
-from rewriter.weights import Pair, copy_weights
+from rewriter.weights import Pair, check_complete, copy_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +70,61 @@ def rebuild(
         Variables do not fit.
     """
     keras = live_keras(graph.keras)
-    builder = _Builder(keras, before, original, dict(custom_objects or {}))
+    places = {place.origin: place for place in places_of(before, original, keras)}
+    builder = _Builder(keras, places, dict(custom_objects or {}))
     model = builder.model(graph, original)
     copy_weights(keras, builder.pairs, share=share)
+    check_complete(keras, builder.pairs, builder.removed(), builder.new)
     return Rebuilt(model, builder.tensors.get(id(graph), {}), builder.pairs)
+
+
+class Place(NamedTuple):
+    """A layer of the original: where it stands, as it was read, and live."""
+
+    origin: tuple[str, ...]
+    layer: Layer
+    live: Live
+
+
+def places_of(graph: ModelGraph, model: Live, keras: LiveKeras) -> Iterator[Place]:
+    """Yield the layers of a model, at any depth, those that wrappers hold included."""
+    seen: set[int] = set()
+
+    def within(layer: Layer, live: Live, origin: tuple[str, ...]) -> Iterator[Place]:
+        yield Place(origin, layer, live)
+        if layer.graph is not None and id(layer.graph) not in seen:
+            yield from nested(layer.graph, live, origin)
+        for role, inner in layer.inner.items():
+            yield from within(inner, inner_of(live, role), (*origin, role))
+
+    def nested(graph: ModelGraph, model: Live, origin: tuple[str, ...]) -> Iterator[Place]:
+        seen.add(id(graph))
+        live = keras.layers(model)
+        for layer in graph.layers:
+            if not layer.implicit:
+                yield from within(layer, live[layer.name], (*origin, layer.name))
+
+    return nested(graph, model, ())
 
 
 @dataclass(slots=True)
 class _Builder:
     keras: LiveKeras
-    before: ModelGraph
-    original: Live
+    places: Mapping[tuple[str, ...], Place]
     custom_objects: Mapping[str, Any]
+    new: list[Live] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     tensors: dict[int, dict[Call, list[Live]]] = field(default_factory=dict)
     made: dict[int, list[tuple[Layer, Live]]] = field(default_factory=dict)
-    originals: dict[int, dict[str, Live]] = field(default_factory=dict)
+    times: Counter[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.times = Counter(id(place.live) for place in self.places.values())
+
+    def removed(self) -> list[Live]:
+        """Return the original's layers that nothing was made from."""
+        used = {id(pair.old) for pair in self.pairs}
+        return [place.live for place in self.places.values() if id(place.live) not in used]
 
     def model(self, graph: ModelGraph, like: Live) -> Live:
         layers = {
@@ -128,32 +168,34 @@ class _Builder:
     def layer(self, layer: Layer, graph: ModelGraph) -> Live:
         if layer.origin is None:
             return self.inserted(layer, graph)
-        original = self.find(layer.origin)
-        for known, live in self.made.setdefault(id(original), []):
-            if encode_layer(known, graph.keras) == encode_layer(layer, graph.keras):
+        place = self.places[layer.origin]
+        made = self.made.setdefault(id(place.live), [])
+        for known, live in made:
+            if _alike(known, layer):
                 return live
         if layer.graph is not None:
-            live = self.model(layer.graph, original)
+            live = self.model(layer.graph, place.live)
         else:
-            live = self.follower(layer, original, graph)
-            self.pairs.append(Pair(graph.path_of(layer.name), original, live))
-        self.made[id(original)].append((layer, live))
+            live = self.follower(layer, place, graph)
+            self.pairs.append(Pair(graph.path_of(layer.name), place.live, live))
+        made.append((layer, live))
         return live
 
     def inserted(self, layer: Layer, graph: ModelGraph) -> Live:
         config = {"name": layer.name, **layer.config}
         try:
-            return self.keras.make_layer(layer, config, self.custom_objects)
+            live = self.keras.make_layer(layer, config, self.custom_objects)
         except Exception as error:
             raise RebuildError(
                 f"Keras cannot make the layer: {_first_line(error)}",
                 where=graph.path_of(layer.name),
             ) from error
+        self.new.append(live)
+        return live
 
-    def follower(self, layer: Layer, original: Live, graph: ModelGraph) -> Live:
+    def follower(self, layer: Layer, place: Place, graph: ModelGraph) -> Live:
         """Make a layer like its original, but for what the passes changed."""
-        assert layer.origin is not None
-        before = find_layer(self.before, layer.origin)
+        original, before = place.live, place.layer
         scope = {**scope_of(original, self.keras), **self.custom_objects}
         try:
             if before.class_name != layer.class_name:
@@ -167,33 +209,40 @@ class _Builder:
                 where=graph.path_of(layer.name),
                 fix="a custom layer needs a get_config that from_config takes",
             ) from error
-        _restore_functions(original, live, self.keras)
+        self.share(layer, live, graph)
+        for old, new in _pairs_with_sublayers(original, live, self.keras):
+            self.keras.carry_state(old, new)
+            # The globals and the closure of a function are not in its config.
+            if type(old) is type(new) and type(old).__name__ == "Lambda":
+                new.function = old.function
         return live
 
-    def find(self, origin: Sequence[str]) -> Live:
-        """Return the original layer that stands at a place."""
-        live, layer_steps = self.original, list(origin)
-        graph: ModelGraph | None = self.before
-        while layer_steps:
-            step = layer_steps.pop(0)
-            if graph is not None:
-                if id(live) not in self.originals:
-                    self.originals[id(live)] = self.keras.layers(live)
-                live = self.originals[id(live)][step]
-                layer = graph.layer(step)
-            else:
-                live = inner_of(live, step)
-                layer = layer.inner[step]
-            graph = layer.graph
-        return live
+    def share(self, layer: Layer, wrapper: Live, graph: ModelGraph) -> None:
+        """Let a wrapper hold the layer that stands elsewhere in the model too."""
+        for role, inner in layer.inner.items():
+            place = self.places.get(inner.origin or ())
+            if place is None or self.times[id(place.live)] == 1:
+                continue
+            if "/" in role:
+                raise RebuildError(
+                    "a cell that other layers have too cannot be kept shared",
+                    where=graph.path_of(layer.name),
+                    fix="give each layer cells of its own",
+                )
+            self.keras.put_inside(wrapper, role, self.layer(inner, graph))
 
 
-def find_layer(graph: ModelGraph, origin: Sequence[str]) -> Layer:
-    """Return the layer that stands at a place of the graph that was read."""
-    layer = graph.layer(origin[0])
-    for step in origin[1:]:
-        layer = layer.graph.layer(step) if layer.graph is not None else layer.inner[step]
-    return layer
+def _alike(one: Layer, other: Layer) -> bool:
+    """Whether two layers would be made alike; how they are called does not matter."""
+    if one is other:
+        return True
+    if one.graph is not None and other.graph is not None and one.graph is not other.graph:
+        return encode(one.graph) == encode(other.graph)
+    return (
+        (one.class_name, one.config, one.graph) == (other.class_name, other.config, other.graph)
+        and one.inner.keys() == other.inner.keys()
+        and all(_alike(layer, other.inner[role]) for role, layer in one.inner.items())
+    )
 
 
 def inner_of(live: Live, role: str) -> Live:
@@ -248,12 +297,8 @@ def with_sublayers(live: Live, keras: LiveKeras) -> Iterator[Live]:
             pending.extend(keras.sublayers(layer))
 
 
-def _restore_functions(original: Live, live: Live, keras: LiveKeras) -> None:
-    """Give Lambda layers the original's function: its globals and closure are not in a config."""
-    pairs = zip(with_sublayers(original, keras), with_sublayers(live, keras), strict=False)
-    for old, new in pairs:
-        if type(old) is type(new) and type(old).__name__ == "Lambda":
-            new.function = old.function
+def _pairs_with_sublayers(original: Live, live: Live, keras: LiveKeras) -> Iterator[Any]:
+    return zip(with_sublayers(original, keras), with_sublayers(live, keras), strict=False)
 
 
 def _changed_config(

@@ -30,9 +30,10 @@ class Pair:
 
 
 def copy_weights(keras: LiveKeras, pairs: Sequence[Pair], *, share: bool = False) -> None:
-    """Copy variables, seeds and ``trainable`` from the old to the new layer of each pair.
+    """Copy variables, states, seeds and ``trainable`` from the old to the new layer of each pair.
 
-    With `share`, the new layers get the old ones' variables themselves; seeds are copied.
+    With `share`, the new layers get the old ones' variables themselves; seeds and states are
+    copied.
 
     Raises
     ------
@@ -53,7 +54,45 @@ def copy_weights(keras: LiveKeras, pairs: Sequence[Pair], *, share: bool = False
                 keras.assign(new, old)
     if share:
         _share_weights(keras, pairs)
-    _copy_trainable(keras, pairs)
+    for old, new, _ in layer_pairs(keras, pairs):
+        keras.copy_trainable(old, new)
+        keras.finish_state(new)
+
+
+def check_complete(
+    keras: LiveKeras, pairs: Sequence[Pair], removed: Sequence[Live], inserted: Sequence[Live]
+) -> None:
+    """Check that no variable was left over, but for those of layers that passes took or made.
+
+    Parameters
+    ----------
+    keras : LiveKeras
+        The Keras of both models.
+    pairs : sequence of Pair
+        The layers that were copied; the last pair is the two models.
+    removed, inserted : sequence of live layers
+        Layers of the original that have no follower, and new ones that follow none.
+
+    Raises
+    ------
+    WeightsError
+        Names the variable.
+    """
+    copied = list(variable_pairs(keras, pairs))
+    for side, model, alone, said in (
+        (0, pairs[-1].old, removed, "of the original is used by no layer"),
+        (1, pairs[-1].new, inserted, "got no value from the original"),
+    ):
+        known = {id(each[side]) for each in copied}
+        known |= {id(variable) for layer in alone for variable in layer.weights}
+        for variable in model.weights:
+            if id(variable) not in known and hasattr(variable, "shape"):
+                name = getattr(variable, "path", variable.name)
+                raise WeightsError(
+                    f"variable {name} {said}",
+                    where=pairs[-1].path,
+                    fix="report it with the class of the layer; the original is as it was",
+                )
 
 
 def _share_weights(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
@@ -65,7 +104,7 @@ def _share_weights(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
                     where=path,
                     fix='use weights="copy"',
                 )
-        for have, want in zip(keras.seeds(old), keras.seeds(new), strict=False):
+        for have, want in _passing_state(keras, old, new):
             keras.assign(want, have)
 
 
@@ -99,10 +138,16 @@ def _own(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Li
         )
     for pair in zip(have, want, strict=True):
         yield (*pair, path)
-    seeds, new_seeds = keras.seeds(old), keras.seeds(new)
-    if len(seeds) == len(new_seeds):
-        for pair in zip(seeds, new_seeds, strict=True):
-            yield (*pair, path)
+    for pair in _passing_state(keras, old, new):
+        yield (*pair, path)
+
+
+def _passing_state(keras: LiveKeras, old: Live, new: Live) -> Iterator[tuple[Live, Live]]:
+    """Yield the seeds, and the states of stateful layers, where both layers have as many."""
+    for held in (keras.seeds, keras.layer_states):
+        have, want = held(old), held(new)
+        if len(have) == len(want):
+            yield from zip(have, want, strict=True)
 
 
 def _match(old: Sequence[Live], new: Sequence[Live], path: str) -> list[tuple[Live, Live]]:
@@ -114,12 +159,3 @@ def _match(old: Sequence[Live], new: Sequence[Live], path: str) -> list[tuple[Li
     if missing:
         raise WeightsError(f"sublayer {missing[0]} has no counterpart", where=path)
     return [(named[each.name], each) for each in new]
-
-
-def _copy_trainable(keras: LiveKeras, pairs: Sequence[Pair]) -> None:
-    """Set what differs, models first: setting it on a layer sets it on its sublayers too."""
-    for pair in reversed(pairs):
-        if pair.is_model:
-            pair.new._trainable = pair.old._trainable
-        elif getattr(pair.new, "trainable", None) != getattr(pair.old, "trainable", None):
-            pair.new.trainable = pair.old.trainable

@@ -56,6 +56,15 @@ class LiveKeras(Protocol):
     def make_sequential(self, graph: ModelGraph, layers: Sequence[Live], like: Live) -> Live:
         """Return a Sequential model of the class of `like`."""
 
+    def carry_state(self, old: Live, new: Live) -> None:
+        """Give a new layer what the old one adapted itself to, before it is called."""
+
+    def finish_state(self, new: Live) -> None:
+        """Let a layer derive from its weights what it uses at inference."""
+
+    def copy_trainable(self, old: Live, new: Live) -> None:
+        """Make one layer trainable or not, as another; without the layers that it holds."""
+
     def own_variables(self, layer: Live) -> list[Live]:
         """Return the variables of a layer, those of its sublayers not included."""
 
@@ -65,8 +74,14 @@ class LiveKeras(Protocol):
     def sublayers(self, layer: Live) -> list[Live]:
         """Return the layers that a layer holds."""
 
+    def put_inside(self, wrapper: Live, role: str, layer: Live) -> None:
+        """Make a wrapper that was never called hold this layer."""
+
+    def layer_states(self, layer: Live) -> list[Live]:
+        """Return the states that a stateful layer keeps from call to call."""
+
     def states(self, model: Live) -> list[Live]:
-        """Return the states that stateful layers keep from call to call."""
+        """Return the states that the stateful layers of a model keep from call to call."""
 
     def variables(self, model: Live) -> list[Live]:
         """Return every variable that belongs to the model's weights and state."""

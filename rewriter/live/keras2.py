@@ -11,8 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
+from tf_keras.layers import Discretization, Normalization
 from tf_keras.src.engine import base_layer_utils
 from tf_keras.src.engine.functional import Functional, connect_ancillary_layers
+from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
 from tf_keras.src.saving import serialization_lib
 from tf_keras.src.saving.serialization_lib import SafeModeScope
 
@@ -20,6 +22,7 @@ import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
+from rewriter.live.lookup import share_table
 from rewriter.structure import map_leaves
 
 keras = 2
@@ -118,12 +121,27 @@ def make_sequential(graph: ModelGraph, layers: Sequence[Live], like: Live) -> Li
     return model
 
 
+def carry_state(old: Live, new: Live) -> None:
+    """Give a new layer what the old one adapted itself to, before it is called."""
+    if isinstance(old, IndexLookup | Normalization | Discretization) and old.built:
+        new.build_from_config(old.get_build_config())
+    if isinstance(old, IndexLookup):
+        share_table(old, new)
+
+
+def finish_state(new: Live) -> None:
+    """Let a layer derive from its weights what it uses at inference."""
+    if isinstance(new, Normalization | Discretization) and new.built:
+        new.finalize_state()
+
+
 def own_variables(layer: Live) -> list[Live]:
     """Return the variables of a layer, those of its sublayers not included."""
-    return [
+    held = (
         *getattr(layer, "_trainable_weights", ()),
         *getattr(layer, "_non_trainable_weights", ()),
-    ]
+    )
+    return [each for each in held if isinstance(each, tf.Variable)]
 
 
 def seeds(layer: Live) -> list[Live]:
@@ -131,20 +149,33 @@ def seeds(layer: Live) -> list[Live]:
     return []
 
 
+def copy_trainable(old: Live, new: Live) -> None:
+    """Make one layer trainable or not, as another; without the layers that it holds."""
+    if hasattr(old, "_trainable"):
+        new._trainable = old._trainable
+
+
+def put_inside(wrapper: Live, role: str, layer: Live) -> None:
+    """Make a wrapper that was never called hold this layer."""
+    setattr(wrapper, role, layer)
+
+
 def sublayers(layer: Live) -> list[Live]:
     """Return the layers that a layer holds."""
     return list(layer._flatten_layers(recursive=False, include_self=False))
 
 
+def layer_states(layer: Live) -> list[Live]:
+    """Return the states that a stateful layer keeps from call to call."""
+    if not getattr(layer, "stateful", False):
+        return []
+    held = tf.nest.flatten(getattr(layer, "states", None) or [])
+    return [state for state in held if isinstance(state, tf.Variable)]
+
+
 def states(model: Live) -> list[Live]:
-    """Return the states that stateful layers keep from call to call."""
-    return [
-        state
-        for layer in model._flatten_layers()
-        if getattr(layer, "stateful", False)
-        for state in tf.nest.flatten(getattr(layer, "states", None) or [])
-        if isinstance(state, tf.Variable)
-    ]
+    """Return the states that the stateful layers of a model keep from call to call."""
+    return [state for layer in model._flatten_layers() for state in layer_states(layer)]
 
 
 def variables(model: Live) -> list[Live]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import keras as keras_module
+from keras.layers import Discretization, Normalization
 from keras.src import tree
+from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.models.functional import Functional
 from keras.src.saving import serialization_lib
 from keras.src.saving.serialization_lib import SafeModeScope
@@ -16,6 +18,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 import rewriter.layers.keras3 as rewriter_layers
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
+from rewriter.live.lookup import share_table
 from rewriter.structure import map_leaves
 
 keras = 3
@@ -134,6 +137,23 @@ def make_sequential(graph: ModelGraph, layers: Sequence[Live], like: Live) -> Li
     return model
 
 
+def carry_state(old: Live, new: Live) -> None:
+    """Give a new layer what the old one adapted itself to, before it is called."""
+    if isinstance(old, IndexLookup):
+        share_table(old, new)
+    elif isinstance(old, Normalization) and old.built:
+        new.build_from_config(old.get_build_config())
+    elif isinstance(old, Discretization):
+        new.bin_boundaries = old.bin_boundaries
+        new.summary = getattr(old, "summary", None)
+
+
+def finish_state(new: Live) -> None:
+    """Let a layer derive from its weights what it uses at inference."""
+    if isinstance(new, Normalization) and new.built:
+        new.finalize_state()
+
+
 def own_variables(layer: Live) -> list[Live]:
     """Return the variables of a layer, those of its sublayers not included."""
     return [
@@ -147,19 +167,35 @@ def seeds(layer: Live) -> list[Live]:
     return [generator.state for generator in getattr(layer, "_seed_generators", ())]
 
 
+def copy_trainable(old: Live, new: Live) -> None:
+    """Make one layer trainable or not, as another; without the layers that it holds."""
+    if hasattr(old, "_trainable"):
+        new._trainable = old._trainable
+        for variable, other in zip(new._trainable_variables, old._trainable_variables, strict=True):
+            variable.trainable = other.trainable
+
+
+def put_inside(wrapper: Live, role: str, layer: Live) -> None:
+    """Make a wrapper that was never called hold this layer."""
+    wrapper._tracker.untrack(getattr(wrapper, role))
+    setattr(wrapper, role, layer)
+
+
 def sublayers(layer: Live) -> list[Live]:
     """Return the layers that a layer holds."""
     return list(getattr(layer, "_layers", ()))
 
 
+def layer_states(layer: Live) -> list[Live]:
+    """Return the states that a stateful layer keeps from call to call."""
+    if not getattr(layer, "stateful", False):
+        return []
+    return list(tree.flatten(getattr(layer, "states", None) or []))
+
+
 def states(model: Live) -> list[Live]:
-    """Return the states that stateful layers keep from call to call."""
-    return [
-        state
-        for layer in model._flatten_layers()
-        if getattr(layer, "stateful", False)
-        for state in tree.flatten(getattr(layer, "states", None) or [])
-    ]
+    """Return the states that the stateful layers of a model keep from call to call."""
+    return [state for layer in model._flatten_layers() for state in layer_states(layer)]
 
 
 def variables(model: Live) -> list[Live]:

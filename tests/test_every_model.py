@@ -1,0 +1,57 @@
+"""Each line of what a model can hold comes through: config, rebuild, weights, outputs, files."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from evidence import check_config, check_identity, check_pass, document
+from models import MODELS
+
+from rewriter.saved import read as read_file
+
+CASES = [
+    pytest.param(name, number, id=f"{name}-keras{number}")
+    for name, model in MODELS.items()
+    for number in model.keras
+]
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    """Names count from one again; Keras' own warnings are not the subject."""
+    import keras
+    import tf_keras
+
+    tf_keras.backend.clear_session()
+    keras.utils.clear_session()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def make(name: str, number: int):
+    import keras
+    import tf_keras
+
+    return MODELS[name].make(tf_keras if number == 2 else keras)
+
+
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_a_model_is_read_rebuilt_and_rewritten(name, number):
+    model = make(name, number)
+    check_config(document(model), number)
+    check_identity(model)
+    check_pass(model, "strip-dropout")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(("name", "number"), CASES)
+def test_the_config_of_a_saved_model_comes_back(name, number, suffix, tmp_path):
+    path = tmp_path / f"model{suffix}"
+    try:
+        make(name, number).save(path)
+    except Exception as error:
+        pytest.skip(f"Keras itself cannot save it: {error!s:.80}")
+    file = read_file(path)
+    check_config(file.document, file.keras)
