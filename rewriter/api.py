@@ -58,13 +58,15 @@ class Result:
         return {**self.plan.to_json(), "verification": measured, "output": output}
 
 
-def read(model: Model) -> ModelGraph:
+def read(model: Model, *, limits: bool = True) -> ModelGraph:
     """Return the graph of a model.
 
     Parameters
     ----------
     model : live model, str or Path
         A file is read without TensorFlow, and nothing in it is run.
+    limits : bool
+        Whether what a file declares is held against limits before memory is taken for it.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def read(model: Model) -> ModelGraph:
         The model has no graph.
     """
     if isinstance(model, str | Path):
-        return graph_of(read_file(model))
+        return graph_of(read_file(model, limits=limits))
     return _live_graph(model)
 
 
@@ -109,7 +111,13 @@ def check(
     return check_graph(_live_graph(model), codes=codes, version=keras_version)
 
 
-def plan(model: Model, passes: Sequence[Pass | type[Pass] | str], *, data: Any = None) -> Plan:
+def plan(
+    model: Model,
+    passes: Sequence[Pass | type[Pass] | str],
+    *,
+    data: Any = None,
+    limits: bool = True,
+) -> Plan:
     """Return what passes would do to a model, which is not changed.
 
     Parameters
@@ -120,13 +128,15 @@ def plan(model: Model, passes: Sequence[Pass | type[Pass] | str], *, data: Any =
         As objects, or as on the command line.
     data : mapping of str to array, optional
         Inputs of the user's, by the names of the inputs, that passes may learn from.
+    limits : bool
+        Whether what a file declares is held against limits before memory is taken for it.
 
     Raises
     ------
     RewriterError
         The model cannot be read, or a pass is unknown.
     """
-    return make_plan(_with_data(read(model), data), passes, _shown(model))
+    return make_plan(_with_data(read(model, limits=limits), data), passes, _shown(model))
 
 
 def masks(model: Model) -> list[CallFlow]:
@@ -157,6 +167,8 @@ def rewrite(  # noqa: PLR0913
     custom_objects: Mapping[str, Any] | None = None,
     force: bool = False,
     weights: str = "copy",
+    allow_code: bool = False,
+    limits: bool = True,
     progress: Step | None = None,
 ) -> Result:
     """Rewrite a model: plan, rebuild, copy the weights, verify, write.
@@ -181,6 +193,11 @@ def rewrite(  # noqa: PLR0913
         Whether the rewritten model has weights of its own, or uses the original's: for memory.
         Then what trains one changes the other, while each has its own optimizer state, noise
         seeds and states of stateful layers. Verification sees both alike.
+    allow_code : bool
+        Whether a file that would run code, or read or write another file, is loaded all the same,
+        with a warning that says what it does. A live model needs no permission.
+    limits : bool
+        Whether what a file declares is held against limits before memory is taken for it.
     progress : callable, optional
         Given what is being done, in words, returns a context that lasts as long.
 
@@ -197,7 +214,7 @@ def rewrite(  # noqa: PLR0913
         raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
     step = progress or (lambda words: nullcontext())
     with _handing_back(model):
-        file = read_file(model) if isinstance(model, str | Path) else None
+        file = read_file(model, limits=limits) if isinstance(model, str | Path) else None
         target = None if output is None else Path(output)
         if target is not None:
             check_output(target, None if file is None else file.path, force)
@@ -205,7 +222,11 @@ def rewrite(  # noqa: PLR0913
         planned = make_plan(_with_data(graph, data), passes, _shown(model))
         objects = dict(custom_objects or {})
         with step("loading the model"):
-            loaded = Loaded(model) if file is None else load(file, objects)
+            loaded = (
+                Loaded(model)
+                if file is None
+                else load(file, objects, allow_code=allow_code, limits=limits)
+            )
         new, planned, verification = carry_out(
             planned,
             loaded.model,
@@ -231,6 +252,8 @@ def verify(
     tolerance: float = 0.0,
     data: Any = None,
     custom_objects: Mapping[str, Any] | None = None,
+    allow_code: bool = False,
+    limits: bool = True,
 ) -> Verification:
     """Measure whether one model gives the same outputs as another.
 
@@ -246,16 +269,32 @@ def verify(
         Inputs, besides those that are made.
     custom_objects : mapping of str to class or function, optional
         What saved models need to be loaded.
+    allow_code : bool
+        Whether a file that would run code, or read or write another file, is loaded all the same,
+        with a warning that says what it does. A live model needs no permission.
+    limits : bool
+        Whether what a file declares is held against limits before memory is taken for it.
     """
     from rewriter.verification import Subject, verify_models
 
-    graphs = [read(before), read(after)]
+    files = [
+        read_file(each, limits=limits) if isinstance(each, str | Path) else None
+        for each in (before, after)
+    ]
+    graphs = [
+        _live_graph(each) if file is None else graph_of(file)
+        for each, file in zip((before, after), files, strict=True)
+    ]
     if graphs[0].keras != graphs[1].keras:
         raise RewriterError(
             f"the models are of different Keras, {graphs[0].keras} and {graphs[1].keras}",
             fix="give two models of the same one",
         )
-    models = [_live(each, custom_objects) for each in (before, after)]
+    objects = dict(custom_objects or {})
+    models = [
+        each if file is None else load(file, objects, allow_code=allow_code, limits=limits).model
+        for each, file in zip((before, after), files, strict=True)
+    ]
     return verify_models(
         Subject(graphs[0], models[0]),
         Subject(graphs[1], models[1]),
@@ -291,12 +330,6 @@ def _with_data(graph: ModelGraph, data: Any) -> ModelGraph:
         arrays = given_inputs(specs, data)
         graph.data = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
     return graph
-
-
-def _live(model: Model, custom_objects: Mapping[str, Any] | None) -> Any:
-    if isinstance(model, str | Path):
-        return load(read_file(model), dict(custom_objects or {})).model
-    return model
 
 
 def _shown(model: Model) -> str:

@@ -65,6 +65,16 @@ CustomOption = Annotated[
     ),
 ]
 
+AllowCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code", help="Load a file that would run code, or read or write another file."
+    ),
+]
+LimitsOption = Annotated[
+    bool, typer.Option("--limits/--no-limits", help="Hold what a file declares against limits.")
+]
+
 
 @app.command()
 def rewrite(  # noqa: PLR0913
@@ -83,6 +93,8 @@ def rewrite(  # noqa: PLR0913
         bool, typer.Option("--verify/--no-verify", help="Measure the guarantee.")
     ] = True,
     custom: CustomOption = None,
+    allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
     force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show every call and every note.")] = False,
     saved_plan: PlanOption = None,
@@ -109,7 +121,7 @@ def rewrite(  # noqa: PLR0913
     saved = None if saved_plan is None else read_plan(saved_plan)
     if saved is not None:
         passes = list(saved.passes)
-    plan = api.plan(model, passes or [], data=inputs)
+    plan = api.plan(model, passes or [], data=inputs, limits=limits)
     if saved is not None:
         saved.hold_against(plan)
     if dry_run:
@@ -130,6 +142,8 @@ def rewrite(  # noqa: PLR0913
         data=inputs,
         custom_objects=_custom_objects(custom or []),
         force=force,
+        allow_code=allow_code,
+        limits=limits,
         progress=console.progress,
     )
     if report is not None:
@@ -144,13 +158,15 @@ def rewrite(  # noqa: PLR0913
 
 
 @app.command()
-def verify(
+def verify(  # noqa: PLR0913
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The original.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The rewritten model.")],
     guarantee: Annotated[str, typer.Option(help="What to measure.")] = "same",
     tolerance: Annotated[float, typer.Option(help="How far outputs may differ.")] = 0.0,
     data: DataOption = None,
     custom: CustomOption = None,
+    allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
     format: FormatOption = Format.TEXT,
 ) -> None:
     """Measure whether two saved models give the same outputs."""
@@ -169,6 +185,8 @@ def verify(
             tolerance=tolerance,
             data=inputs,
             custom_objects=_custom_objects(custom or []),
+            allow_code=allow_code,
+            limits=limits,
         )
     _show(verification, format)
     raise typer.Exit(0 if verification.ok else 1)

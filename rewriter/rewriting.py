@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.admission import admit
 from rewriter.changes import Note
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
 from rewriter.live import Live, live_keras
@@ -53,23 +55,34 @@ def require_tensorflow_backend() -> None:
         )
 
 
-def load(file: ModelFile, custom_objects: Mapping[str, Any]) -> Loaded:
+def load(
+    file: ModelFile,
+    custom_objects: Mapping[str, Any],
+    *,
+    allow_code: bool = False,
+    limits: bool = True,
+) -> Loaded:
     """Load a saved model; without its training configuration if that cannot be used.
 
     Raises
     ------
+    UnsupportedModelError
+        Loading it would run code, or read or write another file, and that is not allowed.
     ModelReadError
-        Keras cannot load it.
+        Keras cannot load it, or it declares more than its size allows.
     """
     require_tensorflow_backend()
+    admission = admit(file, custom_objects, allow_code=allow_code, limits=limits)
     keras = live_keras(file.keras)
-    if file.training_config:
+    load_file = partial(keras.load, file.path, custom_objects, allow_code=admission.allow_code)
+    reason = admission.reason
+    if file.training_config and admission.compiled:
         try:
-            return Loaded(keras.load(file.path, custom_objects, compiled=True))
+            return Loaded(load_file(compiled=True))
         except Exception as error:
             reason = first_line(error)
     try:
-        model = keras.load(file.path, custom_objects, compiled=False)
+        model = load_file(compiled=False)
     except Exception as error:
         raise _load_error(file, error) from error
     if not file.training_config:

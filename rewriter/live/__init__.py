@@ -21,8 +21,10 @@ class LiveKeras(Protocol):
 
     keras: int
 
-    def load(self, path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
-        """Load a saved model."""
+    def load(
+        self, path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    ) -> Live:
+        """Load a saved model; in safe mode, unless code from the file is allowed."""
 
     def save(self, model: Live, path: Path) -> None:
         """Save a model in the format of the file's ending."""

@@ -28,12 +28,15 @@ from rewriter.structure import map_leaves
 keras = 2
 
 
-def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
-    """Load a saved model."""
-    options = {"safe_mode": True} if path.suffix == ".keras" else {}
-    return tf_keras.models.load_model(
-        path, custom_objects=dict(custom_objects), compile=compiled, **options
-    )
+def load(
+    path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+) -> Live:
+    """Load a saved model; in safe mode, unless code from the file is allowed."""
+    options = {"safe_mode": not allow_code} if path.suffix == ".keras" else {}
+    with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
+        return tf_keras.models.load_model(
+            path, custom_objects=dict(custom_objects), compile=compiled, **options
+        )
 
 
 def save(model: Live, path: Path) -> None:

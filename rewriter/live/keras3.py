@@ -26,11 +26,17 @@ keras = 3
 _HOLE = "\0hole "
 
 
-def load(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
-    """Load a saved model."""
-    return keras_module.models.load_model(
-        path, custom_objects=dict(custom_objects), compile=compiled, safe_mode=True
-    )
+def load(
+    path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+) -> Live:
+    """Load a saved model; in safe mode, unless code from the file is allowed."""
+    with SafeModeScope(safe_mode=not allow_code):  # some versions forget the option for .h5 files
+        return keras_module.models.load_model(
+            path,
+            custom_objects=dict(custom_objects),
+            compile=compiled,
+            safe_mode=not allow_code,
+        )
 
 
 def save(model: Live, path: Path) -> None:

@@ -57,7 +57,8 @@ def too_large(name: str, limit: int) -> ModelReadError:
     """Return the error for a text beyond a limit."""
     return ModelReadError(
         f"{name} takes more than the {limit // 2**20} MB that are read",
-        fix="keep large constants and vocabularies out of the config: set them as weights or files",
+        fix="keep large constants and vocabularies out of the config, or lift the limit with "
+        "--no-limits (in Python, limits=False)",
     )
 
 

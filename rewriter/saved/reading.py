@@ -9,7 +9,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.saved import archive, hdf5
@@ -22,6 +22,18 @@ DETAIL_MEMORY = 64 * 2**20
 _SAVE_WHOLE = "save the whole model with model.save(...)"
 _GET_ANOTHER = "copy or download the file again, or save the model again"
 _KNOWN_KERAS = (2, 3)
+CALL_LIMIT = 100_000  # calls that a config may list
+
+
+class _Limits(NamedTuple):
+    config: int = CONFIG_LIMIT
+    config_memory: int = CONFIG_MEMORY
+    detail: int = DETAIL_LIMIT
+    detail_memory: int = DETAIL_MEMORY
+    calls: int = CALL_LIMIT
+
+
+_UNBOUNDED = _Limits(*[2**48] * 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +64,15 @@ class ModelFile:
     training_config: dict[str, Any] | None
 
 
-def read(path: str | Path) -> ModelFile:
+def read(path: str | Path, *, limits: bool = True) -> ModelFile:
     """Read the config of a model file; its content decides the format, not its ending.
 
     Parameters
     ----------
     path : str or Path
         A ``.keras`` or ``.h5`` file.
+    limits : bool
+        Whether what is read is held against the limits of this module.
 
     Raises
     ------
@@ -75,7 +89,7 @@ def read(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     try:
-        return _read(path)
+        return _read(path, _Limits() if limits else _UNBOUNDED)
     except RewriterError as error:
         if error.where is not None:
             raise
@@ -95,7 +109,7 @@ def _unreadable(path: Path, what: str, fix: str) -> ModelReadError:
     return ModelReadError(what, where=str(path), fix=fix)
 
 
-def _read(path: Path) -> ModelFile:
+def _read(path: Path, limits: _Limits) -> ModelFile:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         return _read_directory(path)
@@ -104,9 +118,9 @@ def _read(path: Path) -> ModelFile:
     with path.open("rb") as file:
         start = file.read(8)
         if start.startswith(archive.SIGNATURES):
-            return _read_archive(path, file)
+            return _read_archive(path, file, limits)
         if start == hdf5.SIGNATURE:
-            return _read_hdf5(path, file)
+            return _read_hdf5(path, file, limits)
     content = "the file is empty" if not start else "neither a .keras nor an .h5 file"
     raise ModelReadError(content, fix="give a file saved with model.save(...)")
 
@@ -123,27 +137,28 @@ def _read_directory(path: Path) -> ModelFile:
     raise ModelReadError("it is a directory without a model", fix="give a .keras or .h5 file")
 
 
-def _read_archive(path: Path, file: BinaryIO) -> ModelFile:
-    found = archive.members(file, {"config.json": CONFIG_LIMIT, "metadata.json": DETAIL_LIMIT})
+def _read_archive(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
+    wanted = {"config.json": limits.config, "metadata.json": limits.detail}
+    found = archive.members(file, wanted)
     if "config.json" not in found:
         raise ModelReadError("a zip archive without config.json is no .keras file", fix=_SAVE_WHOLE)
-    metadata = parse(found.get("metadata.json", b"{}"), "metadata.json", DETAIL_MEMORY)
+    metadata = parse(found.get("metadata.json", b"{}"), "metadata.json", limits.detail_memory)
     version = metadata.get("keras_version")
     if not isinstance(version, str):
         raise ModelReadError("metadata.json does not tell which Keras saved the model")
-    document = _document(found.pop("config.json"), "config.json")
+    document = _document(found.pop("config.json"), "config.json", limits)
     compiled = document.get("compile_config")
     training = compiled if isinstance(compiled, dict) and compiled else None
     return ModelFile(path, "keras", _keras(version), version, document, training)
 
 
-def _read_hdf5(path: Path, file: BinaryIO) -> ModelFile:
+def _read_hdf5(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
     found = hdf5.root_strings(
         file,
         {
-            "model_config": CONFIG_LIMIT,
-            "training_config": DETAIL_LIMIT,
-            "keras_version": DETAIL_LIMIT,
+            "model_config": limits.config,
+            "training_config": limits.detail,
+            "keras_version": limits.detail,
         },
     )
     if "model_config" not in found:
@@ -151,19 +166,42 @@ def _read_hdf5(path: Path, file: BinaryIO) -> ModelFile:
             "it has no model_config: it holds weights alone, or is no Keras model", fix=_SAVE_WHOLE
         )
     version = found["keras_version"].decode("utf-8") if "keras_version" in found else None
-    document = _document(found.pop("model_config"), "model_config")
+    document = _document(found.pop("model_config"), "model_config", limits)
     training = None
     if found.get("training_config", b"null") not in (b"", b"null"):
-        training = parse(found["training_config"], "training_config", DETAIL_MEMORY) or None
+        memory = limits.detail_memory
+        training = parse(found["training_config"], "training_config", memory) or None
     keras = 2 if version is None else _keras(version)
     return ModelFile(path, "h5", keras, version, document, training)
 
 
-def _document(text: bytes, name: str) -> dict[str, Any]:
-    document = parse(text, name, CONFIG_MEMORY)
+def _document(text: bytes, name: str, limits: _Limits) -> dict[str, Any]:
+    document = parse(text, name, limits.config_memory)
     if not isinstance(document.get("class_name"), str) or "config" not in document:
         raise ModelReadError(f"{name} does not describe a model", fix=_SAVE_WHOLE)
+    calls = _calls(document)
+    if calls > limits.calls:
+        raise ModelReadError(
+            f"{name} lists {calls} calls of layers, more than the {limits.calls} that are read",
+            fix="lift the limit with --no-limits (in Python, limits=False)",
+        )
     return document
+
+
+def _calls(document: dict[str, Any]) -> int:
+    """Count the layers and their calls, at any depth."""
+    count, pending = 0, [document["config"]]
+    while pending:
+        model = pending.pop()
+        layers = model.get("layers") if isinstance(model, dict) else model
+        if not isinstance(layers, list):
+            continue
+        for layer in layers:
+            if isinstance(layer, dict):
+                nodes = layer.get("inbound_nodes")
+                count += max(len(nodes), 1) if isinstance(nodes, list) else 1
+                pending.append(layer.get("config"))
+    return count
 
 
 def _keras(version: str) -> int:

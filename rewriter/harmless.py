@@ -1,0 +1,62 @@
+"""The names in a config that do no harm: parts of Keras, and what only computes."""
+
+from __future__ import annotations
+
+_MODELLING = """
+activations constraints dtype_policies engine feature_column initializers layers legacy
+legacy_tf_layers losses metrics mixed_precision models ops optimizers premade_models quantizers
+random regularizers trainers
+"""
+
+MODELLING = frozenset(_MODELLING.split())
+"""The parts of Keras whose classes belong in a config."""
+
+_FUNCTIONS = """
+activations constraints initializers losses metrics ops regularizers
+"""
+
+FUNCTIONS = frozenset(_FUNCTIONS.split())
+"""The parts of Keras whose functions belong in a config."""
+
+_SYMBOL_AREAS = """
+__operators__ audio bitwise dtypes experimental.numpy image keras.activations keras.backend
+keras.losses keras.metrics linalg math nn quantization ragged random sets signal sparse strings
+"""
+
+SYMBOL_AREAS = frozenset(_SYMBOL_AREAS.split())
+"""The parts of TensorFlow's public API that only compute."""
+
+_SYMBOLS = """
+abs acos acosh add add_n argmax argmin argsort as_string asin asinh atan atan2 atanh
+batch_to_space bitcast boolean_mask broadcast_dynamic_shape broadcast_static_shape broadcast_to
+cast ceil clip_by_global_norm clip_by_norm clip_by_value complex concat constant convert_to_tensor
+cos cosh cumprod cumsum debugging.check_numerics div div_no_nan divide dynamic_partition
+dynamic_stitch edit_distance eig eigvals einsum ensure_shape equal erf erfc exp expand_dims expm1
+eye fill fingerprint floor floor_div floordiv floormod gather gather_nd greater greater_equal
+guarantee_const hessians histogram_fixed_width identity identity_n imag is_finite is_inf is_nan
+is_tensor lbeta less less_equal lgamma linspace log log1p log_sigmoid logical_and logical_not
+logical_or logical_xor matmul matrix_square_root maximum meshgrid minimum mod multiply multinomial
+negative no_op norm not_equal one_hot ones ones_like pad parallel_stack pow random_normal
+random_uniform range rank real realdiv reciprocal reduce_all reduce_any reduce_logsumexp
+reduce_max reduce_mean reduce_min reduce_prod reduce_sum repeat reshape reverse reverse_sequence
+rint roll round rsqrt saturate_cast scalar_mul scatter_nd searchsorted segment_max segment_mean
+segment_min segment_prod segment_sum sequence_mask shape shape_n sigmoid sign sin sinh size slice
+sort space_to_batch space_to_batch_nd split sqrt square squared_difference squeeze stack
+stop_gradient strided_slice subtract tan tanh tensor_scatter_nd_add tensor_scatter_nd_max
+tensor_scatter_nd_min tensor_scatter_nd_sub tensor_scatter_nd_update tensordot tile to_float
+transpose truncatediv truncatemod tuple unique unique_with_counts unravel_index unstack where
+zeros zeros_like
+"""
+
+SYMBOLS = frozenset(_SYMBOLS.split())
+"""Symbols of TensorFlow that only compute and stand in none of `SYMBOL_AREAS`."""
+
+_TENSOR_ATTRIBUTES = """
+bounding_shape dense_shape dtype flat_values get_shape indices merge_dims nested_row_lengths
+nested_row_splits nested_value_rowids nrows ragged_rank rank row_lengths row_limits row_splits
+row_starts shape to_sparse to_tensor uniform_row_length value_rowids values with_flat_values
+with_values
+"""
+
+TENSOR_ATTRIBUTES = frozenset(_TENSOR_ATTRIBUTES.split())
+"""What may be asked of a ragged or sparse tensor."""

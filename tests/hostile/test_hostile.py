@@ -1,0 +1,153 @@
+"""Files made to do harm are refused by name before Keras sees them, and never leave a mark."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from contextlib import suppress
+
+import h5py
+import pytest
+
+import rewriter
+from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+
+sys.path.insert(0, __file__.rpartition("/")[0])
+
+from corpus import HOSTILE, MARK, SECRET, lambda_layer, model, named, save
+
+NAMES = [hostile.name for hostile in HOSTILE]
+LOADS = """if True:
+    import sys, rewriter
+    from rewriter.errors import RewriterError
+    for path in sys.argv[1:]:
+        for read in (rewriter.check, rewriter.plan, rewriter.read):
+            try:
+                read(path, ["strip-dropout"]) if read is rewriter.plan else read(path)
+            except RewriterError as error:
+                print(error)
+    assert not {"tensorflow", "keras", "tf_keras", "h5py", "numpy"} & set(sys.modules)
+"""
+
+
+@pytest.fixture
+def made(tmp_path):
+    def make(name):
+        path = tmp_path / name
+        next(each for each in HOSTILE if each.name == name).make(path, tmp_path)
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=NAMES)
+def test_a_hostile_file_is_refused_before_keras_sees_it(hostile, made, tmp_path, monkeypatch):
+    """The advisory that each stands for is its `source` in corpus.py."""
+    path = made(hostile.name)
+    monkeypatch.setattr("rewriter.rewriting.live_keras", lambda keras: pytest.fail("Keras saw it"))
+    with pytest.raises((UnsupportedModelError, ModelReadError)) as refused:
+        rewriter.rewrite(path, ["strip-dropout"], output=tmp_path / f"out{path.suffix}")
+    assert hostile.says in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert refused.value.fix
+    assert not (tmp_path / MARK).exists()
+    assert not (tmp_path / f"out{path.suffix}").exists()
+
+
+def test_reading_runs_nothing_follows_nothing_and_imports_nothing(made, tmp_path):
+    paths = [made(name) for name in NAMES]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, *map(str, paths)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / MARK).exists()
+    assert "secret of the host" not in done.stdout
+    for hostile in HOSTILE:
+        if hostile.readable and hostile.name != "polyglot.h5":
+            rewriter.read(tmp_path / hostile.name)
+
+
+@pytest.mark.parametrize("name", ["lambda2.h5", "lambda2.keras", "lambda3.h5", "lambda3.keras"])
+def test_the_payload_is_live_and_allow_code_says_what_runs(made, tmp_path, name):
+    path = made(name)
+    says = "evil: .* runs Python code that the file holds"
+    with pytest.warns(UserWarning, match=says), suppress(ModelReadError):  # it has no weights
+        rewriter.rewrite(path, [], allow_code=True, verify=False)
+    assert (tmp_path / MARK).exists()
+
+
+def test_the_file_that_a_link_leads_to_is_not_in_the_message(made):
+    for name in ("storage.keras", "storage.h5"):
+        with pytest.raises(UnsupportedModelError, match=SECRET) as refused:
+            rewriter.rewrite(made(name), [])
+        assert "of the host" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["shape.keras", "zip_bomb.keras", "calls.keras"])
+def test_options_lift_the_limits(made, name):
+    """What comes next is Keras' own refusal, or the graph's."""
+    with pytest.raises(RewriterError) as refused:
+        rewriter.plan(made(name), [], limits=False)
+        from rewriter.admission import admit
+        from rewriter.saved import read
+
+        admit(read(made(name)), {}, limits=False)
+        raise RewriterError("let in")
+    assert "--no-limits" not in str(refused.value)
+
+
+def test_a_training_configuration_that_calls_anything_is_not_used(dialect, tmp_path):
+    keras = dialect.keras
+    layers = keras.layers
+    plain = keras.Sequential([layers.Input((4,)), layers.Dense(1)])
+    plain.compile("sgd", "mse")
+    path = tmp_path / "model.h5"
+    plain.save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["training_config"])
+        config["loss"] = named("os", "system")
+        file.attrs["training_config"] = json.dumps(config)
+    result = rewriter.rewrite(path, [], output=tmp_path / "out.h5")
+    assert "os.system" in result.plan.notes[0].reason
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert json.loads(file.attrs["training_config"]) == config
+
+
+def test_a_live_model_needs_no_permission(dialect):
+    keras = dialect.keras
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Lambda(lambda x: 2 * x)])
+    assert rewriter.rewrite(model, []).verification.ok
+
+
+def test_a_nested_compile_config_is_looked_through(tmp_path):
+    inner = model(3) | {"compile_config": {"loss": named("os", "system")}}
+    path = tmp_path / "nested.keras"
+    save(path, 3, model(3, inner))
+    with pytest.raises(UnsupportedModelError, match=r"os\.system"):
+        rewriter.rewrite(path, [])
+
+
+def test_a_config_that_hdf5_reads_otherwise_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "two_answers.h5"
+    save(path, 2, model(2))
+    from rewriter import api
+
+    file = api.read_file(path)
+    with h5py.File(path, "r+") as group:
+        group.attrs["model_config"] = json.dumps(model(2, lambda_layer(2, tmp_path)))
+    from rewriter.admission import admit
+
+    with pytest.raises(ModelReadError, match="reads another model_config"):
+        admit(file, {})
+
+
+def test_the_script_writes_the_whole_corpus(tmp_path):
+    subprocess.run(
+        [sys.executable, __file__.replace("test_hostile", "corpus"), str(tmp_path)],
+        check=True,
+        capture_output=True,
+    )
+    assert set(NAMES) <= {path.name for path in tmp_path.iterdir()}
+    assert zipfile.is_zipfile(tmp_path / "zip_bomb.keras")

@@ -1,0 +1,150 @@
+"""What a file would run, read or write is named before Keras sees it, and refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from rewriter.builtin import BUILT_IN
+from rewriter.safety import dangers
+
+
+def said(document, known=()):
+    return [str(danger) for danger in dangers(document, known)]
+
+
+def layer(class_name, name="x", **config):
+    return {"class_name": class_name, "module": "keras.layers", "config": {"name": name, **config}}
+
+
+def function(module, name):
+    return {"class_name": "function", "module": module, "config": name, "registered_name": name}
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN[2] | BUILT_IN[3]))
+def test_the_layers_of_keras_pass_but_those_that_run_code(name):
+    runs = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+    config = {"function": "math.add"} if name.endswith("OpLambda") else {}
+    assert bool(said(layer(name, **config))) == (name in runs)
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("name", ["tf_keras", "keras"])
+def test_what_keras_saves_passes(rich_files, name, ending):
+    from rewriter.saved import read
+
+    file = read(rich_files[name, ending])
+    assert said(file.document) == said(file.training_config) == []
+
+
+def test_real_models_pass(real_models):
+    from rewriter.saved import read
+
+    files = [read(path) for path in sorted(real_models.glob("*.h5"))]
+    assert files
+    assert [said(file.document) + said(file.training_config) for file in files] == [[]] * len(files)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "computes"),
+    [
+        ("math.multiply", True),
+        ("concat", True),
+        ("__operators__.getitem", True),
+        ("compat.v1.nn.softmax", True),
+        ("keras.backend.square", True),
+        ("math", False),
+        ("io.write_file", False),
+        ("compat.v1.gfile.Remove", False),
+        ("py_function", False),
+        ("numpy_function", False),
+        ("load_op_library", False),
+        ("print", False),
+        ("raw_ops.WriteFile", False),
+        ("keras.utils.get_file", False),
+        ("keras.models.load_model", False),
+        ("debugging.experimental.enable_dump_debug_info", False),
+        (None, False),
+        ({"a": 1}, False),
+    ],
+)
+def test_symbols_of_tensorflow_pass_if_they_only_compute(symbol, computes):
+    assert bool(said(layer("TFOpLambda", function=symbol))) != computes
+
+
+@pytest.mark.parametrize(
+    ("named", "passes"),
+    [
+        (function("builtins", "relu"), True),
+        (function("keras.activations", "gelu"), True),
+        (function("keras.src.losses.losses", "mean_squared_error"), True),
+        (function("builtins", "exec"), False),
+        (function("os", "system"), False),
+        (function("keras.utils", "get_file"), False),
+        (function("keras.models", "load_model"), False),
+        (function("keras.activations", "deserialize"), False),
+        (function("keras_hub.models", "anything"), False),
+    ],
+)
+def test_functions_pass_if_they_belong_in_a_config(named, passes):
+    assert bool(said(layer("Dense", activation=named))) != passes
+    assert said(layer("Dense", activation=named), known={named["config"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "class_name", "registered_name", "passes"),
+    [
+        ("keras.layers", "Dense", None, True),
+        ("keras", "DTypePolicy", None, True),
+        ("tf_keras.src.engine.functional", "Functional", "Functional", True),
+        ("rewriter.layers.keras3", "DynamicDropout", "rewriter>DynamicDropout", True),
+        (None, "DynamicDropout", "rewriter>DynamicDropout", True),
+        (None, "Dense", None, True),
+        ("subprocess", "Popen", "Popen", False),
+        ("__main__", "Own", "Own", False),
+        (None, "Own", "mine>Own", False),
+        ("keras.layers", "Dense", "mine>Dense", False),
+        ("keras.models", "load_model", None, False),
+        ("keras.utils", "Progbar", None, False),
+        ("rewriter.layers_of_others", "Own", None, False),
+        ("keras_evil.layers", "Own", None, False),
+    ],
+)
+def test_classes_pass_if_they_belong_in_a_config(module, class_name, registered_name, passes):
+    entry = {"class_name": class_name, "module": module, "registered_name": registered_name}
+    document = {**entry, "config": {}}
+    assert bool(said(document)) != passes
+    if registered_name:
+        assert said(document, known={registered_name}) == []
+
+
+def test_the_path_of_the_layer_is_told():
+    inner = {
+        "class_name": "Sequential",
+        "config": {"name": "tower", "layers": [layer("Lambda", "f", function=["code"])]},
+    }
+    wrapped = layer("TimeDistributed", "each", layer=inner)
+    document = {"class_name": "Sequential", "config": {"name": "m", "layers": [wrapped]}}
+    assert said(document) == ["each/tower/f: Lambda runs Python code that the file holds"]
+
+
+def test_deep_documents_are_walked_without_recursion():
+    document = {"class_name": "__lambda__"}
+    for _ in range(100_000):
+        document = {"config": document}
+    assert len(said(document)) == 1
+
+
+@pytest.mark.parametrize("name", ["../../up", "/etc/x", "a/../../b", "..\\up"])
+def test_names_that_lead_out_of_a_folder_are_told(name):
+    assert "leads out" in said(layer("Dense", name))[0]
+
+
+@pytest.mark.parametrize("name", ["tf.math.add", "block/conv..1", "a..b"])
+def test_other_names_pass(name):
+    assert said(layer("Dense", name)) == []
+
+
+def test_a_lambda_of_a_function_that_the_user_brought_passes():
+    config = {"function": "double", "function_type": "function", "module": "mine"}
+    assert said(layer("Lambda", **config), known={"double"}) == []
+    assert said(layer("Lambda", **config)) == ["Lambda calls mine.double"]
