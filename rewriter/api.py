@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.checking import graph_of
-from rewriter.checks import check_graph, selected_codes
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.inputs import given_inputs, input_specs
 from rewriter.live import keras_of, live_keras
-from rewriter.live.masking import declare
-from rewriter.masking import CallFlow, mask_flow
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
 from rewriter.saved import check_output
 from rewriter.saved import read as read_file
 
 if TYPE_CHECKING:
+    from rewriter.masking import CallFlow
     from rewriter.verification import Verification
 
 Model = Any
@@ -103,6 +100,8 @@ def check(
     RewriterError
         The model cannot be read, or there is no such code.
     """
+    from rewriter.checks import check_graph, selected_codes
+
     codes = selected_codes(select, ignore)
     if isinstance(model, str | Path):
         file = read_file(model)
@@ -154,6 +153,8 @@ def masks(model: Model) -> list[CallFlow]:
         In the order in which Keras runs the calls; `CallFlow.to_json` gives the names that
         ``rewriter show MODEL --masks --format json`` prints.
     """
+    from rewriter.masking import mask_flow
+
     return mask_flow(read(model))
 
 
@@ -317,6 +318,8 @@ def _handing_back(model: Model) -> Iterator[None]:
 
 def _live_graph(model: Any) -> ModelGraph:
     require_tensorflow_backend()
+    from rewriter.live.masking import declare
+
     keras = live_keras(keras_of(model))
     graph = decode(keras.document(model), keras.keras)
     declare(keras, graph, model)
@@ -326,6 +329,8 @@ def _live_graph(model: Any) -> ModelGraph:
 def _with_data(graph: ModelGraph, data: Any) -> ModelGraph:
     """Write the user's inputs into a graph that was just read."""
     if data is not None:
+        from rewriter.inputs import given_inputs, input_specs
+
         specs = input_specs(graph)
         arrays = given_inputs(specs, data)
         graph.data = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}

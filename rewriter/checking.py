@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rewriter.checks import check_graph
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.findings import Finding
@@ -60,6 +59,8 @@ def check_file(
     version : str, optional
         The version of Keras in question; by default the one that saved the file.
     """
+    from rewriter.checks import check_graph
+
     try:
         file = read_file(path)
         found = check_graph(

@@ -17,6 +17,7 @@ from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
     from rewriter.pipeline import Plan
+    from rewriter.saved_plans import SavedPlan
 
 app = typer.Typer(
     name="rewriter",
@@ -102,14 +103,14 @@ def rewrite(  # noqa: PLR0913
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
-    from rewriter.report.files import check_report, write_report
     from rewriter.rewriting import require_tensorflow_backend
     from rewriter.saved import check_output
-    from rewriter.saved_plans import read_plan
 
     if (passes is None) is (saved_plan is None):
         raise RewriterError("no passes", where="rewrite", fix="give -p PASS, or --plan PLAN.json")
     if report is not None:
+        from rewriter.report.files import check_report, write_report
+
         check_report(report)
     if output is None and not dry_run:
         raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
@@ -118,7 +119,7 @@ def rewrite(  # noqa: PLR0913
         check_output(output, Path(model), force)
         require_tensorflow_backend()
     inputs = _inputs(data)
-    saved = None if saved_plan is None else read_plan(saved_plan)
+    saved = None if saved_plan is None else _read_plan(saved_plan)
     if saved is not None:
         passes = list(saved.passes)
     plan = api.plan(model, passes or [], data=inputs, limits=limits)
@@ -223,6 +224,12 @@ def _show_plan(plan: Plan, format: Format, full: bool) -> None:
     from rewriter.report.text import plan_lines
 
     terminal.show(lambda width: plan_lines(plan, full=full, width=width))
+
+
+def _read_plan(path: Path) -> SavedPlan:
+    from rewriter.saved_plans import read_plan
+
+    return read_plan(path)
 
 
 def _inputs(path: Path | None) -> dict[str, Any] | None:

@@ -21,7 +21,6 @@ A pass is a dataclass with options as fields and one method:
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -368,6 +367,8 @@ def _spelled(value: Any) -> str:
 
 
 def _nearest(name: str, known: Mapping[str, Any] | Sequence[str], command: str) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     listing = f"{command!r} lists them"
     return f"did you mean {close[0]!r}? {listing}" if close else listing

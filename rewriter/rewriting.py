@@ -15,7 +15,6 @@ from rewriter.changes import Note
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
 from rewriter.live import Live, live_keras
 from rewriter.pipeline import Plan
-from rewriter.rebuild import rebuild
 from rewriter.saved import ModelFile, carry_training_config, replacing
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def carry_out(
     VerificationError
         The guarantee does not hold.
     """
+    from rewriter.rebuild import rebuild
+
     keras = live_keras(plan.keras)
     with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
         rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rewriter import console
-from rewriter.checking import Checked
+
+if TYPE_CHECKING:
+    from rewriter.checking import Checked
 
 
 class FindingsFormat(str, Enum):

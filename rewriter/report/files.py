@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rewriter.errors import ModelWriteError
 from rewriter.pipeline import Plan
-from rewriter.verification import Verification
+
+if TYPE_CHECKING:
+    from rewriter.verification import Verification
 
 ENDINGS = (".html", ".json", ".md")
 

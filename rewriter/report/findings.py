@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
+from rewriter.report.line import Line
 from rewriter.report.printable import printable
-from rewriter.report.text import Line
 
 
 def findings_lines(checked: Sequence[Checked]) -> list[Line]:

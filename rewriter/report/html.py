@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewriter.changes import Change
 from rewriter.pipeline import Plan
@@ -15,8 +15,9 @@ from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.drawing import Drawings, drawings
 from rewriter.report.printable import printable
 from rewriter.report.text import change_detail, json_text, not_looked_into, plan_text, summary
-from rewriter.report.verification import verification_text
-from rewriter.verification import Verification
+
+if TYPE_CHECKING:
+    from rewriter.verification import Verification
 
 _SLOT = re.compile(r"<!--slot (\w+)-->")
 _MASK_COLOURS = 5
@@ -157,6 +158,8 @@ def _tables(plan: Plan, verification: Verification | None, rehearsal: Any) -> It
         [(each.code, each.layer, each.message, each.fix or "no pass") for each in plan.findings],
     )
     if verification is not None:
+        from rewriter.report.verification import verification_text
+
         yield _table("Verification", _CASE_HEADS, map(_case, verification.cases))
         yield f"<pre>{escape(verification_text(verification))}</pre>"
     if rehearsal is not None:

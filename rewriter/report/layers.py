@@ -10,8 +10,8 @@ from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import NOISE
 from rewriter.masking import CallFlow, mask_flow
 from rewriter.parameters import parameters
+from rewriter.report.line import Line
 from rewriter.report.printable import printable
-from rewriter.report.text import Line
 from rewriter.shapes import Shape, output_shape
 
 _RATES = ("dropout", "recurrent_dropout")

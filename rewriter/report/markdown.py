@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rewriter.pipeline import Plan
 from rewriter.report.printable import printable
 from rewriter.report.text import not_looked_into, plan_text, summary
-from rewriter.report.verification import verification_text
-from rewriter.verification import Verification
+
+if TYPE_CHECKING:
+    from rewriter.verification import Verification
 
 
 def markdown_report(plan: Plan, verification: Verification | None = None) -> str:
@@ -31,6 +33,8 @@ def markdown_report(plan: Plan, verification: Verification | None = None) -> str
         rows = [(_cell(path), _cell(name), escaped(reason)) for path, name, reason in hidden]
         parts.append(_table("Not looked into", ("layer", "class", "reason"), rows))
     if verification is not None:
+        from rewriter.report.verification import verification_text
+
         parts.append(f"### Verification\n\n{_fenced(verification_text(verification))}")
     return "\n\n".join(parts) + "\n"
 

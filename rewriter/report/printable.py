@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Any
 
 _LONGEST_NAME = 120
@@ -38,8 +37,6 @@ def value_text(value: Any) -> str:
 
 
 def _escaped(letter: str) -> str:
-    # Cc control, Cf format (also those that turn the direction of writing), Cs surrogates,
-    # Zl and Zp separators of lines and paragraphs
-    if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return letter.encode("unicode_escape").decode("ascii")
-    return letter
+    # not printable are control characters, those that turn the direction of writing, surrogates,
+    # separators of lines, and spaces that look like others
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from rewriter.report.text import Line
+from rewriter.report.line import Line
 
 _STYLES = {
     "+": "green",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from rewriter.builtin import is_built_in
 from rewriter.changes import Action, Change
 from rewriter.graph import ModelGraph
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
+from rewriter.report.line import Line
 from rewriter.report.printable import printable, value_text
 
 NOTES = 8
@@ -25,13 +26,6 @@ _PAST = {
     Action.CONFIGURE: "configured",
     Action.REWIRE: "rewired",
 }
-
-
-class Line(NamedTuple):
-    """A line of text and its style: a sign, ``title``, ``reason``, ``dim``, ``result`` or none."""
-
-    text: str
-    style: str = ""
 
 
 def plan_text(plan: Plan, *, full: bool = False, width: int | None = None) -> str:

@@ -10,7 +10,6 @@ machine says little.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -151,7 +150,7 @@ def weights(folder: Path) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             measured.append((used, int(done.stderr.split()[-1])))
         sizes[name] = (min(used for used, _ in measured), min(kept for _, kept in measured))
-        os.unlink(path)
+        path.unlink()
     for name, (used, kept) in sizes.items():
         print(f"{name} of weights: {used:.3f} s of processor time, {kept / 1024:.1f} MB")
 
