@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rewriter.graph import ModelGraph
 from rewriter.masking import CallFlow, Mask
+from rewriter.report.line import Line
 from rewriter.report.printable import printable
-from rewriter.report.text import Line
 
 _HEADS = ("layer", "class", "mask in", "what happens", "mask out")
 
