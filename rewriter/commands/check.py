@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rewriter import console
+from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
     from rewriter.checking import Checked
@@ -30,7 +33,7 @@ Codes = Annotated[
 ]
 
 
-def check(
+def check(  # noqa: PLR0913
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL ...", help="Files, folders or patterns.")
     ],
@@ -47,6 +50,22 @@ def check(
             help="The Keras in question; by default the one that saved the model.",
         ),
     ] = None,
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Mend what can be mended without a change at inference."),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="Where to write the mended model."),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="With --fix: mend in place, and keep the old file as .bak."),
+    ] = False,
+    custom: Annotated[
+        list[str] | None,
+        typer.Option("--custom", metavar="MODULE[:NAME]", help="The model's own layers."),
+    ] = None,
 ) -> None:
     """Tell what is wrong with models, without loading them."""
     from rewriter.checking import check_files, expanded
@@ -56,7 +75,12 @@ def check(
     settings = read_settings(Path.cwd())
     codes = selected_codes(_split(select) or settings.select, (*settings.ignore, *_split(ignore)))
     version = keras_version or settings.keras_version
-    checked = list(check_files(expanded(models), codes, version))
+    paths = expanded(models)
+    if fix:
+        _refuse_unclear_output(paths, output, force)
+    checked = list(check_files(paths, codes, version))
+    if fix:
+        checked = [_mended(each, output, custom or [], codes, version) for each in checked]
     _show(checked, format)
     for each in checked:
         if each.error:
@@ -74,6 +98,55 @@ def explain(
     from rewriter.report.findings import explanation
 
     print(explanation(code_named(code)))
+
+
+def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: bool) -> None:
+    if output is None and not force:
+        raise RewriterError("no output", where="check --fix", fix="give -o OUT, or --force")
+    if output is not None and len(paths) != 1:
+        raise RewriterError(
+            f"{len(paths)} models cannot be written to one output",
+            where="check --fix",
+            fix="give one model, or mend them in place with --force",
+        )
+    if output is not None:
+        from rewriter.saved import check_output
+
+        check_output(output, Path(paths[0]), force)
+
+
+def _mended(
+    checked: Checked,
+    output: Path | None,
+    custom: Sequence[str],
+    codes: Sequence[str],
+    version: str | None,
+) -> Checked:
+    """Mend one model; return what is left to say about it, or why it could not be mended."""
+    from rewriter import api
+    from rewriter.checking import check_file
+    from rewriter.custom import custom_objects
+    from rewriter.fixing import fixes
+
+    passes = fixes(checked.findings)
+    if not passes:
+        return checked
+    target = Path(checked.path) if output is None else output
+    with console.progress("starting TensorFlow"):
+        console.start_tensorflow()
+    try:
+        result = api.rewrite(
+            checked.path,
+            passes,
+            output=target,
+            custom_objects=custom_objects(list(custom)),
+            force=True,
+            progress=console.progress,
+        )
+    except RewriterError as error:
+        return replace(checked, error=f"not mended: {error}")
+    print(f"mended {len(result.plan.changes)} things in {target}", file=sys.stderr)
+    return check_file(str(target), codes, version)
 
 
 def _show(checked: Sequence[Checked], format: FindingsFormat) -> None:
