@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rewriter.api import Result, check, masks, plan, read, rewrite, verify
+    from rewriter.api import Result, check, masks, plan, read, rehearse, rewrite, verify
     from rewriter.changes import Action, Change, Note
     from rewriter.config import Rewrite
     from rewriter.errors import (
@@ -29,12 +29,22 @@ if TYPE_CHECKING:
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
     from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass, Plan
+    from rewriter.rehearsal import Rehearsal
     from rewriter.verification import Verification
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rewriter.api": ("Result", "check", "masks", "plan", "read", "rewrite", "verify"),
+    "rewriter.api": (
+        "Result",
+        "check",
+        "masks",
+        "plan",
+        "read",
+        "rehearse",
+        "rewrite",
+        "verify",
+    ),
     "rewriter.changes": ("Action", "Change", "Note"),
     "rewriter.config": ("Rewrite",),
     "rewriter.errors": (
@@ -52,6 +62,7 @@ _HOMES = {
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
     "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
+    "rewriter.rehearsal": ("Rehearsal",),
     "rewriter.verification": ("Verification",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

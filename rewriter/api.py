@@ -21,6 +21,7 @@ from rewriter.saved import read as read_file
 
 if TYPE_CHECKING:
     from rewriter.masking import CallFlow
+    from rewriter.rehearsal import Rehearsal
     from rewriter.verification import Verification
 
 Model = Any
@@ -314,6 +315,51 @@ def _handing_back(model: Model) -> Iterator[None]:
         if error.model is None and not isinstance(model, str | Path):
             error.model = model
         raise
+
+
+def rehearse(
+    model: Model,
+    *,
+    data: Any = None,
+    batches: Sequence[int] | None = None,
+    lengths: Sequence[int] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Rehearsal:
+    """Make training steps on a copy of a model at several batch sizes and lengths.
+
+    Parameters
+    ----------
+    model : live model, str or Path
+        Is not changed.
+    data : mapping of str to array, optional
+        Inputs; made by default.
+    batches, lengths : sequence of int, optional
+        The sizes to try; by default 1, 2, 3, 7 and 32, and three lengths.
+    custom_objects : mapping of str to class or function, optional
+        What a saved model needs to be loaded.
+
+    Returns
+    -------
+    Rehearsal
+        ``ok``, ``cases``, ``noise`` and ``findings``; ``str()`` of it is the table.
+
+    Examples
+    --------
+    >>> print(rewriter.rehearse("model.keras"))  # doctest: +SKIP
+    """
+    from rewriter.rehearsal import rehearse_model
+    from rewriter.rehearsal.cases import BATCHES
+
+    live = _live(model, custom_objects)
+    return rehearse_model(
+        _live_graph(live),
+        live,
+        name=_shown(model),
+        data=data,
+        batches=batches or BATCHES,
+        lengths=lengths,
+        custom_objects=custom_objects,
+    )
 
 
 def _live_graph(model: Any) -> ModelGraph:

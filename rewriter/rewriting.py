@@ -14,7 +14,7 @@ from rewriter.admission import admit
 from rewriter.changes import Note
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
 from rewriter.live import Live, live_keras
-from rewriter.pipeline import Plan
+from rewriter.pipeline import Guarantee, Plan
 from rewriter.saved import ModelFile, carry_training_config, replacing
 
 if TYPE_CHECKING:
@@ -135,19 +135,32 @@ def carry_out(
         plan = replace(plan, notes=(*plan.notes, *said))
     verification = None
     if verify:
-        from rewriter.verification import Subject, verify_models
-
         with step("verifying the outputs"):
-            verification = verify_models(
-                Subject(plan.before, original),
-                Subject(plan.after, rebuilt.model),
-                guarantee=plan.guarantee,
-                tolerance=plan.tolerance,
-                data=data,
-            )
+            verification = _verified(plan, original, rebuilt.model, data, custom_objects)
         if not verification.ok:
             raise _not_kept(plan, original, rebuilt.model, verification)
     return rebuilt.model, plan, verification
+
+
+def _verified(
+    plan: Plan, original: Live, rewritten: Live, data: Any, custom_objects: Mapping[str, Any]
+) -> Verification:
+    """Measure the outputs; in distribution, where noise is drawn at inference."""
+    from rewriter.distribution import draws_at_inference, verify_in_distribution
+    from rewriter.verification import Subject, verify_models
+
+    on_purpose = plan.guarantee is Guarantee.CHANGED_ON_PURPOSE
+    if on_purpose or draws_at_inference(plan.before) or draws_at_inference(plan.after):
+        return verify_in_distribution(
+            plan, original, rewritten, data=data, custom_objects=custom_objects
+        )
+    return verify_models(
+        Subject(plan.before, original),
+        Subject(plan.after, rewritten),
+        guarantee=plan.guarantee,
+        tolerance=plan.tolerance,
+        data=data,
+    )
 
 
 def _not_kept(

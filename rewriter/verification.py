@@ -28,6 +28,8 @@ from rewriter.structure import leaves, map_leaves
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rewriter.distribution import Distribution
+
     Arrays = tuple[NDArray[Any], ...]
     Run = Callable[[Arrays], list[NDArray[Any]]]
 
@@ -99,6 +101,8 @@ class Verification:
         Where the guarantee speaks of padding.
     where : str
         Where the outputs first differ, if they do.
+    distribution : Distribution or None
+        Where noise is drawn at inference: what it does there.
     """
 
     ok: bool
@@ -108,6 +112,7 @@ class Verification:
     cases: tuple[Case, ...]
     padding: Padding | None = None
     where: str = ""
+    distribution: Distribution | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the verification as plain data."""
@@ -130,6 +135,7 @@ class Verification:
                 for case in self.cases
             ],
             "padding": None if self.padding is None else self.padding.to_json(),
+            "distribution": None if self.distribution is None else self.distribution.to_json(),
         }
 
     def __str__(self) -> str:

@@ -88,6 +88,12 @@ class LiveKeras(Protocol):
     def variables(self, model: Live) -> list[Live]:
         """Return every variable that belongs to the model's weights and state."""
 
+    def trainable(self, model: Live) -> list[Live]:
+        """Return the variables that training changes, as TensorFlow has them."""
+
+    def raw(self, variable: Live) -> Live:
+        """Return a variable as TensorFlow has it."""
+
     def share(self, layer: Live, own: Live, shared: Live) -> bool:
         """Make a layer use another's variable for its own; False if it holds that elsewhere."""
 

@@ -220,6 +220,16 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
+def trainable(model: Live) -> list[Live]:
+    """Return the variables that training changes, as TensorFlow has them."""
+    return list(model.trainable_variables)
+
+
+def raw(variable: Live) -> Live:
+    """Return a variable as TensorFlow has it."""
+    return variable
+
+
 def assign(variable: Live, value: Live) -> None:
     """Give a variable the value of another, of the same shape and dtype."""
     variable.assign(value)

@@ -215,6 +215,16 @@ def share(layer: Live, own: Live, shared: Live) -> bool:
     return True
 
 
+def trainable(model: Live) -> list[Live]:
+    """Return the variables that training changes, as TensorFlow has them."""
+    return [variable.value for variable in model.trainable_variables]
+
+
+def raw(variable: Live) -> Live:
+    """Return a variable as TensorFlow has it."""
+    return variable.value
+
+
 def assign(variable: Live, value: Live) -> None:
     """Give a variable the value of another, of the same shape and dtype."""
     variable.assign(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rewriter.distribution import Distribution
 from rewriter.pipeline import Guarantee
 from rewriter.verification import Verification
 
@@ -14,6 +15,8 @@ def verification_text(verification: Verification) -> str:
         lines.append(
             f"  left out: {len(left_out)} inputs on which the original fails ({left_out[0].detail})"
         )
+    if verification.distribution is not None:
+        lines += _distribution(verification.distribution)
     padding = verification.padding
     if padding is not None and padding.sequences:
         lines.append(
@@ -30,14 +33,33 @@ def verification_text(verification: Verification) -> str:
     return "\n".join(lines)
 
 
+def _distribution(found: Distribution) -> list[str]:
+    lines = [
+        f"  {each.layer} at inference: drops {each.dropped:.4f} of the units (rate {each.rate:g}), "
+        f"keeps {each.mean:.4f} of the mean, variance {each.variance:.4f} "
+        f"({each.draws} draws{'' if each.ok else '; not as it should be'})"
+        for each in found.noise
+    ]
+    for number, (before, after) in enumerate(zip(found.before, found.after, strict=True)):
+        lines.append(
+            f"  output {number}: mean {before[0]:.4g} before, {after[0]:.4g} after; "
+            f"variance from run to run {before[1]:.3g} before, {after[1]:.3g} after"
+        )
+    return lines
+
+
 def _verdict(verification: Verification) -> str:
     tried = [case for case in verification.cases if case.outcome != "left out"]
     what = f"{len(tried)} inputs, eager and compiled"
     scope = ""
     if verification.guarantee is Guarantee.SAME_WHERE_UNPADDED:
         scope = " on sequences without padding"
-    if not verification.ok:
-        bad = next(case for case in tried if case.outcome == "differs")
+    if verification.distribution is not None:
+        what += ", noise at inference switched off"
+    bad = next((case for case in tried if case.outcome == "differs"), None)
+    if bad is None and not verification.ok:
+        return "verification failed: noise at inference is not as it should be"
+    if bad is not None:
         where = f", first at layer {verification.where}" if verification.where else ""
         return (
             f"verification failed: {bad.detail}{where} "

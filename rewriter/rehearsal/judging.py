@@ -1,0 +1,124 @@
+"""What is wrong with what a rehearsal saw, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rewriter.findings import Finding
+from rewriter.graph import Layer, ModelGraph
+from rewriter.pinned import Pins
+from rewriter.rehearsal.cases import TRAINS, Case
+from rewriter.rehearsal.noise import NoiseMeasured
+
+CODES = {
+    "RW151": "training fails at a size",
+    "RW152": "another number of rows comes out than went in",
+    "RW153": "compiled, the model gives other outputs than eagerly",
+    "RW154": "a trainable weight gets no gradient, or one that is not finite",
+    "RW351": "noise that drops nothing in training",
+    "RW352": "noise that is drawn at inference, or should be and is not",
+    "RW353": "the share of dropped units is not the rate",
+    "RW354": "noise that does not keep the expectation",
+}
+"""What a rehearsal finds; `check` finds the rest without running the model."""
+
+_CODE_OF = {"fails": "RW151", "wrong batch": "RW152", "differs": "RW153"}
+
+
+def judge_cases(graph: ModelGraph, cases: Sequence[Case]) -> Iterator[Finding]:
+    """Yield a finding for each layer and outcome that is not in order."""
+    groups: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        if case.outcome != TRAINS:
+            groups.setdefault((case.outcome, case.layer), []).append(case)
+    for (outcome, layer), group in groups.items():
+        sizes = dict.fromkeys(_size(case) for case in group)
+        modes = " and ".join(dict.fromkeys(case.mode for case in group))
+        words = {
+            "fails": "training fails",
+            "wrong batch": "gives a wrong batch size without an error",
+            "differs": "gives wrong outputs without an error",
+        }[outcome]
+        message = f"{words} at {', '.join(sizes)} ({modes}): {group[0].detail}"
+        yield Finding(_CODE_OF[outcome], layer, message, _fix(graph, layer))
+
+
+def _size(case: Case) -> str:
+    length = "" if case.length is None else f" length {case.length}"
+    return f"batch {case.batch}{length}"
+
+
+def _fix(graph: ModelGraph, path: str) -> str | None:
+    """Return the pass that mends a layer that fails, by what its config says."""
+    layer = _find(graph, path)
+    if layer is None:
+        return None
+    if layer.class_name == "TimeDistributed":
+        return "unwrap-time-distributed"
+    if any(each.config.get("stateful") for each in layer.walk()):
+        return "free-batch:stateful=drop"
+    if (layer.config.get("noise_shape") or [None])[0] is not None:
+        return "free-batch"
+    if layer.class_name in ("TFOpLambda", "Reshape", "BroadcastTo"):
+        return "free-batch"
+    if layer.config.get("implementation") == 1 and layer.config.get("dropout"):
+        return "externalise-dropout"
+    return None
+
+
+def _find(graph: ModelGraph, path: str) -> Layer | None:
+    for inner in graph.walk():
+        for layer in inner.layers:
+            place = inner.path_of(layer.name)
+            if place == path or (layer.graph is None and path.startswith(f"{place}/")):
+                return layer
+    return None
+
+
+def judge_noise(graph: ModelGraph, measured: Sequence[NoiseMeasured]) -> Iterator[Finding]:
+    """Yield a finding for each noise layer that is not in order."""
+    pins = Pins.of(graph)
+    asked = {
+        inner.path_of(call)
+        for inner in graph.walk()
+        for call in inner.calls()
+        if pins.asked(inner, call)
+    }
+    active = {
+        inner.path_of(call)
+        for inner in graph.walk()
+        for call in inner.calls()
+        if pins.active(inner, call)
+    }
+    for each in measured:
+        yield from _judge(each, each.layer in asked, each.layer in active)
+
+
+def _judge(each: NoiseMeasured, asked: bool, active: bool) -> Iterator[Finding]:
+    found, rate = each.drawn, each.configured
+    if not each.in_training and rate:
+        yield Finding("RW351", each.layer, f"drops nothing in training; its rate is {rate:g}", None)
+    if each.at_inference and not active:
+        yield Finding("RW352", each.layer, "draws noise at inference", None)
+    if asked and not each.at_inference and rate:
+        message = "is called with training=True and draws nothing at inference"
+        yield Finding("RW352", each.layer, message, "honour-training")
+    if not each.in_training and not each.at_inference:
+        return
+    if each.drops and rate and found.rate_differs(rate):
+        message = f"drops {found.dropped:.3f} of the units; its rate is {rate:g}"
+        yield Finding("RW353", each.layer, message, None)
+    if not each.is_alpha and found.expectation_differs:
+        message = (
+            f"keeps {found.expectation:.3f} of the expectation: the layers behind it see another "
+            "scale in training than at inference"
+        )
+        yield Finding("RW354", each.layer, message, None)
+
+
+def judge_gradients(missing: Sequence[str], infinite: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding for each layer with a weight without a gradient, or a broken one."""
+    for layer in dict.fromkeys(missing):
+        yield Finding("RW154", layer, "a trainable weight gets no gradient", None)
+    for layer in dict.fromkeys(infinite):
+        yield Finding("RW154", layer, "a gradient is not finite", None)

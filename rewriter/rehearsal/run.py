@@ -1,0 +1,124 @@
+"""A rehearsal from the copy to the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rewriter.findings import Finding
+from rewriter.graph import ModelGraph
+from rewriter.inputs import input_specs
+from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.rebuild import rebuild
+from rewriter.rehearsal.cases import (
+    BATCHES,
+    LENGTHS,
+    LONGER_LENGTHS,
+    TRAINS,
+    Steps,
+    run_cases,
+    sizes_of,
+)
+from rewriter.rehearsal.judging import judge_cases, judge_gradients, judge_noise
+from rewriter.rehearsal.noise import NoiseMeasured, measure_noise
+from rewriter.rehearsal.result import Rehearsal
+from rewriter.watching import live_layers
+
+if TYPE_CHECKING:
+    from rewriter.inputs import Arrays
+
+    Sizes = Sequence[tuple[int, int | None, Arrays]]
+
+
+def rehearse_model(
+    graph: ModelGraph,
+    model: Live,
+    *,
+    name: str | None = None,
+    data: Any = None,
+    batches: Sequence[int] = BATCHES,
+    lengths: Sequence[int] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Rehearsal:
+    """Train a copy of a model for a step at each of several sizes.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        Of the model, read from it.
+    model : live model
+        Is not changed.
+    name : str, optional
+        To show.
+    data : mapping of str to array, optional
+        Inputs; made from the graph by default.
+    batches, lengths : sequence of int, optional
+        The sizes.
+    custom_objects : mapping of str to class or function, optional
+        What the copy needs besides what the model holds.
+    """
+    keras = live_keras(graph.keras)
+    copy = rebuild(graph, graph, model, custom_objects).model
+    layers = live_layers(keras, graph, copy)
+    specs = input_specs(graph)
+    batches = list(dict.fromkeys((*batches, *fixed_batches(graph))))
+    sizes = list(sizes_of(specs, data, batches, lengths or LENGTHS))
+    steps = run_cases(keras, graph, copy, layers, sizes)
+    if lengths is None and not _any_trains(steps):
+        longer = list(sizes_of(specs, data, batches, LONGER_LENGTHS))
+        second = run_cases(keras, graph, copy, layers, longer)
+        if _any_trains(second):
+            sizes, steps = longer, second
+    noise = _noise(graph, copy, layers, steps, sizes)
+    findings = [
+        *judge_cases(graph, steps.cases),
+        *judge_noise(graph, noise),
+        *_gradients(keras, copy, layers, steps),
+    ]
+    return Rehearsal(
+        name or graph.name, graph.keras, tuple(steps.cases), tuple(noise), tuple(findings)
+    )
+
+
+def _any_trains(steps: Steps) -> bool:
+    return any(case.outcome == TRAINS for case in steps.cases)
+
+
+def fixed_batches(graph: ModelGraph) -> Iterator[int]:
+    """Yield the batch sizes that the model fixes in inputs and in noise."""
+    for inner in graph.walk():
+        for layer in (each for outer in inner.layers for each in outer.walk()):
+            for key in ("batch_shape", "batch_input_shape", "noise_shape"):
+                shape = layer.config.get(key)
+                if shape and isinstance(shape[0], int) and shape[0] > 1:
+                    yield shape[0]
+
+
+def _noise(
+    graph: ModelGraph, copy: Live, layers: dict[str, Live], steps: Steps, sizes: Sizes
+) -> list[NoiseMeasured]:
+    """Measure at the largest batch that trains."""
+    trained = {
+        (case.batch, case.length)
+        for case in steps.cases
+        if case.mode == "eager" and case.outcome == TRAINS
+    }
+    fitting = [size for size in sizes if size[:2] in trained]
+    if not fitting:
+        return []
+    return measure_noise(graph, copy, layers, max(fitting, key=lambda size: size[0])[2])
+
+
+def _gradients(
+    keras: LiveKeras, copy: Live, layers: dict[str, Live], steps: Steps
+) -> Iterable[Finding]:
+    if all(case.outcome == "fails" for case in steps.cases):
+        return ()
+    variables = keras.trainable(copy)
+    owners: dict[int, str] = {}
+    for path, layer in layers.items():
+        for variable in keras.own_variables(layer):
+            owners.setdefault(id(keras.raw(variable)), path)
+    missing = [owners.get(id(variables[number]), "") for number in sorted(steps.missing)]
+    infinite = [owners.get(id(variables[number]), "") for number in sorted(steps.infinite)]
+    return judge_gradients(missing, infinite)
