@@ -21,7 +21,7 @@ from rewriter.saved import read as read_file
 
 if TYPE_CHECKING:
     from rewriter.masking import CallFlow
-    from rewriter.rehearsal import Rehearsal
+    from rewriter.rehearsal import Compared, Rehearsal
     from rewriter.verification import Verification
 
 Model = Any
@@ -42,18 +42,24 @@ class Result:
         What was measured; None where that was not wanted.
     output : Path or None
         The file that was written.
+    rehearsal : Compared or None
+        Rehearsals of the original and of the rewritten model, where that was wanted.
     """
 
     model: Any
     plan: Plan
     verification: Verification | None
     output: Path | None = None
+    rehearsal: Compared | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plan, verification and output as plain data."""
         measured = None if self.verification is None else self.verification.to_json()
         output = None if self.output is None else str(self.output)
-        return {**self.plan.to_json(), "verification": measured, "output": output}
+        found = {**self.plan.to_json(), "verification": measured, "output": output}
+        if self.rehearsal is not None:
+            found["rehearsal"] = self.rehearsal.to_json()
+        return found
 
 
 def read(model: Model, *, limits: bool = True) -> ModelGraph:
@@ -171,6 +177,7 @@ def rewrite(  # noqa: PLR0913
     weights: str = "copy",
     allow_code: bool = False,
     limits: bool = True,
+    rehearse: bool = False,
     progress: Step | None = None,
 ) -> Result:
     """Rewrite a model: plan, rebuild, copy the weights, verify, write.
@@ -200,6 +207,8 @@ def rewrite(  # noqa: PLR0913
         with a warning that says what it does. A live model needs no permission.
     limits : bool
         Whether what a file declares is held against limits before memory is taken for it.
+    rehearse : bool
+        Whether to make training steps on copies of both models, at several sizes.
     progress : callable, optional
         Given what is being done, in words, returns a context that lasts as long.
 
@@ -243,7 +252,11 @@ def rewrite(  # noqa: PLR0913
         if target is not None:
             with step(f"writing {target}"):
                 write(new, planned.keras, target, file, compiled=loaded.compiled)
-        return Result(new, planned, verification, target)
+        compared = None
+        if rehearse:
+            with step("rehearsing both models"):
+                compared = _compared(loaded.model, new, data, objects)
+        return Result(new, planned, verification, target, compared)
 
 
 def verify(
@@ -277,6 +290,7 @@ def verify(
     limits : bool
         Whether what a file declares is held against limits before memory is taken for it.
     """
+    from rewriter.distribution import draws_at_inference, verify_in_distribution
     from rewriter.verification import Subject, verify_models
 
     files = [
@@ -297,6 +311,16 @@ def verify(
         each if file is None else load(file, objects, allow_code=allow_code, limits=limits).model
         for each, file in zip((before, after), files, strict=True)
     ]
+    on_purpose = Guarantee(guarantee) is Guarantee.CHANGED_ON_PURPOSE
+    if on_purpose or any(map(draws_at_inference, graphs)):
+        return verify_in_distribution(
+            *models,
+            keras=graphs[0].keras,
+            guarantee=Guarantee(guarantee),
+            tolerance=tolerance,
+            data=data,
+            custom_objects=objects,
+        )
     return verify_models(
         Subject(graphs[0], models[0]),
         Subject(graphs[1], models[1]),
@@ -324,6 +348,8 @@ def rehearse(
     batches: Sequence[int] | None = None,
     lengths: Sequence[int] | None = None,
     custom_objects: Mapping[str, Any] | None = None,
+    allow_code: bool = False,
+    limits: bool = True,
 ) -> Rehearsal:
     """Make training steps on a copy of a model at several batch sizes and lengths.
 
@@ -337,6 +363,8 @@ def rehearse(
         The sizes to try; by default 1, 2, 3, 7 and 32, and three lengths.
     custom_objects : mapping of str to class or function, optional
         What a saved model needs to be loaded.
+    allow_code, limits : bool
+        As for `rewrite`.
 
     Returns
     -------
@@ -350,7 +378,11 @@ def rehearse(
     from rewriter.rehearsal import rehearse_model
     from rewriter.rehearsal.cases import BATCHES
 
-    live = _live(model, custom_objects)
+    live = model
+    if isinstance(model, str | Path):
+        file = read_file(model, limits=limits)
+        objects = dict(custom_objects or {})
+        live = load(file, objects, allow_code=allow_code, limits=limits).model
     return rehearse_model(
         _live_graph(live),
         live,
@@ -360,6 +392,13 @@ def rehearse(
         lengths=lengths,
         custom_objects=custom_objects,
     )
+
+
+def _compared(before: Any, after: Any, data: Any, objects: Mapping[str, Any]) -> Compared:
+    from rewriter.rehearsal import Compared
+
+    both = [rehearse(each, data=data, custom_objects=objects) for each in (before, after)]
+    return Compared(*both)
 
 
 def _live_graph(model: Any) -> ModelGraph:

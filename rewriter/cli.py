@@ -12,10 +12,12 @@ import typer
 
 from rewriter import console
 from rewriter.commands import check as check_command
+from rewriter.commands import rehearse as rehearse_command
 from rewriter.commands.show import show
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
+    from rewriter.api import Result
     from rewriter.pipeline import Plan
     from rewriter.saved_plans import SavedPlan
 
@@ -100,6 +102,9 @@ def rewrite(  # noqa: PLR0913
     full: Annotated[bool, typer.Option("--full", help="Show every call and every note.")] = False,
     saved_plan: PlanOption = None,
     report: ReportOption = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Train a step before and after, at many sizes.")
+    ] = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
@@ -145,17 +150,17 @@ def rewrite(  # noqa: PLR0913
         force=force,
         allow_code=allow_code,
         limits=limits,
+        rehearse=rehearse,
         progress=console.progress,
     )
+    code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
         write_report(report, result.plan, result.verification)
     if format is Format.JSON:
         _show(result, format)
-        return
-    for note in result.plan.notes[: len(result.plan.notes) - len(plan.notes)]:
-        print(f"note: {note.layer}: {note.reason}")
-    print(result.verification or "not verified: --no-verify was given")
-    print(f"wrote {result.output}")
+    else:
+        _tell(result, len(plan.notes))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -210,6 +215,17 @@ def passes(
 app.command()(check_command.check)
 app.command()(check_command.explain)
 app.command()(show)
+app.command()(rehearse_command.rehearse)
+
+
+def _tell(result: Result, notes: int) -> None:
+    """Print what a rewrite has to say beyond its plan, which had so many notes."""
+    for note in result.plan.notes[: len(result.plan.notes) - notes]:
+        print(f"note: {note.layer}: {note.reason}")
+    print(result.verification or "not verified: --no-verify was given")
+    if result.rehearsal is not None:
+        print(result.rehearsal)
+    print(f"wrote {result.output}")
 
 
 def _show(result: Any, format: Format) -> None:
@@ -233,20 +249,9 @@ def _read_plan(path: Path) -> SavedPlan:
 
 
 def _inputs(path: Path | None) -> dict[str, Any] | None:
-    """Return the arrays of an .npz file by name."""
-    if path is None:
-        return None
-    import numpy as np
+    from rewriter.inputs import read_inputs
 
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise RewriterError(
-            f"no arrays can be read: {error}",
-            where=str(path),
-            fix="make the file with numpy.savez(path, input_name=array)",
-        ) from error
+    return read_inputs(path)
 
 
 def _custom_objects(modules: list[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the rewritten model drop as many units as they are to, keep the mean, and vary a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rewriter.dialects import decode
@@ -18,7 +18,7 @@ from rewriter.kinds import held
 from rewriter.live import Live, live_keras
 from rewriter.noise import MASKS
 from rewriter.pinned import Pins
-from rewriter.pipeline import Guarantee, Plan
+from rewriter.pipeline import Guarantee
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.statistics import drawn
 from rewriter.structure import map_leaves
@@ -80,8 +80,6 @@ class Distribution:
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain data."""
-        from dataclasses import asdict
-
         return asdict(self)
 
 
@@ -108,22 +106,26 @@ def quiet(graph: ModelGraph) -> ModelGraph:
 
 
 def verify_in_distribution(
-    plan: Plan, original: Live, rewritten: Live, *, data: Any, custom_objects: Mapping[str, Any]
+    original: Live,
+    rewritten: Live,
+    *,
+    keras: int,
+    guarantee: Guarantee,
+    tolerance: float,
+    data: Any,
+    custom_objects: Mapping[str, Any],
 ) -> Verification:
-    """Measure a plan on models that draw noise at inference.
+    """Measure a guarantee on models that draw noise at inference.
 
     Raises
     ------
     RewriterError
         The original fails on every input.
     """
-    subjects = [
-        _quiet_subject(model, plan.keras, custom_objects) for model in (original, rewritten)
-    ]
-    guarantee = plan.guarantee
+    subjects = [_quiet_subject(model, keras, custom_objects) for model in (original, rewritten)]
     still = Guarantee.SAME if guarantee is Guarantee.CHANGED_ON_PURPOSE else guarantee
-    verification = verify_models(*subjects, guarantee=still, tolerance=plan.tolerance, data=data)
-    found = measure(original, rewritten, plan.keras, custom_objects)
+    verification = verify_models(*subjects, guarantee=still, tolerance=tolerance, data=data)
+    found = measure(original, rewritten, keras, custom_objects)
     return replace(
         verification,
         ok=verification.ok and found.ok,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
@@ -180,6 +181,29 @@ def has_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
         return np.zeros(len(array), bool)
     hidden = array == spec.padding if spec.ids is not None else hidden_steps(spec, array)
     return np.asarray(np.asarray(hidden).reshape(len(array), -1).any(1))
+
+
+def read_inputs(path: Path | None) -> dict[str, Any] | None:
+    """Return the arrays of an .npz file by name; None without a file.
+
+    Raises
+    ------
+    RewriterError
+        It is no such file.
+    """
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, AttributeError) as error:
+        raise RewriterError(
+            f"no arrays can be read: {error}",
+            where=str(path),
+            fix="make the file with numpy.savez(path, input_name=array)",
+        ) from error
 
 
 def given_inputs(specs: Sequence[InputSpec], data: Any, where: str = "data") -> Arrays:

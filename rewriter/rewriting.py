@@ -152,7 +152,13 @@ def _verified(
     on_purpose = plan.guarantee is Guarantee.CHANGED_ON_PURPOSE
     if on_purpose or draws_at_inference(plan.before) or draws_at_inference(plan.after):
         return verify_in_distribution(
-            plan, original, rewritten, data=data, custom_objects=custom_objects
+            original,
+            rewritten,
+            keras=plan.keras,
+            guarantee=plan.guarantee,
+            tolerance=plan.tolerance,
+            data=data,
+            custom_objects=custom_objects,
         )
     return verify_models(
         Subject(plan.before, original),

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rewriter.findings import Finding
 from rewriter.graph import Layer, ModelGraph
+from rewriter.kinds import is_recurrent
 from rewriter.pinned import Pins
+from rewriter.recurrence import rate_places
 from rewriter.rehearsal.cases import TRAINS, Case
 from rewriter.rehearsal.noise import NoiseMeasured
 
@@ -61,7 +63,7 @@ def _fix(graph: ModelGraph, path: str) -> str | None:
         return "free-batch"
     if layer.class_name in ("TFOpLambda", "Reshape", "BroadcastTo"):
         return "free-batch"
-    if layer.config.get("implementation") == 1 and layer.config.get("dropout"):
+    if is_recurrent(layer) and any(place.rates for place in rate_places(layer)):
         return "externalise-dropout"
     return None
 
