@@ -215,9 +215,6 @@ class _Builder:
             # The globals and the closure of a function are not in its config.
             if type(old) is type(new) and type(old).__name__ == "Lambda":
                 new.function = old.function
-            # Nor is the implementation of a cell, in Keras 3.
-            if getattr(new, "implementation", None) != getattr(old, "implementation", None):
-                new.implementation = old.implementation
         return live
 
     def share(self, layer: Layer, wrapper: Live, graph: ModelGraph) -> None:
