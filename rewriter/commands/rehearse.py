@@ -39,6 +39,9 @@ def rehearse(
             help="A module (or file.py) with the model's own layers; may be repeated.",
         ),
     ] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Load a file that would run code.")
+    ] = False,
     format: Annotated[
         RehearsalFormat, typer.Option("--format", help="How to write the result.")
     ] = RehearsalFormat.TEXT,
@@ -60,6 +63,7 @@ def rehearse(
             batches=batch or None,
             lengths=length or None,
             custom_objects=custom_objects(custom or []),
+            allow_code=allow_code,
         )
     print(json.dumps(found.to_json(), indent=2) if format is RehearsalFormat.JSON else found)
     raise typer.Exit(0 if found.ok else 1)
