@@ -69,3 +69,9 @@ def test_noise_in_front_of_masking_stays_where_another_layer_reads_it():
     plan = rewriter.plan(frames(more=True), ["move-dropout"])
     assert plan.changes == ()
     assert "get the same tensor" in plan.notes[0].reason
+
+
+def test_a_mask_that_an_operation_gives_is_that_of_its_source():
+    flows = {flow.layer: flow.to_json() for flow in rewriter.masks(frames())}
+    assert flows["gru"]["mask_in"] == "masking"
+    assert flows["gru"]["uses_mask"]

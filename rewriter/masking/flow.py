@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rewriter.baked_masks import masked_source
 from rewriter.graph import Call, Hole, Layer, ModelGraph, Tensor
 from rewriter.kinds import returns_sequences
 from rewriter.masking.mask import (
@@ -379,7 +380,8 @@ def _incoming(
     fillings = graph.fillings(call) if explicit else {}
     for hole, number in explicit.items():
         if number < len(masks):
-            masks[number] = Mask.of(_source(place, fillings[hole].call))
+            given = fillings[hole].call
+            masks[number] = Mask.of(_source(place, masked_source(graph, given) or given))
     return holders, masks
 
 
