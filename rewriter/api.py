@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.checking import graph_of
-from rewriter.dialects import decode
-from rewriter.errors import RewriterError
+from rewriter.errors import RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.live import keras_of, live_keras
+from rewriter.live import live_keras
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
-from rewriter.saved import check_output
+from rewriter.saved import ModelFile, check_output
 from rewriter.saved import read as read_file
 
 if TYPE_CHECKING:
@@ -229,15 +228,17 @@ def rewrite(  # noqa: PLR0913
         target = None if output is None else Path(output)
         if target is not None:
             check_output(target, None if file is None else file.path, force)
-        graph = _live_graph(model) if file is None else graph_of(file)
-        planned = make_plan(_with_data(graph, data), passes, _shown(model))
         objects = dict(custom_objects or {})
-        with step("loading the model"):
-            loaded = (
-                Loaded(model)
-                if file is None
-                else load(file, objects, allow_code=allow_code, limits=limits)
-            )
+
+        def loaded_model() -> Loaded:
+            if file is None:
+                return Loaded(model)
+            with step("loading the model"):
+                return load(file, objects, allow_code=allow_code, limits=limits)
+
+        graph, loaded = _graph_to_rewrite(model, file, loaded_model)
+        planned = make_plan(_with_data(graph, data), passes, _shown(model))
+        loaded = loaded or loaded_model()
         new, planned, verification = carry_out(
             planned,
             loaded.model,
@@ -404,11 +405,27 @@ def _compared(before: Any, after: Any, data: Any, objects: Mapping[str, Any]) ->
 def _live_graph(model: Any) -> ModelGraph:
     require_tensorflow_backend()
     from rewriter.live.masking import declare
+    from rewriter.live.reading import read_live
 
-    keras = live_keras(keras_of(model))
-    graph = decode(keras.document(model), keras.keras)
-    declare(keras, graph, model)
+    graph = read_live(model)
+    declare(live_keras(graph.keras), graph, model)
     return graph
+
+
+def _graph_to_rewrite(
+    model: Model, file: ModelFile | None, loaded_model: Callable[[], Loaded]
+) -> tuple[ModelGraph, Loaded | None]:
+    """Return the graph; and the live model where the file alone does not tell its layers."""
+    if file is None:
+        return _live_graph(model), None
+    try:
+        return graph_of(file), None
+    except UnsupportedModelError as error:
+        try:
+            loaded = loaded_model()
+            return _live_graph(loaded.model), loaded
+        except RewriterError:
+            raise error from None
 
 
 def _with_data(graph: ModelGraph, data: Any) -> ModelGraph:

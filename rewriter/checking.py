@@ -16,6 +16,7 @@ from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
+from rewriter.sharing import join
 
 ALONE = 32
 """So many files are read faster by one process than others are started."""
@@ -121,7 +122,9 @@ def graph_of(file: ModelFile) -> ModelGraph:
         The model has no graph, or its config contradicts itself.
     """
     try:
-        return decode(file.document, file.keras)
+        graph = decode(file.document, file.keras)
+        join(graph)
+        return graph
     except RewriterError as error:
         where = f"{file.path}: {error.where}" if error.where else str(file.path)
         raise type(error)(error.what, where=where, fix=error.fix) from error

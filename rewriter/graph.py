@@ -17,16 +17,26 @@ is that number fills the hole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import networkx as nx
 
-from rewriter.changes import Action, Change
+from rewriter.changes import Action, Change, Note
 from rewriter.errors import GraphError
 from rewriter.invariants import check, is_chain
-from rewriter.layer import Arguments, Call, Hole, Layer, Tensor, with_config, with_inner
+from rewriter.layer import (
+    Arguments,
+    Call,
+    Hole,
+    Layer,
+    Tensor,
+    with_config,
+    with_config_of,
+    with_inner,
+)
 from rewriter.structure import leaves, map_leaves
 
 __all__ = ["Arguments", "Call", "Hole", "Layer", "ModelGraph", "Tensor"]
@@ -57,6 +67,10 @@ class ModelGraph:
         As Keras wrote them.
     listed : bool
         Whether the model was read as a list of layers, as Sequential models are written.
+    root : ModelGraph
+        The outermost graph.
+    notes : tuple of Note
+        What the user should know of how the model was read.
     declared : mapping of str to str
         What the classes of custom layers declare to do with masks, by the layer's name: the
         name of a rule of `rewriter.masking`. Only a live model has classes to ask.
@@ -84,6 +98,8 @@ class ModelGraph:
         self.inputs: Any = []
         self.outputs: Any = []
         self.listed = False
+        self.root = self
+        self.notes: tuple[Note, ...] = ()
         self.declared: Mapping[str, str] = {}
         self.data: Mapping[str, Any] = {}
         self._layers: dict[str, Layer] = {}
@@ -237,7 +253,16 @@ class ModelGraph:
 
     def copy(self) -> ModelGraph:
         """Return a copy that can be edited; nested graphs are copied, shared ones once."""
-        return self._copy({})
+        made: dict[int, ModelGraph] = {}
+        new = self._copy(made)
+        for graph in made.values():
+            graph.root = new
+        return new
+
+    def map_layers(self, function: Callable[[Layer], Layer]) -> None:
+        """Put in the place of each layer what a function returns for it, of the same name."""
+        for name, layer in self._layers.items():
+            self._layers[name] = function(layer)
 
     def _copy(self, made: dict[int, ModelGraph]) -> ModelGraph:
         if id(self) in made:
@@ -247,6 +272,7 @@ class ModelGraph:
         new.config, new.envelope = self.config, self.envelope
         new.network = self.network.copy()
         new.inputs, new.outputs, new.listed = self.inputs, self.outputs, self.listed
+        new.notes = self.notes
         new.declared, new.data = self.declared, self.data
         new._layers = {name: _copy_layer(layer, made) for name, layer in self._layers.items()}
         new._rank = dict(self._rank)
@@ -392,7 +418,7 @@ class ModelGraph:
     def configure(
         self, name: str, changes: Mapping[str, Any], *, reason: str, role: str | None = None
     ) -> Change:
-        """Set keys of a layer's config.
+        """Set keys of a layer's config, wherever in the model that layer stands.
 
         Parameters
         ----------
@@ -411,7 +437,11 @@ class ModelGraph:
         for step in steps:
             target = target.inner[step]
         before = {key: target.config.get(key) for key in changes}
-        self._layers[name] = with_config(outer, steps, changes)
+        if target.identity is None:
+            self._layers[name] = with_config(outer, steps, changes)
+        else:
+            for graph in self.root.walk():
+                graph.map_layers(partial(with_config_of, identity=target.identity, changes=changes))
         names = [name] if target is outer else [name, target.name]
         return Change(
             Action.CONFIGURE,

@@ -290,8 +290,12 @@ def _pad(spec: InputSpec, values: NDArray[Any], random: np.random.Generator) -> 
 
 
 def _shape(layer: Layer) -> tuple[int | None, ...] | None:
-    for key in ("batch_shape", "batch_input_shape"):
-        shape = layer.config.get(key)
+    spec = layer.config.get("type_spec") or {}
+    for shape in (
+        layer.config.get("batch_shape"),
+        layer.config.get("batch_input_shape"),
+        *spec.get("config", ())[:1],  # tf_keras: Input(type_spec=...), the shape first
+    ):
         if isinstance(shape, list | tuple):
             return tuple(shape)
     return None

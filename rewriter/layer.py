@@ -85,6 +85,8 @@ class Layer:
         whose own graph counts as the first.
     implicit : bool
         True for the input that a Sequential model has but does not write down.
+    identity : int, optional
+        Equal for layers that are one object, where that stands in several places.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Layer:
     origin: tuple[str, ...] | None = None
     first_node: int = 0
     implicit: bool = False
+    identity: int | None = None
 
     def walk(self) -> Iterator[Layer]:
         """Yield this layer and the layers and cells that it wraps, at any depth."""
@@ -111,6 +114,14 @@ def with_config(layer: Layer, steps: Sequence[str], changes: Mapping[str, Any]) 
     inner = dict(layer.inner)
     inner[steps[0]] = with_config(inner[steps[0]], steps[1:], changes)
     return replace(layer, inner=inner)
+
+
+def with_config_of(layer: Layer, identity: int, changes: Mapping[str, Any]) -> Layer:
+    """Return a layer with keys set wherever it, or what it wraps, is the one meant."""
+    if layer.identity == identity:
+        return replace(layer, config={**layer.config, **changes})
+    inner = {role: with_config_of(each, identity, changes) for role, each in layer.inner.items()}
+    return layer if inner == layer.inner else replace(layer, inner=inner)
 
 
 def with_inner(layer: Layer, steps: Sequence[str], new: Layer) -> Layer:

@@ -216,7 +216,7 @@ def make_plan(
         the plan of the passes before it.
     """
     ready = [to_pass(each) for each in passes]
-    plan = Plan(model or graph.name, (), Guarantee.SAME, 0.0, (), (), graph, graph)
+    plan = Plan(model or graph.name, (), Guarantee.SAME, 0.0, (), graph.notes, graph, graph)
     for each in ready:
         plan = _with_pass(plan, each)
     return plan

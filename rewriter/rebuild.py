@@ -173,13 +173,18 @@ class _Builder:
         for known, live in made:
             if _alike(known, layer):
                 return live
-        if layer.graph is not None:
+        if layer.graph is not None and not self.untouched(layer, place):
             live = self.model(layer.graph, place.live)
         else:
             live = self.follower(layer, place, graph)
             self.pairs.append(Pair(graph.path_of(layer.name), place.live, live))
         made.append((layer, live))
         return live
+
+    def untouched(self, layer: Layer, place: Place) -> bool:
+        """Whether a nested model can keep a class that was read from its live layers."""
+        own = layer.class_name == "Functional" != type(place.live).__name__
+        return own and self.keras.is_functional(place.live) and _alike(layer, place.layer)
 
     def inserted(self, layer: Layer, graph: ModelGraph) -> Live:
         config = {"name": layer.name, **layer.config}

@@ -803,7 +803,7 @@ def sparse_input(k):
     return k.Model(x, k.layers.Dropout(0.5)(k.layers.Dense(3)(x)))
 
 
-# later: covers(2)
+@covers(2)
 def input_from_a_tensor_type(k):
     import tensorflow as tf
 
@@ -872,7 +872,7 @@ def subclass_that_lists_its_layers(k):
     return Own(x, k.layers.Dropout(0.5)(k.layers.Dense(3)(x)), name="own")
 
 
-# later: covers
+@covers()
 def subclass_with_constructor_arguments(k):
     return backbone(k)
 

@@ -1,139 +1,118 @@
-"""Two models over the same variables, and errors that hand the model back."""
+"""Layers that stand in several places are one: passes see them once, and change them everywhere."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from evidence import document, every_layer
+from models import MODELS, custom_layer, encoder
 
 import rewriter
-from rewriter.errors import RewriterError, VerificationError
+from rewriter.dialects import decode
+from rewriter.errors import UnsupportedModelError
+from rewriter.pipeline import Guarantee, Pass, make_plan
+from rewriter.sharing import join
 
 
-def sequence_model(keras, vocabulary=7):
-    inputs = keras.Input((None,), dtype="int32", name="ids")
-    embedded = keras.layers.Embedding(vocabulary, 3, name="embedding")(inputs)
-    noisy = keras.layers.Dropout(0.5, name="drop")(embedded)
-    both = keras.layers.Bidirectional(
-        keras.layers.LSTM(3, kernel_regularizer="l2", dropout=0.5), name="both"
-    )(noisy)
-    normal = keras.layers.BatchNormalization(name="normal")(both)
-    model = keras.Model(inputs, keras.layers.Dense(2, name="out")(normal), name="m")
-    model.compile("adam", loss="mse", run_eagerly=True)
-    return model
+class Halve(Pass):
+    """Set every rate to a half of what it is, once."""
 
-
-IDS = np.array([[1, 2, 0], [3, 4, 5]])
-TARGETS = np.ones((2, 2), "float32")
-
-
-@pytest.fixture
-def shared(dialect):
-    original = sequence_model(dialect.keras)
-    result = rewriter.rewrite(
-        original, ["enable-masking", "strip-dropout"], verify=False, weights="share"
-    )
-    return original, result.model
-
-
-def test_training_one_changes_the_other(shared):
-    original, model = shared
-    before = [np.array(weight) for weight in original.get_weights()]
-    model.train_on_batch(IDS, TARGETS)
-    after = original.get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(after, model.get_weights(), strict=True))
-    assert not any(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    assert np.array_equal(original(IDS[1:]), model(IDS[1:]))
-
-
-def test_the_regularizer_sees_the_shared_weights(shared):
-    original, model = shared
-    original.get_layer("both").set_weights(
-        [np.ones_like(weight) for weight in original.get_layer("both").get_weights()]
-    )
-    assert float(np.sum(model.losses)) == float(np.sum(original.losses)) > 0
-
-
-def test_no_second_set_of_tensors_is_kept(dialect, shared):
-    original, model = shared
-
-    def tensors(one):
-        return {
-            id(getattr(weight, "value", weight)) if dialect.number == 3 else id(weight)
-            for weight in one.weights
-        }
-
-    assert tensors(model) == tensors(original)
-
-
-def test_a_model_that_shares_is_saved_and_checkpointed_with_the_weights(dialect, shared, tmp_path):
-    original, model = shared
-    model.train_on_batch(IDS, TARGETS)
-    model.save(tmp_path / "m.keras")
-    again = dialect.keras.models.load_model(tmp_path / "m.keras")
-    assert np.array_equal(again(IDS), model(IDS))
-    if dialect.number == 2:
-        model.save_weights(tmp_path / "checkpoint")
-        kept = model(IDS).numpy()
-        original.set_weights([weight * 0 for weight in original.get_weights()])
-        model.load_weights(tmp_path / "checkpoint")
-        assert np.array_equal(model(IDS), kept)
-
-
-def test_by_default_each_model_has_weights_of_its_own(dialect):
-    original = sequence_model(dialect.keras)
-    before = [np.array(weight) for weight in original.get_weights()]
-    model = rewriter.rewrite(original, ["strip-dropout"], verify=False).model
-    model.train_on_batch(IDS, TARGETS)
-    after = original.get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-
-
-def test_another_word_for_weights_is_refused(dialect):
-    with pytest.raises(RewriterError, match="neither copy nor share"):
-        rewriter.rewrite(sequence_model(dialect.keras), [], weights="borrow")
-
-
-# What errors carry
-
-
-class Scale(rewriter.Pass):
-    """Promise that doubling a layer's weights changes nothing."""
-
-    name = "scale"
-    guarantee = rewriter.Guarantee.SAME
+    name = "halve"
+    guarantee = Guarantee.SAME
 
     def run(self, graph):
-        for call in graph.calls({"Activation"}):
-            yield graph.configure(call.layer, {"activation": "tanh"}, reason="to be wrong")
+        for layer in graph.layers:
+            if layer.class_name == "Dropout" and layer.config["rate"] == 0.5:
+                yield graph.configure(layer.name, {"rate": 0.25}, reason="test")
 
 
-def test_a_failed_verification_carries_the_evidence_and_both_models(dialect):
-    keras = dialect.keras
-    original = keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(2), keras.layers.Activation("linear", name="act")]
-    )
-    with pytest.raises(VerificationError) as caught:
-        rewriter.rewrite(original, [Scale()])
-    assert caught.value.model is original
-    assert caught.value.rewritten.get_layer("act").activation.__name__ == "tanh"
-    assert not caught.value.verification.ok
-    assert "act" in str(caught.value)
+@pytest.mark.parametrize(
+    "name",
+    ["layer_in_two_nested_models", "nested_model_in_two_models", "layer_called_several_times"],
+)
+def test_a_shared_layer_is_configured_once_and_stays_shared(dialect, name):
+    model = MODELS[name].make(dialect.keras)
+    result = rewriter.rewrite(model, [Halve()], verify=False)
+    assert len(result.plan.changes) == 1
+    noise = [each for each in every_layer(result.model) if type(each).__name__ == "Dropout"]
+    assert [each.rate for each in noise] == [0.25]
+    assert len(list(every_layer(result.model))) == len(list(every_layer(model)))
 
 
-def test_a_model_that_cannot_be_rewritten_comes_back_in_the_error(dialect):
-    keras = dialect.keras
+def test_a_shared_layer_of_a_file_is_configured_in_every_place(dialect):
+    written = document(MODELS["layer_in_two_nested_models"].make(dialect.keras))
+    for entry in written["config"]["layers"][1:]:
+        for layer in entry["config"]["layers"]:
+            if layer["class_name"] == "Dropout":
+                layer["shared_object_id"] = 7
+    graph = decode(written, dialect.number)
+    join(graph)
+    plan = make_plan(graph, [Halve()])
+    rates = [
+        layer.config["rate"]
+        for graph in plan.after.walk()
+        for layer in graph.layers
+        if layer.class_name == "Dropout"
+    ]
+    assert len(plan.changes) == 1
+    assert rates == [0.25, 0.25]
 
-    class Stubborn(keras.layers.Layer):
-        def get_config(self):
-            return super().get_config() | {"unknown": 1}
 
+def test_constructor_arguments_are_read_from_the_live_layers_and_the_plan_says_so(dialect):
+    model = MODELS["subclass_with_constructor_arguments"].make(dialect.keras)
+    result = rewriter.rewrite(model, ["strip-dropout"])
+    assert [change.layer for change in result.plan.changes] == ["drop"]
+    assert "becomes plain Functional" in result.plan.notes[0].reason
+    assert type(result.model).__name__ == "Functional"
+
+
+def test_a_nested_model_keeps_its_class_where_no_pass_changes_it(dialect):
+    model = MODELS["nested_subclass_with_constructor_arguments"].make(dialect.keras)
+    kept = rewriter.rewrite(model, [], verify=False).model.get_layer("backbone")
+    changed = rewriter.rewrite(model, ["strip-dropout"]).model.get_layer("backbone")
+    assert [type(each).__name__ for each in (kept, changed)] == ["Backbone", "Functional"]
+
+
+def test_constructor_arguments_in_a_file_are_refused_by_name(dialect, tmp_path):
+    path = tmp_path / "m.keras"
+    MODELS["subclass_with_constructor_arguments"].make(dialect.keras).save(path)
+    with pytest.raises(UnsupportedModelError, match="Backbone"):
+        rewriter.plan(path, ["strip-dropout"])
+
+
+def test_a_subclassed_model_is_refused(dialect):
+    class Own(dialect.keras.Model):
         def call(self, x):
             return x
 
-    inputs = keras.Input((3,))
-    original = keras.Model(inputs, Stubborn(name="stubborn")(keras.layers.Dense(2)(inputs)))
-    before = [np.array(weight) for weight in original.get_weights()]
-    with pytest.raises(RewriterError, match="stubborn") as caught:
-        rewriter.rewrite(original, [])
-    assert caught.value.model is original
-    assert all(np.array_equal(a, b) for a, b in zip(before, original.get_weights(), strict=True))
+    with pytest.raises(UnsupportedModelError, match=r"Own|own"):
+        rewriter.read(Own())
+
+
+def test_a_layer_without_a_config_is_named_with_its_path(dialect):
+    k = dialect.keras
+
+    class Stubborn(custom_layer(k)):
+        def get_config(self):
+            raise NotImplementedError("no config")
+
+    y = k.Input((4,), name="y")
+    inner = k.Model(y, Stubborn(name="stubborn")(y), name="inner")
+    x = k.Input((4,), name="x")
+    model = k.Model(x, inner(encoder(k)(x)))
+    with pytest.raises(UnsupportedModelError, match="inner/stubborn"):
+        rewriter.read(model)
+
+
+def test_a_config_that_its_class_rejects_is_named_with_its_path_and_the_original_is_kept(dialect):
+    k = dialect.keras
+
+    class Forgetful(custom_layer(k)):
+        def __init__(self, needed, **kwargs):
+            super().__init__(**kwargs)
+
+    x = k.Input((4,))
+    model = k.Model(x, Forgetful(3, name="forgetful")(x))
+    calls = [len(layer._inbound_nodes) for layer in model.layers]
+    with pytest.raises(rewriter.errors.RebuildError, match="forgetful"):
+        rewriter.rewrite(model, [], verify=False)
+    assert [len(layer._inbound_nodes) for layer in model.layers] == calls

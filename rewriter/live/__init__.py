@@ -32,6 +32,12 @@ class LiveKeras(Protocol):
     def document(self, model: Live) -> dict[str, Any]:
         """Return the serialised form of a model."""
 
+    def is_functional(self, model: Live) -> bool:
+        """Whether a model is Functional, or of a subclass."""
+
+    def functional_document(self, model: Live) -> dict[str, Any]:
+        """Return class and config of the plain Functional model with a model's layers."""
+
     def layers(self, model: Live) -> dict[str, Live]:
         """Return the layers and operations of a model by name, its inputs included."""
 

@@ -13,7 +13,11 @@ import tensorflow as tf
 import tf_keras
 from tf_keras.layers import Discretization, Normalization
 from tf_keras.src.engine import base_layer_utils
-from tf_keras.src.engine.functional import Functional, connect_ancillary_layers
+from tf_keras.src.engine.functional import (
+    Functional,
+    connect_ancillary_layers,
+    get_network_config,
+)
 from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
 from tf_keras.src.saving import serialization_lib
 from tf_keras.src.saving.serialization_lib import SafeModeScope
@@ -53,6 +57,22 @@ def document(model: Live) -> dict[str, Any]:
         "class_name": type(model).__name__,
         "config": model.get_config(),
         "registered_name": tf_keras.saving.get_registered_name(type(model)),
+    }
+
+
+def is_functional(model: Live) -> bool:
+    """Whether a model is Functional, or of a subclass."""
+    return isinstance(model, Functional) and not isinstance(model, tf_keras.Sequential)
+
+
+def functional_document(model: Live) -> dict[str, Any]:
+    """Return class and config of the plain Functional model with a model's layers."""
+    config = get_network_config(model, config={"name": model.name, "trainable": model.trainable})
+    return {
+        "module": "keras.src.engine.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
     }
 
 
@@ -108,7 +128,9 @@ def make_functional(
 ) -> Live:
     """Return a Functional model of the class of `like`."""
     plain = isinstance(like, tf_keras.Sequential) or not isinstance(like, Functional)
-    cls = tf_keras.Model if plain or type(like) is Functional else type(like)
+    cls = type(like)
+    if plain or cls is Functional or graph.class_name == "Functional":
+        cls = tf_keras.Model
     model = cls(inputs=inputs, outputs=outputs, name=graph.name)
     connect_ancillary_layers(model, dict(layers))
     return model

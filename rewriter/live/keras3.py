@@ -55,6 +55,23 @@ def document(model: Live) -> dict[str, Any]:
     }
 
 
+def is_functional(model: Live) -> bool:
+    """Whether a model is Functional, or of a subclass."""
+    return isinstance(model, Functional)
+
+
+def functional_document(model: Live) -> dict[str, Any]:
+    """Return class and config of the plain Functional model with a model's layers."""
+    plain = Functional(model._inputs_struct, model._outputs_struct, name=model.name)
+    config = {**plain.get_config(), "trainable": model.trainable}
+    return {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
+    }
+
+
 def layers(model: Live) -> dict[str, Live]:
     """Return the layers and operations of a model by name, its inputs included."""
     if isinstance(model, Functional):
@@ -126,7 +143,8 @@ def make_functional(
     graph: ModelGraph, inputs: Any, outputs: Any, layers: Mapping[str, Live], like: Live
 ) -> Live:
     """Return a Functional model of the class of `like`."""
-    if type(like) is Functional or not isinstance(like, Functional):
+    own_class = isinstance(like, Functional) and graph.class_name != "Functional"
+    if not own_class or type(like) is Functional:
         return keras_module.Model(inputs, outputs, name=graph.name)
     known = ("name", "trainable", "layers", "input_layers", "output_layers")
     rest = {key: value for key, value in graph.config.items() if key not in known}

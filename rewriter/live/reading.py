@@ -1,0 +1,88 @@
+"""A live model read into a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rewriter.changes import Note
+from rewriter.dialects import decode
+from rewriter.errors import UnsupportedModelError
+from rewriter.graph import ModelGraph
+from rewriter.live import Live, LiveKeras, keras_of, live_keras
+from rewriter.rebuild import places_of
+from rewriter.sharing import join
+
+
+def read_live(model: Live) -> ModelGraph:
+    """Return the graph of a live model, which is not changed.
+
+    Layers that are one object are known as one. A Functional model whose config is its
+    constructor's arguments is read from its layers, which a note of the graph says.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model is subclassed, or a layer has no config; names the layer.
+    """
+    keras = live_keras(keras_of(model))
+    graph = _decoded(model, keras)
+    live = {place.origin: id(place.live) for place in places_of(graph, model, keras)}
+    join(graph, lambda layer: live.get(layer.origin or ()))
+    return graph
+
+
+def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
+    notes: list[Note] = []
+    try:
+        document = keras.document(model)
+    except Exception as error:
+        raise UnsupportedModelError(
+            f"Keras cannot write its config: {type(error).__name__}: {error}".splitlines()[0],
+            where=_without_config(model, keras) or model.name,
+            fix="give the class a get_config that returns its constructor's arguments",
+        ) from error
+    graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
+    graph.notes = tuple(notes)
+    return graph
+
+
+def _expanded(
+    document: Mapping[str, Any],
+    model: Live,
+    keras: LiveKeras,
+    path: tuple[str, ...],
+    notes: list[Note],
+) -> Mapping[str, Any]:
+    """Return a model's serialised form with its layers where its config does not list them."""
+    config = document["config"]
+    if keras.is_functional(model) and "layers" not in config:
+        name = type(model).__name__
+        said = (
+            "its config does not list its layers: read from the live model, it becomes plain "
+            f"Functional{' where a pass changes it' if path else ''}"
+        )
+        notes.append(Note("/".join(path) or model.name, name, said, "read"))
+        document = {**document, **keras.functional_document(model)}
+        config = document["config"]
+    if not (isinstance(config, dict) and isinstance(config.get("layers"), list)):
+        return document
+    live = keras.layers(model) if hasattr(model, "layers") else {}
+    entries = []
+    for entry in config["layers"]:
+        name = entry.get("name") or entry["config"].get("name")
+        nested = live.get(name)
+        is_model = nested is not None and hasattr(nested, "layers")
+        entries.append(_expanded(entry, nested, keras, (*path, name), notes) if is_model else entry)
+    return {**document, "config": {**config, "layers": entries}}
+
+
+def _without_config(model: Live, keras: LiveKeras) -> str | None:
+    """Return the path of the first layer whose config cannot be had."""
+    for layer in keras.sublayers(model):
+        try:
+            layer.get_config()
+        except Exception:
+            inner = _without_config(layer, keras)
+            return f"{layer.name}/{inner}" if inner else str(layer.name)
+    return None
