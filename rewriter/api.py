@@ -77,6 +77,13 @@ def read(model: Model, *, limits: bool = True) -> ModelGraph:
         The file is no model.
     UnsupportedModelError
         The model has no graph.
+
+    Examples
+    --------
+    >>> import keras, rewriter
+    >>> model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(2, name="out")])
+    >>> [str(call) for call in rewriter.read(model).calls()]
+    ['x', 'out']
     """
     if isinstance(model, str | Path):
         return graph_of(read_file(model, limits=limits))
@@ -105,6 +112,16 @@ def check(
     ------
     RewriterError
         The model cannot be read, or there is no such code.
+
+    Examples
+    --------
+    >>> import keras, rewriter
+    >>> layers = keras.layers
+    >>> ids = keras.Input((None,), dtype="int32", name="ids")
+    >>> last = layers.LSTM(4, name="lstm")(layers.Embedding(9, 4, name="embedding")(ids))
+    >>> for finding in rewriter.check(keras.Model(ids, last), select=["RW203"]):
+    ...     print(finding.code, finding.layer)
+    RW203 embedding
     """
     from rewriter.checks import check_graph, selected_codes
 
@@ -140,6 +157,16 @@ def plan(
     ------
     RewriterError
         The model cannot be read, or a pass is unknown.
+
+    Examples
+    --------
+    >>> import keras, rewriter
+    >>> layers = keras.layers
+    >>> model = keras.Sequential([keras.Input((3,)), layers.Dropout(0.5, name="drop")])
+    >>> model.add(layers.Dense(2, name="out"))
+    >>> for change in rewriter.plan(model, ["strip-dropout"]).changes:
+    ...     print(change.action.value, change.layer)
+    remove drop
     """
     return make_plan(_with_data(read(model, limits=limits), data), passes, _shown(model))
 
@@ -219,6 +246,16 @@ def rewrite(  # noqa: PLR0913
     RewriterError
         The model cannot be read, rewritten or written; `model` of the error is the live model
         that was given, untouched.
+
+    Examples
+    --------
+    >>> import keras, rewriter
+    >>> layers = keras.layers
+    >>> model = keras.Sequential([keras.Input((3,)), layers.Dropout(0.5, name="drop")])
+    >>> model.add(layers.Dense(2, name="out"))
+    >>> result = rewriter.rewrite(model, ["strip-dropout"])
+    >>> [layer.name for layer in result.model.layers], result.verification.ok
+    (['out'], True)
     """
     if weights not in ("copy", "share"):
         raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
@@ -290,6 +327,14 @@ def verify(
         with a warning that says what it does. A live model needs no permission.
     limits : bool
         Whether what a file declares is held against limits before memory is taken for it.
+
+    Examples
+    --------
+    >>> import keras, rewriter
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> other = keras.models.clone_model(model)  # with weights of its own
+    >>> rewriter.verify(model, model).ok, rewriter.verify(model, other).ok
+    (True, False)
     """
     from rewriter.distribution import draws_at_inference, verify_in_distribution
     from rewriter.verification import Subject, verify_models
