@@ -23,7 +23,7 @@ ATTENTION = frozenset({"Attention", "AdditiveAttention"})
 class Prediction(NamedTuple):
     """What many noisy passes gave.
 
-    Parameters
+    Attributes
     ----------
     mean, std : array, or list or dict of arrays
         In the structure and shape of the model's outputs, and in their units; ``std`` as
