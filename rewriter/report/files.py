@@ -10,6 +10,7 @@ from rewriter.errors import ModelWriteError
 from rewriter.pipeline import Plan
 
 if TYPE_CHECKING:
+    from rewriter.rehearsal import Compared
     from rewriter.verification import Verification
 
 ENDINGS = (".html", ".json", ".md")
@@ -35,7 +36,12 @@ def check_report(path: Path) -> None:
         )
 
 
-def write_report(path: Path, plan: Plan, verification: Verification | None = None) -> None:
+def write_report(
+    path: Path,
+    plan: Plan,
+    verification: Verification | None = None,
+    rehearsal: Compared | None = None,
+) -> None:
     """Write a plan, and what was measured of it, to a file.
 
     Raises
@@ -44,20 +50,26 @@ def write_report(path: Path, plan: Plan, verification: Verification | None = Non
         The file cannot be written.
     """
     try:
-        path.write_text(_report(path, plan, verification), encoding="utf-8", newline="\n")
+        path.write_text(
+            _report(path, plan, verification, rehearsal), encoding="utf-8", newline="\n"
+        )
     except OSError as error:
         raise ModelWriteError(f"the report cannot be written: {error}", where=str(path)) from error
 
 
-def _report(path: Path, plan: Plan, verification: Verification | None) -> str:
+def _report(
+    path: Path, plan: Plan, verification: Verification | None, rehearsal: Compared | None
+) -> str:
     if path.suffix.lower() == ".html":
         from rewriter.report.html import html_report
 
-        return html_report(plan, verification)
+        return html_report(plan, verification, rehearsal)
     if path.suffix.lower() == ".md":
         from rewriter.report.markdown import markdown_report
 
-        return markdown_report(plan, verification)
+        return markdown_report(plan, verification, rehearsal)
     measured = None if verification is None else verification.to_json()
     document = {**plan.to_json(), "verification": measured}
+    if rehearsal is not None:
+        document["rehearsal"] = rehearsal.to_json()
     return json.dumps(document, indent=2, default=str) + "\n"

@@ -17,13 +17,17 @@ from rewriter.report.printable import printable
 from rewriter.report.text import change_detail, json_text, not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:
+    from rewriter.rehearsal import Compared
     from rewriter.verification import Verification
 
 _SLOT = re.compile(r"<!--slot (\w+)-->")
 _MASK_COLOURS = 5
+_BAD = ("differs", "fails", "wrong batch")
 
 
-def html_report(plan: Plan, verification: Verification | None = None, rehearsal: Any = None) -> str:
+def html_report(
+    plan: Plan, verification: Verification | None = None, rehearsal: Compared | None = None
+) -> str:
     """Return a plan, and what was measured of it, as an HTML page.
 
     Parameters
@@ -32,8 +36,8 @@ def html_report(plan: Plan, verification: Verification | None = None, rehearsal:
         The plan.
     verification : Verification, optional
         What was measured of its guarantee.
-    rehearsal : Rehearsal, optional
-        What training steps showed.
+    rehearsal : Compared, optional
+        What training steps of the model before and after showed.
     """
     drawn = drawings(plan)
     slots = {
@@ -69,7 +73,9 @@ def _data(document: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _verdict(plan: Plan, verification: Verification | None, rehearsal: Any) -> Iterator[str]:
+def _verdict(
+    plan: Plan, verification: Verification | None, rehearsal: Compared | None
+) -> Iterator[str]:
     yield f'<span class="chip">{_text(summary(plan))}</span>'
     if verification is not None:
         kind, words = ("good", "verified") if verification.ok else ("bad", "verification failed")
@@ -145,7 +151,9 @@ def _legend(masks: Sequence[str]) -> str:
     return f'<div class="legend faint">{signs}{"".join(lines)}</div>'
 
 
-def _tables(plan: Plan, verification: Verification | None, rehearsal: Any) -> Iterator[str]:
+def _tables(
+    plan: Plan, verification: Verification | None, rehearsal: Compared | None
+) -> Iterator[str]:
     yield _table(
         "Left alone",
         ("layer", "class", "why", "pass"),
@@ -177,14 +185,22 @@ def _case(case: Any) -> tuple[str, ...]:
     return (case.inputs, str(case.batch), length, case.mode, case.outcome, difference, case.detail)
 
 
-def _rehearsal(rehearsal: Any) -> str:
-    cases = [
-        (str(case.batch), "" if case.length is None else str(case.length), case.mode, case.outcome)
-        for case in rehearsal.cases
+def _rehearsal(rehearsal: Compared) -> str:
+    """Return what training steps showed, before and after side by side."""
+    outcomes: dict[tuple[str, str, str], list[str]] = {}
+    for place, each in enumerate((rehearsal.before, rehearsal.after)):
+        for case in each.cases:
+            size = (str(case.batch), "" if case.length is None else str(case.length), case.mode)
+            said = ": ".join(filter(None, (case.outcome, case.layer)))
+            outcomes.setdefault(size, ["", ""])[place] = said
+    heads = ("batch", "length", "mode", "before", "after")
+    found = [
+        (words, each.code, each.layer, each.message)
+        for words, both in (("before", rehearsal.before), ("after", rehearsal.after))
+        for each in both.findings
     ]
-    found = [(each.code, each.layer, each.message) for each in rehearsal.findings]
-    return _table("Rehearsal", ("batch", "length", "mode", "outcome"), cases) + _table(
-        "What the rehearsal found", ("code", "layer", "what happens"), found
+    return _table("Rehearsal", heads, [(*size, *both) for size, both in outcomes.items()]) + _table(
+        "What the rehearsal found", ("model", "code", "layer", "what happens"), found
     )
 
 
@@ -202,4 +218,4 @@ def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> s
 
 
 def _bad(row: Sequence[str]) -> str:
-    return ' class="bad"' if "differs" in row or "fails" in row else ""
+    return ' class="bad"' if any(cell.startswith(_BAD) for cell in row) else ""

@@ -11,10 +11,13 @@ from rewriter.report.printable import printable
 from rewriter.report.text import not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:
+    from rewriter.rehearsal import Compared
     from rewriter.verification import Verification
 
 
-def markdown_report(plan: Plan, verification: Verification | None = None) -> str:
+def markdown_report(
+    plan: Plan, verification: Verification | None = None, rehearsal: Compared | None = None
+) -> str:
     """Return a plan in Markdown: the summary, the diff, what was left alone, what was measured."""
     parts = [
         f"## Rewrite of {code(plan.model)}",
@@ -35,7 +38,9 @@ def markdown_report(plan: Plan, verification: Verification | None = None) -> str
     if verification is not None:
         from rewriter.report.verification import verification_text
 
-        parts.append(f"### Verification\n\n{_fenced(verification_text(verification))}")
+        parts.append(f"### Verification\n\n{_fenced(verification_text(verification), language='')}")
+    if rehearsal is not None:
+        parts.append(f"### Rehearsal\n\n{_fenced(str(rehearsal), language='')}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -70,9 +75,9 @@ def _cell(text: str) -> str:
     return code(text).replace("|", "\\|")
 
 
-def _fenced(text: str) -> str:
+def _fenced(text: str, language: str = "diff") -> str:
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence}diff\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -43,8 +43,14 @@ VERIFICATION = Verification(
 )
 REHEARSAL = SimpleNamespace(
     ok=False,
-    cases=[SimpleNamespace(batch=3, length=9, mode="eager", outcome="fails")],
-    findings=[Finding("RW101", "drop", "fails at batch 3")],
+    before=SimpleNamespace(
+        cases=[SimpleNamespace(batch=3, length=9, mode="eager", outcome="trains", layer="")],
+        findings=[],
+    ),
+    after=SimpleNamespace(
+        cases=[SimpleNamespace(batch=3, length=9, mode="eager", outcome="fails", layer="drop")],
+        findings=[Finding("RW151", "drop", "training fails at batch 3")],
+    ),
 )
 
 
@@ -222,9 +228,10 @@ def test_nothing_that_a_model_says_becomes_markup(opened, name):
 def test_verification_and_rehearsal_are_tables():
     html = html_report(masked_and_moved(), VERIFICATION, REHEARSAL)
     assert '<tr class="bad"><td>made</td><td>3</td><td>5</td><td>compiled</td>' in html
-    assert '<tr class="bad"><td>3</td><td>9</td><td>eager</td><td>fails</td></tr>' in html
+    row = "<td>3</td><td>9</td><td>eager</td><td>trains</td><td>fails: drop</td>"
+    assert f'<tr class="bad">{row}</tr>' in html
     assert "verification failed" in html and "the rehearsal failed" in html
-    assert "fails at batch 3" in html
+    assert "training fails at batch 3" in html
 
 
 def test_notes_findings_and_the_diff_are_on_the_page():
