@@ -155,7 +155,7 @@ def rewrite(  # noqa: PLR0913
     )
     code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
-        write_report(report, result.plan, result.verification)
+        write_report(report, result.plan, result.verification, result.rehearsal)
     if format is Format.JSON:
         _show(result, format)
     else:

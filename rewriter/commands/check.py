@@ -95,9 +95,13 @@ def explain(
 ) -> None:
     """Tell what a code stands for, with a model that shows it."""
     from rewriter.checks import code_named
-    from rewriter.report.findings import explanation
+    from rewriter.rehearsal.judging import CODES as MEASURED
+    from rewriter.report.findings import explanation, measured_explanation
 
-    print(explanation(code_named(code)))
+    if code.upper() in MEASURED:
+        print(measured_explanation(code.upper()))
+    else:
+        print(explanation(code_named(code)))
 
 
 def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: bool) -> None:

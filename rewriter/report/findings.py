@@ -53,10 +53,24 @@ def explanation(code: Code) -> str:
     return "\n".join(lines)
 
 
+def measured_explanation(code: str) -> str:
+    """Return what a code stands for that only a rehearsal finds."""
+    from rewriter.rehearsal.judging import CODES as MEASURED
+
+    return (
+        f"{code}: {MEASURED[code]}\n\nIt is measured: 'rewriter rehearse MODEL' trains a copy of "
+        "the model for a step\nat several sizes, and 'rewriter check' cannot see it."
+    )
+
+
 def codes_table() -> str:
-    """Return the table of all codes in Markdown, as the README has it."""
+    """Return the tables of all codes in Markdown, as the README has them."""
+    from rewriter.rehearsal.judging import CODES as MEASURED
+
     rows = ["| code | name | what | since | mended by |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([*rows, *_codes_rows()])
+    measured = ["| measured by `rewriter rehearse` | what |", "| --- | --- |"]
+    measured += [f"| {code} | {what} |" for code, what in MEASURED.items()]
+    return "\n".join([*rows, *_codes_rows(), "", *measured])
 
 
 def _codes_rows() -> Iterator[str]:

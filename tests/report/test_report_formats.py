@@ -19,6 +19,7 @@ from rewriter.dialects import decode
 from rewriter.errors import RewriterError
 from rewriter.findings import Finding
 from rewriter.pipeline import make_plan
+from rewriter.rehearsal.judging import CODES as MEASURED
 from rewriter.report.files import check_report
 from rewriter.report.findings import codes_table, explanation, readme_with_codes
 from rewriter.report.markdown import markdown_report
@@ -195,8 +196,19 @@ def test_every_code_is_explained_from_its_record(code, monkeypatch, capsys):
 
 
 def test_the_table_of_codes_has_every_code_once():
-    rows = codes_table().splitlines()[2:]
-    assert [row.split(" | ")[0].strip("| ") for row in rows] == list(CODES)
+    first, second = codes_table().split("\n\n")
+    codes = [
+        [row.split(" | ")[0].strip("| ") for row in each.splitlines()[2:]]
+        for each in (first, second)
+    ]
+    assert codes == [list(CODES), list(MEASURED)]
+    assert not set(CODES) & set(MEASURED)
+
+
+def test_codes_that_only_a_rehearsal_finds_are_explained_too(monkeypatch, capsys):
+    for code, what in MEASURED.items():
+        assert run(monkeypatch, "explain", code) == 0
+        assert what in capsys.readouterr().out
 
 
 def test_the_readme_has_the_table_as_it_is():
