@@ -156,8 +156,12 @@ class ModelGraph:
 
     def fillings(self, call: Call) -> dict[int, Tensor]:
         """Return the tensor in each hole of a call, by the number of the hole."""
-        edges = self.network.in_edges(call, keys=True, data="output")
-        return dict(sorted((hole, Tensor(source, output)) for source, _, hole, output in edges))
+        found = {
+            hole: Tensor(source, edge["output"])
+            for source, edges in self.network.pred[call].items()
+            for hole, edge in edges.items()
+        }
+        return found if len(found) < 2 else dict(sorted(found.items()))
 
     def producers(self, call: Call) -> list[Tensor]:
         """Return the tensors that go into a call, by the number of their hole."""

@@ -32,30 +32,32 @@ def _by_depth(graph: ModelGraph) -> list[Call]:
     """
     depths: dict[Call, int] = {}
     deepest: dict[str, int] = {}
-    for call in reversed(list(_depth_first(graph))):
+    needed: dict[Call, list[Call]] = {}
+    for call in reversed(list(_depth_first(graph, needed))):
         depth = max(depths.setdefault(call, 0), deepest.get(call.layer, 0))
         deepest[call.layer] = depths[call] = depth
-        for tensor in graph.producers(call):
-            depths[tensor.call] = max(depth + 1, depths.get(tensor.call, 0))
+        for source in needed[call]:
+            depths[source] = max(depth + 1, depths.get(source, 0))
     ordered = sorted(depths, key=lambda call: -depths[call])
     return [*ordered, *(call for call in graph.calls() if call not in depths)]
 
 
-def _depth_first(graph: ModelGraph) -> Iterator[Call]:
-    """Yield each call behind those that it needs, from the outputs down."""
-    done: set[Call] = set()
+def _depth_first(graph: ModelGraph, needed: dict[Call, list[Call]]) -> Iterator[Call]:
+    """Yield each call behind those that it needs, from the outputs down; write these down."""
+    entered: set[Call] = set()
+
+    def enter(call: Call) -> tuple[Call, Iterator[Call]]:
+        entered.add(call)
+        needed[call] = [tensor.call for tensor in graph.producers(call)]
+        return call, iter(needed[call])
+
     for end in leaves(graph.outputs):
-        pending = [(end.call, iter(graph.producers(end.call)))]
-        entered = {end.call}
+        pending = [] if end.call in entered else [enter(end.call)]
         while pending:
-            call, needed = pending[-1]
-            following = next((t.call for t in needed if t.call not in done | entered), None)
-            if call in done:
+            call, rest = pending[-1]
+            following = next((each for each in rest if each not in entered), None)
+            if following is None:
                 pending.pop()
-            elif following is not None:
-                entered.add(following)
-                pending.append((following, iter(graph.producers(following))))
-            else:
-                pending.pop()
-                done.add(call)
                 yield call
+            else:
+                pending.append(enter(following))
