@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_masking.py [CALLS]
 
-Prints the seconds of processor time for the first flow over a graph, which sorts its calls, and for a second one,
-over a chain, over residual blocks with attention, and over one nested model called again and
-again. No Keras is needed.
+Prints the seconds of processor time for the first flow over a graph, which sorts its calls, and
+for a second one: over a chain, over residual blocks with attention, and over one nested model
+called again and again. No Keras is needed.
 """
 
 from __future__ import annotations

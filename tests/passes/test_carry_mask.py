@@ -1,0 +1,131 @@
+"""What `carry-mask` inserts, where it declines, and what it says."""
+
+import numpy as np
+import pytest
+
+import rewriter
+from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.pipeline import make_plan
+
+
+def chain(keras, *layers):
+    """Return the graph of a chain of layers behind ids and an Embedding without a mask."""
+    graph = ModelGraph(keras=keras, class_name="Functional", name="m")
+    key = "batch_shape" if keras == 3 else "batch_input_shape"
+    tensor = Tensor(graph.add(Layer("x", "InputLayer", {key: (None, None), "dtype": "int32"})))
+    graph.inputs = [tensor]
+    for name, class_name, config in (("emb", "Embedding", {}), *layers, ("gru", "GRU", {})):
+        tensor = Tensor(graph.add(Layer(name, class_name, config), [tensor]))
+    graph.outputs = [tensor]
+    return graph
+
+
+def calls(plan):
+    return [str(call) for call in plan.after.calls()]
+
+
+CONVOLUTION = ("conv", "Conv1D", {"kernel_size": [3], "padding": "same"})
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize(
+    ("layer", "expected", "steps"),
+    [
+        (CONVOLUTION, ["conv_zeros", "conv", "conv_mask"], {}),
+        (("conv", "Conv1D", {"kernel_size": 3}), ["conv", "conv_mask"], {"window": 3}),
+        (
+            ("pool", "MaxPooling1D", {"pool_size": [2], "strides": [2]}),
+            ["pool", "pool_mask"],
+            {"window": 2, "stride": 2},
+        ),
+        (("pad", "ZeroPadding1D", {"padding": [1, 2]}), ["pad", "pad_mask"], {"added": [1, 2]}),
+        (("crop", "Cropping1D", {"cropping": [1, 0]}), ["crop", "crop_mask"], {"cut": [1, 0]}),
+        (("up", "UpSampling1D", {"size": 3}), ["up", "up_mask"], {"repeat": 3}),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_a_mask_goes_around_what_drops_it_and_changes_with_the_steps(keras, layer, expected, steps):
+    made = make_plan(chain(keras, layer), ["carry-mask"])
+    assert calls(made) == ["x", "emb", *expected, "gru"]
+    assert made.after.layer("emb").config["mask_zero"] is True
+    assert made.after.layer(expected[-1]).config.get("steps", {}) == steps
+    assert not make_plan(made.after, ["enable-masking", "carry-mask"]).changes
+
+
+@pytest.mark.parametrize("name", ["Flatten", "Permute", "Reshape", "Own"])
+@pytest.mark.parametrize("keras", [2, 3])
+def test_it_declines_where_the_steps_are_lost_or_not_known(keras, name):
+    graph = chain(keras, ("drop", name, {}))
+    assert not make_plan(graph, ["carry-mask"]).changes
+    graph.configure("emb", {"mask_zero": True}, reason="a mask to lose")
+    made = make_plan(graph, ["carry-mask"])
+    assert not made.changes
+    if name != "Own":
+        assert f"the mask ends here, before gru: behind {name}" in made.notes[0].reason
+
+
+def test_a_lambda_is_taken_to_keep_its_steps_and_that_is_said():
+    made = make_plan(chain(3, ("own", "Lambda", {})), ["carry-mask"])
+    assert "own_mask" in calls(made)
+    assert any("taken to give one step for each" in note.reason for note in made.notes)
+
+
+def test_windows_that_shift_with_the_length_are_told():
+    layer = ("conv", "Conv1D", {"kernel_size": 3, "strides": 2, "padding": "same"})
+    made = make_plan(chain(3, layer), ["carry-mask"])
+    assert any("its windows shift with the length" in note.reason for note in made.notes)
+
+
+def test_nothing_is_inserted_where_no_layer_behind_uses_a_mask():
+    graph = chain(3, CONVOLUTION, ("flat", "Flatten", {}))
+    assert not make_plan(graph, ["carry-mask"]).changes
+
+
+def test_a_shared_layer_has_the_mask_carried_around_each_of_its_calls(dialect):
+    kl = dialect.keras.layers
+    shared = kl.Conv1D(4, 3, padding="same", name="shared")
+    ids = kl.Input((None,), dtype="int32")
+    x = kl.Embedding(9, 4, mask_zero=True, name="emb")(ids)
+    model = dialect.keras.Model(ids, kl.GRU(2)(shared(shared(x))))
+    result = rewriter.rewrite(model, ["carry-mask"])
+    assert [layer.name for layer in result.model.layers].count("shared") == 1
+    assert max(result.verification.padding.after.values()) == 0.0
+
+
+def test_a_nested_sequential_model_has_the_mask_carried_inside(dialect):
+    kl = dialect.keras.layers
+    inner = dialect.keras.Sequential(
+        [kl.Input((None, 4)), kl.Conv1D(4, 3, padding="same"), kl.MaxPooling1D(2)], name="inner"
+    )
+    ids = kl.Input((None,), dtype="int32")
+    model = dialect.keras.Model(ids, kl.GRU(2)(inner(kl.Embedding(9, 4)(ids))))
+    result = rewriter.rewrite(model, ["carry-mask"])
+    assert result.verification.padding.after["behind"] == 0.0
+    assert any("becomes Functional" in note.reason for note in result.plan.notes)
+
+
+def test_the_file_is_loaded_with_nothing_but_the_layers(dialect, tmp_path):
+    kl = dialect.keras.layers
+    ids = kl.Input((None,), dtype="int32")
+    x = kl.Conv1D(4, 3, padding="same")(kl.Embedding(9, 4)(ids))
+    path = tmp_path / "m.keras"
+    result = rewriter.rewrite(
+        dialect.keras.Model(ids, kl.GRU(2)(kl.MaxPooling1D(2)(x))), ["carry-mask"], output=path
+    )
+    loaded = dialect.keras.models.load_model(path)
+    ids = np.array([[1, 2, 3, 4, 0, 0]])
+    assert np.array_equal(np.asarray(loaded(ids)), np.asarray(result.model(ids)))
+    assert not rewriter.plan(path, ["enable-masking", "carry-mask"]).changes
+
+
+@pytest.mark.parametrize("passes", [["carry-mask"], ["enable-masking", "carry-mask"]])
+def test_a_real_model_with_convolutions_no_longer_depends_on_padding(real_models, passes):
+    path = real_models / "nc_voter_name_hispanic_lstm.h5"
+    result = rewriter.rewrite(path, passes)
+    assert result.verification.max_difference == 0.0
+    padding = result.verification.padding
+    assert max(padding.before.values()) > 0.1
+    assert max(padding.after.values()) == 0.0
+    ids = np.random.default_rng(0).integers(1, 60, (5, 18))
+    given = [result.model(np.pad(ids, [(0, 0), (0, more)])) for more in (0, 2, 7, 30)]
+    assert all(np.array_equal(given[0], other) for other in given[1:])
