@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.dialects import decode
-from rewriter.errors import ModelReadError, RewriterError
+from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
 from rewriter.sharing import join
+
+CALLS_LIMIT = 500_000
+"""Calls of a model, those of its nested models counted at each of their calls."""
 
 ALONE = 32
 """So many files are read faster by one process than others are started."""
@@ -123,6 +126,8 @@ def graph_of(file: ModelFile) -> ModelGraph:
     """
     try:
         graph = decode(file.document, file.keras)
+        if _expanded(graph, {}) > CALLS_LIMIT:
+            raise _endless()
         join(graph)
         return graph
     except RewriterError as error:
@@ -130,6 +135,29 @@ def graph_of(file: ModelFile) -> ModelGraph:
         raise type(error)(error.what, where=where, fix=error.fix) from error
     except Exception as error:
         raise _contradictory(str(file.path), error) from error
+
+
+def _expanded(graph: ModelGraph, known: dict[int, int]) -> int:
+    """Return the calls of a model, those of its nested models counted at each of their calls.
+
+    Thirty models that each call the next one twice make 10^9 calls out of 60.
+    """
+    if id(graph) not in known:
+        nested = [
+            layer.graph
+            for call in graph.calls()
+            for layer in graph.layer(call).walk()
+            if layer.graph is not None
+        ]
+        known[id(graph)] = len(graph.network) + sum(_expanded(each, known) for each in nested)
+    return known[id(graph)]
+
+
+def _endless() -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"its nested models call each other more than {CALLS_LIMIT:,} times",
+        fix="check that the file is what you think it is",
+    )
 
 
 def _contradictory(path: str, error: Exception) -> ModelReadError:

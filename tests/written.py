@@ -61,7 +61,8 @@ class Written:
                 self.entries[name] |= document
         nodes = self.entries[name]["inbound_nodes"]
         nodes.append(self.node(sources, kwargs or {}))
-        number = len(nodes) - 1 + (document is not None or (not new and self.nested(name)))
+        # Keras 2 counts a nested model's own graph as its first call, Keras 3 only in outputs
+        number = len(nodes) - 1 + (self.keras == 2 and self.nested(name))
         return Ref(name, number, sources[0].shape if shape is None else shape)
 
     def nested(self, name: str) -> bool:
@@ -86,8 +87,12 @@ class Written:
         ]
         return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
+    def end(self, ref: Ref) -> list[Any]:
+        offset = self.keras == 3 and self.nested(ref.layer)
+        return [ref.layer, ref.node + offset, 0]
+
     def document(self, *outputs: Ref) -> dict[str, Any]:
-        ends = [[[ref.layer, ref.node, 0] for ref in each] for each in (self.inputs, outputs)]
+        ends = [[self.end(ref) for ref in each] for each in (self.inputs, outputs)]
         if self.keras == 3:
             ends = [end[0] if len(end) == 1 else end for end in ends]
         config = {"name": self.name, "trainable": True, "layers": list(self.entries.values())}

@@ -7,6 +7,8 @@ import os
 import random
 import re
 import struct
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -213,6 +215,39 @@ def test_changed_bytes_in_a_config_give_findings_or_one_error(tmp_path):
         assert checked.error.count("\n") == 0
         answers.add(bool(checked.error))
     assert answers == {True, False}
+
+
+def test_models_nested_so_that_their_calls_have_no_end_are_refused(tmp_path):
+    document = None
+    for level in range(30):
+        model = Written(3, f"m{level}")
+        x = model.input("x", (None, 4))
+        if document is None:
+            x = model.call("Dense", "dense", x, units=4)
+        else:
+            x = model.call("Functional", "inner", x, document=document)
+            x = model.call("Functional", "inner", x)
+        document = model.document(x)
+    checked = check_file(str(save(document, 3, tmp_path / "m.keras")))
+    assert "call each other more than 500,000 times" in checked.error
+
+
+def test_no_file_takes_more_than_500_mb(tmp_path):
+    """Measured in a process of its own, where nothing else has taken memory before."""
+    for name, content in BAD.items():
+        (tmp_path / name).write_bytes(content)
+    code = (
+        "import resource, sys\n"
+        "from rewriter.checking import check_file\n"
+        "answers = [check_file(path).error for path in sys.argv[1:]]\n"
+        "assert all(answers), answers\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    paths = [str(tmp_path / name) for name in BAD]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 500 * 1024  # kilobytes
 
 
 def test_names_with_control_characters_cannot_reach_the_terminal(tmp_path, monkeypatch, capsys):
