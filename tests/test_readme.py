@@ -26,3 +26,9 @@ def test_the_readme_lists_the_passes():
 def test_the_readme_has_its_two_commands_in_a_line_each(command):
     lines = [line + "\n" for line in README.splitlines() if command.rstrip("\n") in line]
     assert [line for line in lines if line.startswith("python3 -m venv") and command in line]
+
+
+def test_the_readme_shows_the_example_of_a_pass():
+    example = (ROOT / "examples" / "own_pass.py").read_text(encoding="utf-8")
+    shown = example[example.index("from dataclasses") : example.index("def main")].strip()
+    assert shown in README
