@@ -1,0 +1,78 @@
+"""How far padding moves outputs, measured on made sequences and on the user's."""
+
+import numpy as np
+import pytest
+
+from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.inputs import input_specs
+from rewriter.padding import probe
+
+
+def model(length, *layers):
+    graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    config = {"batch_shape": (None, length), "dtype": "int32"}
+    tensor = Tensor(graph.add(Layer("x", "InputLayer", config)))
+    graph.inputs = [tensor]
+    for name, class_name, config in (
+        ("emb", "Embedding", {"input_dim": 9, "mask_zero": True}),
+        *layers,
+    ):
+        tensor = Tensor(graph.add(Layer(name, class_name, config), [tensor]))
+    graph.outputs = [tensor]
+    return graph
+
+
+def probing(graph, given=None, length=7):
+    return probe(input_specs(graph), graph, length, given)
+
+
+def last(arrays):
+    """A model that sees the last step alone."""
+    return [arrays[0][:, -1:].astype(float)]
+
+
+def total(arrays):
+    """A model that does not care where padding stands."""
+    return [arrays[0].sum(axis=1, keepdims=True).astype(float)]
+
+
+@pytest.mark.parametrize("length", [None, 10])
+def test_a_model_that_heeds_padding_is_told_from_one_that_does_not(length):
+    made = probing(model(length))
+    assert max(made.sensitivity(last, []).values()) > 0
+    assert max(made.sensitivity(total, []).values()) == 0
+
+
+def test_a_free_length_is_padded_in_front_and_behind_and_a_fixed_one_on_either_side():
+    assert list(probing(model(None)).sensitivity(last, [])) == ["in front", "behind"]
+    assert list(probing(model(10)).sensitivity(last, [])) == ["in front, not behind"]
+
+
+def test_no_window_shifts_where_the_padding_changes_sides():
+    pool = ("pool", "MaxPooling1D", {"pool_size": [3], "strides": [3]})
+    assert probing(model(None, pool)).steps == 6
+    rows = np.array([[1, 2, 3, 4, 5, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6, 0, 0, 0], [1] * 9])
+    assert probing(model(9, pool), (rows,)).arrays[0].tolist() == [rows[1].tolist()]
+
+
+def test_the_vector_at_index_0_is_changed_and_given_back():
+    class Table:
+        value = np.ones((9, 4), "float32")
+
+        def __array__(self, dtype=None, copy=None):
+            return self.value
+
+        def assign(self, value):
+            self.value = value
+
+    table = Table()
+    run = lambda arrays: [table.value[arrays[0]].sum(axis=(1, 2))[:, None]]  # noqa: E731
+    found = probing(model(10)).sensitivity(run, [table])
+    assert found["another vector at index 0"] > 0
+    assert np.array_equal(table.value, Table.value)
+
+
+def test_without_padding_there_is_nothing_to_measure():
+    graph = model(None)
+    graph.configure("emb", {"mask_zero": False}, reason="no mask")
+    assert probing(graph) is None
