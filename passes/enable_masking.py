@@ -9,7 +9,7 @@ from typing import Literal
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.masking import CallFlow, flows_of, mask_flow
-from rewriter.masking.effects import slow_kernels, training_notes
+from rewriter.masking.effects import IGNORED, slow_kernels, training_notes, unseen_notes
 from rewriter.masking.evidence import real_token, right_padded
 from rewriter.masking.sources import Source, sources
 from rewriter.pipeline import Guarantee, Pass
@@ -75,6 +75,7 @@ class EnableMasking(Pass):
             padded = right_padded(model, on, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
+            yield from unseen_notes(before, after)
 
     def switch_on(self, source: Source, used_by: str) -> Change:
         """Make a source give its mask."""
@@ -129,6 +130,8 @@ def _refusal(reached: Sequence[CallFlow]) -> str | None:
     for flow in reached:
         if not all(mask.known for mask in flow.masks_out):
             return f"what {flow.layer} ({flow.class_name}) does with the mask is not known"
+        if flow.ignores:
+            return f"{flow.layer} ({flow.class_name}) {IGNORED}"
     for flow in reached:
         if flow.loses:
             return (

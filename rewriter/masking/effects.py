@@ -150,6 +150,19 @@ def training_notes(
             )
 
 
+IGNORED = (
+    "does not see the mask, for it gets its first state as an input and Keras 3 hands the mask "
+    "on to layers of one input alone: padding still counts in it"
+)
+
+
+def unseen_notes(before: Sequence[CallFlow], after: Sequence[CallFlow]) -> Iterator[Note]:
+    """Yield a note where a new mask comes to a recurrent layer that does not see it."""
+    for flow in newly(before, after, "ignores"):
+        if not flow.fails:
+            yield Note(flow.layer, flow.class_name, IGNORED)
+
+
 def _masked_outputs(model: ModelGraph, flows: Sequence[CallFlow]) -> dict[str, CallFlow]:
     found = {}
     ends = {(end.call, end.output) for end in leaves(model.outputs)}

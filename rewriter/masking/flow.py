@@ -92,6 +92,11 @@ class CallFlow:
             for call, _ in consumers
         )
 
+    @property
+    def ignores(self) -> bool:
+        """Whether a recurrent layer is not handed the mask of its input, as in Keras 3."""
+        return self.rule is Rule.RECURRENT and bool(self.masks_in[0]) and not self.uses
+
     def to_json(self) -> dict[str, Any]:
         """Return what happens as plain data."""
         return {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
 from rewriter.pipeline import make_plan
 from rewriter.rebuild import rebuild
 
@@ -210,3 +210,28 @@ def test_a_custom_layer_is_known_by_what_its_class_declares(dialect):
         out = own(name="own")(kl.Embedding(9, 4, mask_zero=True, name="emb")(ids))
         flows = {flow.layer: flow for flow in rewriter.masks(dialect.keras.Model(ids, out))}
         assert str(flows["own"].mask_out) == mask
+
+
+@pytest.mark.parametrize(("keras", "sees"), [(2, True), (3, False)])
+def test_keras_3_hands_no_mask_to_a_recurrent_layer_with_an_initial_state(keras, sees):
+    graph = chain(keras, EMBEDDING)
+    state = Tensor(graph.add(Layer("s", "InputLayer", {"batch_shape": (None, 4)})))
+    arguments = Arguments(args=[Hole(0)], kwargs={"initial_state": [Hole(1)]})
+    both = [Tensor(graph.calls_of("emb")[0]), state]
+    end = graph.add(Layer("gru", "GRU", {}), both, arguments=arguments)
+    graph.inputs, graph.outputs = [*graph.inputs, state], [Tensor(end)]
+    made = plan(graph)
+    assert bool(made.changes) is sees
+    if not sees:
+        assert "gru (GRU) does not see the mask" in reasons(made)[0]
+
+
+def test_keras_3_really_hands_no_mask_to_a_recurrent_layer_with_an_initial_state(dialect):
+    import tensorflow as tf
+
+    values = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    values[:, 3:] = 0
+    masked, layer = dialect.keras.layers.Masking()(values), dialect.keras.layers.GRU(3)
+    started = np.asarray(layer(masked, initial_state=tf.zeros((2, 3))))
+    same = layer(masked if dialect.number == 2 else values)
+    assert np.array_equal(started, np.asarray(same))
