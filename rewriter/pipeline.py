@@ -30,6 +30,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewriter.changes import Change, Note
+from rewriter.collection import collection_paused
 from rewriter.errors import GraphError, PassError, RewriterError
 from rewriter.graph import ModelGraph
 
@@ -217,8 +218,9 @@ def make_plan(
     """
     ready = [to_pass(each) for each in passes]
     plan = Plan(model or graph.name, (), Guarantee.SAME, 0.0, (), graph.notes, graph, graph)
-    for each in ready:
-        plan = _with_pass(plan, each)
+    with collection_paused():
+        for each in ready:
+            plan = _with_pass(plan, each)
     return plan
 
 

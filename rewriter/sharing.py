@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from rewriter.collection import collection_paused
 from rewriter.dialects import encode
 from rewriter.graph import ModelGraph
 from rewriter.layer import Layer
@@ -39,12 +40,13 @@ def join(model: ModelGraph, key: Key = written_key) -> None:
         Equal for layers that are one; by default, what the file says.
     """
     joining = _Joining(key)
-    joining.visit(model)
-    shared = {number for number, times in joining.times.items() if times > 1}
-    for graph in model.walk():
-        graph.root = model
-        if shared:
-            graph.map_layers(lambda layer: _identified(layer, key, shared))
+    with collection_paused():
+        joining.visit(model)
+        shared = {number for number, times in joining.times.items() if times > 1}
+        for graph in model.walk():
+            graph.root = model
+            if shared:
+                graph.map_layers(lambda layer: _identified(layer, key, shared))
 
 
 @dataclass(slots=True)

@@ -46,6 +46,7 @@ def test_a_model_is_read_rebuilt_and_rewritten(name, number):
     check_pass(model, "strip-dropout")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(("name", "number"), CASES)
 def test_the_config_of_a_saved_model_comes_back(name, number, suffix, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rewriter.collection import collection_paused
 from rewriter.dialects import keras2, keras3, model
 from rewriter.graph import Layer, ModelGraph
 
@@ -26,7 +27,8 @@ def decode(document: Mapping[str, Any], keras: int) -> ModelGraph:
     UnsupportedModelError
         The model has no graph, or its config contradicts itself.
     """
-    return model.decode(document, DIALECTS[keras])
+    with collection_paused():
+        return model.decode(document, DIALECTS[keras])
 
 
 def encode(graph: ModelGraph) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""Every model of keras.applications and tf_keras.applications: rewritten, equal to the bit.
+
+Small ones by default; ``pytest -m zoo`` runs all of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+
+import pytest
+from evidence import outputs, same, weights
+
+import rewriter
+
+SMALL = ("MobileNet", "MobileNetV3Small")
+LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+LEAST |= {"NASNetLarge": 331, "NASNetMobile": 224}
+
+
+def applications(keras):
+    """Names of the functions that make a model."""
+    module = importlib.import_module(f"{keras}.applications")
+    return [
+        name
+        for name, each in vars(module).items()
+        if callable(each) and "weights" in inspect.signature(each).parameters
+    ]
+
+
+def check(keras, name):
+    module = importlib.import_module(keras)
+    module.backend.clear_session()
+    size = LEAST.get(name, 32)
+    make = getattr(module.applications, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = make(weights=None, input_shape=(size, size, 3))
+        graph = rewriter.read(model)
+        wanted = outputs(model, graph)
+        for passes in ([], ["strip-dropout"]):
+            new = rewriter.rewrite(model, passes, verify=False).model
+            assert same(weights(new), weights(model)), name
+            assert same(outputs(new, graph), wanted), name
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("keras", ["tf_keras", "keras"])
+def test_an_application_comes_through_to_the_bit(keras, name):
+    check(keras, name)
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("keras", ["tf_keras", "keras"])
+def test_every_application_comes_through_to_the_bit(keras):
+    names = applications(keras)
+    assert set(SMALL) < set(names)
+    for count, name in enumerate(names, 1):
+        check(keras, name)
+        print(f"{keras} {count} of {len(names)}: {name}", flush=True)
