@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from checking import check
 
@@ -87,6 +88,20 @@ def test_noise_that_keras_2_draws_at_inference_stays(dialect, tmp_path):
     assert [note.reason for note in plan.notes] == [
         "stays: it is active at inference as well; pinned=remove takes it too"
     ] * 2
+
+
+def test_noise_that_is_always_on_stays_and_goes_on_request(dialect, tmp_path):
+    module = __import__(f"rewriter.layers.keras{dialect.number}", fromlist=["DynamicDropout"])
+    layers = dialect.keras.layers
+    model = dialect.keras.Sequential(
+        [layers.Input((4,)), module.DynamicDropout(0.5, always_on=True, name="mc"), layers.Dense(2)]
+    )
+    assert rewriter.plan(model, ["strip-dropout"]).changes == ()
+    result = rewriter.rewrite(model, [StripDropout(pinned="remove")])
+    assert result.plan.guarantee is Guarantee.CHANGED_ON_PURPOSE
+    assert result.verification.ok
+    inputs = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(result.model(inputs), result.model(inputs))
 
 
 def test_an_option_decides_the_guarantee():
