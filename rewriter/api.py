@@ -289,7 +289,14 @@ def rewrite(  # noqa: PLR0913
         planned = replace(planned, notes=(*loaded.notes, *planned.notes))
         if target is not None:
             with step(f"writing {target}"):
-                write(new, planned.keras, target, file, compiled=loaded.compiled)
+                write(
+                    new,
+                    planned,
+                    target,
+                    file,
+                    compiled=loaded.compiled,
+                    verified=verification is not None,
+                )
         compared = None
         if rehearse:
             with step("rehearsing both models"):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.admission import admit
 from rewriter.changes import Note
+from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
 from rewriter.live import Live, live_keras
 from rewriter.pipeline import Guarantee, Plan
-from rewriter.saved import ModelFile, carry_training_config, replacing
+from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
+from rewriter.saved.reread import read_back
 
 if TYPE_CHECKING:
     from rewriter.verification import Verification
@@ -77,20 +81,35 @@ def load(
     reason = admission.reason
     if file.training_config and admission.compiled:
         try:
-            return Loaded(load_file(compiled=True))
+            model, said = _with_warnings(partial(load_file, compiled=True))
+            return Loaded(model, notes=[_note(model, each) for each in said])
         except Exception as error:
             reason = first_line(error)
     try:
-        model = load_file(compiled=False)
+        model, said = _with_warnings(partial(load_file, compiled=False))
     except Exception as error:
         raise _load_error(file, error) from error
+    notes = [_note(model, each) for each in said]
     if not file.training_config:
-        return Loaded(model)
-    said = (
+        return Loaded(model, notes=notes)
+    left_out = (
         f"loaded without its training configuration ({reason}); the configuration is carried "
         "over as it stands in the file, the optimizer's state is not"
     )
-    return Loaded(model, False, [Note(model.name, type(model).__name__, said, "load")])
+    return Loaded(model, False, [_note(model, left_out), *notes])
+
+
+def _note(model: Live, reason: str) -> Note:
+    return Note(model.name, type(model).__name__, reason, "load")
+
+
+def _with_warnings(load_file: Callable[[], Live]) -> tuple[Live, list[str]]:
+    """Return a model, and what Keras said of something that it left out."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = load_file()
+    texts = [" ".join(str(each.message).split()) for each in caught]
+    return model, [text for text in dict.fromkeys(texts) if text.startswith("Skipping")]
 
 
 def _load_error(file: ModelFile, error: Exception) -> RewriterError:
@@ -177,26 +196,52 @@ def _not_kept(
     return error
 
 
-def write(model: Live, keras: int, target: Path, file: ModelFile | None, *, compiled: bool) -> None:
-    """Write a model whole, or not at all.
+def write(
+    model: Live,
+    plan: Plan,
+    target: Path,
+    file: ModelFile | None,
+    *,
+    compiled: bool,
+    verified: bool,
+) -> None:
+    """Write a model whole, or not at all, with a record of what was done to it.
+
+    The file is read back before it takes the target's place: its layers, and every weight.
 
     Raises
     ------
     ModelWriteError
-        Keras or the file system refused.
+        Keras or the file system refused, or the file reads back otherwise.
     """
+    keras = live_keras(plan.keras)
     in_place = file is not None and target.exists() and target.samefile(file.path)
     with replacing(target, backup=in_place) as temporary:
         try:
-            live_keras(keras).save(model, temporary)
+            keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
-        except RewriterError:
+            carry_additions(file, temporary, _record(plan, verified=verified))
+            graph = decode(keras.document(model), plan.keras)
+            read_back(temporary, graph, [weight.numpy() for weight in model.weights])
+        except RewriterError as error:
+            if error.where is None:
+                error.where = str(target)
             raise
         except Exception as error:
             raise ModelWriteError(
-                f"Keras {keras} cannot save the model: {first_line(error)}", where=str(target)
+                f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
             ) from error
+
+
+def _record(plan: Plan, *, verified: bool) -> dict[str, Any]:
+    """Return what a file says of the rewrite that made it."""
+    return {
+        "version": version("keras-rewriter"),
+        "passes": list(plan.passes),
+        "guarantee": plan.guarantee.value,
+        "verified": verified,
+    }
 
 
 def first_line(error: Exception) -> str:

@@ -1,7 +1,15 @@
 """Model files: read without Keras, written without ever leaving half a file."""
 
+from rewriter.saved.additions import carry_additions
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.training import carry_training_config
 from rewriter.saved.writing import check_output, replacing
 
-__all__ = ["ModelFile", "carry_training_config", "check_output", "read", "replacing"]
+__all__ = [
+    "ModelFile",
+    "carry_additions",
+    "carry_training_config",
+    "check_output",
+    "read",
+    "replacing",
+]

@@ -89,7 +89,7 @@ def _of_archive(path: Path, *, limits: bool) -> Iterator[tuple[str, str]]:
                     fix="save the model again where h5py is installed",
                 )
             if name.endswith(".h5"):
-                with _seekable(archive, info) as member:
+                with seekable(archive, info) as member:
                     yield from _of_hdf5(member, name, size, limits)
 
 
@@ -98,7 +98,7 @@ def _leaves(name: str) -> bool:
     return ".." in parts or posixpath.isabs(name) or ":" in parts[0] or name.startswith("\\")
 
 
-def _seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+def seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     """Return a member as a file; compressed ones are unpacked, seeking back in them is slow."""
     member = archive.open(info)
     if info.compress_type == zipfile.ZIP_STORED:

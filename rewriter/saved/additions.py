@@ -1,0 +1,146 @@
+"""What a file holds that Keras neither knows nor keeps, and what a rewrite says of itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from rewriter.errors import ModelWriteError
+from rewriter.saved.reading import ModelFile, read
+
+_OF_KERAS = ("metadata.json", "config.json", "model.weights.h5", "assets/")
+_GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")
+_ATTRIBUTES_OF_KERAS = ("backend", "keras_version", "model_config", "training_config")
+RECORD = "rewriter"
+"""The key of metadata.json, and the attribute of ``.h5`` files, that holds the record."""
+
+
+def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    """Put into a written file what the file it comes from holds besides a model, and a record.
+
+    Parameters
+    ----------
+    file : ModelFile or None
+        Where the model comes from, if from a file.
+    written : Path
+        A file that Keras has just saved, still under a temporary name: it is changed in place.
+    record : dict
+        What the rewrite says of itself, under the key `RECORD`.
+
+    Raises
+    ------
+    ModelWriteError
+        If the formats differ, and the file holds what the other format has no place for.
+    """
+    target = "keras" if zipfile.is_zipfile(written) else "h5"
+    if file is not None and file.format != target:
+        _refuse_additions(file, target)
+        file = None
+    if target == "keras":
+        _into_archive(file, written, record)
+    else:
+        _into_hdf5(file, written, record)
+
+
+def _refuse_additions(file: ModelFile, target: str) -> None:
+    found = []
+    if file.format == "keras":
+        with zipfile.ZipFile(file.path) as archive:
+            found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+    elif file.format == "h5":
+        import h5py
+
+        with h5py.File(file.path, "r") as root:
+            known = {*_GROUPS_OF_KERAS, *_ATTRIBUTES_OF_KERAS, RECORD}
+            found = [name for name in (*root, *root.attrs) if name not in known]
+    if found:
+        raise ModelWriteError(
+            f"{found[0]!r} of {file.path} has no place in a .{target} file",
+            fix=f"name an output that ends in {file.path.suffix}",
+        )
+
+
+def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    old = {} if file is None else _metadata(file.path)
+    metadata = {**old, **_metadata(written), RECORD: record}
+    config = None if file is None else _merged(file.document, read(written).document)
+    # The archive gets a new list of members; rewriting it whole would copy the weights.
+    with zipfile.ZipFile(written, "a") as archive:
+        _replace(archive, "metadata.json", json.dumps(metadata))
+        if config is not None:
+            _replace(archive, "config.json", json.dumps(config))
+        if file is None:
+            return
+        with zipfile.ZipFile(file.path) as source:
+            for info in source.infolist():
+                name = info.filename
+                if name in archive.NameToInfo or name.startswith(_OF_KERAS):
+                    continue
+                with source.open(info) as member, archive.open(info, "w") as copy:
+                    shutil.copyfileobj(member, copy)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        found: dict[str, Any] = json.loads(archive.read("metadata.json"))
+    return found
+
+
+def _replace(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    archive.filelist.remove(archive.NameToInfo.pop(name))
+    archive.writestr(name, text)
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a config with the keys of the old one that it lost; None if it lost none."""
+    config = dict(new)
+    config |= {key: each for key, each in old.items() if key not in (*new, "compile_config")}
+    entries = _entries(new)
+    lost = False
+    for path, entry in _entries(old).items():
+        other = entries.get(path)
+        if other is None or other.get("class_name") != entry.get("class_name"):
+            continue
+        for held, others in ((entry, other), (entry.get("config"), other.get("config"))):
+            if isinstance(held, dict) and isinstance(others, dict):
+                gone = {key: each for key, each in held.items() if key not in others}
+                others.update(gone)
+                lost = lost or bool(gone)
+    return config if lost or len(config) > len(new) else None
+
+
+def _entries(model: dict[str, Any], path: tuple[str, ...] = ()) -> dict[Any, dict[str, Any]]:
+    """Return the layers of a config by the names on the way to them."""
+    config = model.get("config")
+    layers = config.get("layers") if isinstance(config, dict) else config
+    found: dict[Any, dict[str, Any]] = {}
+    for layer in layers if isinstance(layers, list) else []:
+        held = layer.get("config") if isinstance(layer, dict) else None
+        if not isinstance(held, dict):
+            continue
+        place = (*path, str(held.get("name")))
+        found[place] = layer
+        found |= _entries(layer, place)
+    return found
+
+
+def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    import h5py
+
+    config = None if file is None else _merged(file.document, read(written).document)
+    with h5py.File(written, "r+") as target:
+        target.attrs[RECORD] = json.dumps(record)
+        if config is not None:
+            target.attrs["model_config"] = json.dumps(config)
+        if file is None:
+            return
+        with h5py.File(file.path, "r") as source:
+            for name, value in source.attrs.items():
+                if name not in target.attrs and name not in _ATTRIBUTES_OF_KERAS:
+                    target.attrs[name] = value
+            for name in source:
+                if name not in target and name not in _GROUPS_OF_KERAS:
+                    source.copy(name, target)

@@ -1,0 +1,182 @@
+"""What a file holds comes back out of a rewrite: known to Keras or not."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import rewriter
+from rewriter.errors import ModelWriteError
+from rewriter.saved import reread
+
+KEYS = [(name, ending) for name in ("tf_keras", "keras") for ending in ("h5", "keras")]
+
+
+def members(path):
+    """Return everything in a file but dates and the record, weights as arrays."""
+    found = {}
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            assert len(archive.namelist()) == len(set(archive.namelist()))
+            for name in archive.namelist():
+                content = archive.read(name)
+                if name.endswith(".json"):
+                    found[name] = json.loads(content)
+                elif name.endswith(".h5"):
+                    with archive.open(name) as member, h5py.File(member) as file:
+                        found |= tree(file, name)
+                else:
+                    found[name] = content
+        found["metadata.json"].pop("date_saved")
+        found["metadata.json"].pop("rewriter", None)
+    else:
+        with h5py.File(path) as file:
+            found = tree(file, "")
+        found.pop("@rewriter", None)
+        for name in ("@model_config", "@training_config"):
+            found[name] = json.loads(found[name])
+    return {key: without_numbers(value) for key, value in found.items()}
+
+
+def without_numbers(value):
+    """Drop the numbers of shared objects, which are addresses in memory."""
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key != "shared_object_id"}
+        return {key: without_numbers(each) for key, each in kept.items()}
+    return [without_numbers(each) for each in value] if isinstance(value, list) else value
+
+
+def tree(file, prefix):
+    found = {f"{prefix}@{key}": value for key, value in file.attrs.items()}
+
+    def visit(name, each):
+        place = f"{prefix}/{name}"
+        found.update({f"{place}@{key}": value for key, value in each.attrs.items()})
+        if isinstance(each, h5py.Dataset):
+            found[place] = each[()]
+
+    file.visititems(visit)
+    return found
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        if isinstance(value, np.ndarray | np.generic):
+            np.testing.assert_array_equal(value, other[key], err_msg=key)
+        else:
+            assert value == other[key], key
+
+
+@pytest.mark.parametrize(("name", "ending"), KEYS)
+def test_a_model_that_no_pass_touches_comes_back_as_keras_itself_brings_it_back(
+    rich_files, tmp_path, name, ending
+):
+    """Member by member, but for Keras 3's optimizer in .h5, whose state Keras leaves behind."""
+    path, own, output = (
+        rich_files[name, ending],
+        tmp_path / f"own.{ending}",
+        tmp_path / f"out.{ending}",
+    )
+    importlib.import_module(name).models.load_model(path).save(own)
+    rewriter.rewrite(path, [], output=output, verify=False)
+    expected, found = members(own), members(output)
+    if (name, ending) == ("keras", "h5"):
+        kept = {key for key in expected if not key.startswith(("/optimizer_weights", "@training"))}
+        assert kept <= found.keys()
+        expected, found = ({key: each[key] for key in kept} for each in (expected, found))
+    same(expected, found)
+
+
+@pytest.mark.parametrize(("name", "ending"), KEYS)
+def test_the_file_records_what_was_done_and_that_nothing_was_verified(
+    rich_files, tmp_path, name, ending
+):
+    output = tmp_path / f"out.{ending}"
+    rewriter.rewrite(rich_files[name, ending], ["strip-dropout"], output=output, verify=False)
+    if ending == "keras":
+        with zipfile.ZipFile(output) as archive:
+            record = json.loads(archive.read("metadata.json"))["rewriter"]
+    else:
+        with h5py.File(output) as file:
+            record = json.loads(file.attrs["rewriter"])
+    assert record.pop("version")
+    assert record == {"passes": ["strip-dropout"], "guarantee": "same", "verified": False}
+    assert rewriter.rewrite(output, []).verification.ok  # Keras loads it
+
+
+@pytest.mark.parametrize("name", ["tf_keras", "keras"])
+def test_what_is_unknown_in_an_archive_is_carried_over(rich_files, tmp_path, name):
+    path = tmp_path / "noted.keras"
+    with zipfile.ZipFile(rich_files[name, "keras"]) as old, zipfile.ZipFile(path, "w") as new:
+        for each in old.namelist():
+            content = old.read(each)
+            if each == "metadata.json":
+                content = json.dumps(json.loads(content) | {"licence": "ours"}).encode()
+            if each == "config.json":
+                config = json.loads(content) | {"note": "top"}
+                config["config"]["layers"][1] |= {"note": "layer"}
+                content = json.dumps(config).encode()
+            new.writestr(each, content)
+        new.writestr("notes/training.txt", "three weeks")
+    output = tmp_path / "out.keras"
+    rewriter.rewrite(path, [], output=output, verify=False)
+    found = members(output)
+    assert found["notes/training.txt"] == b"three weeks"
+    assert found["metadata.json"]["licence"] == "ours"
+    assert found["config.json"]["note"] == "top"
+    assert found["config.json"]["config"]["layers"][1]["note"] == "layer"
+    assert rewriter.rewrite(output, [], verify=False).plan.changes == ()
+
+
+@pytest.mark.parametrize("name", ["tf_keras", "keras"])
+def test_what_is_unknown_in_an_hdf5_file_is_carried_over(rich_files, tmp_path, name):
+    path = shutil.copy(rich_files[name, "h5"], tmp_path / "noted.h5")
+    with h5py.File(path, "r+") as file:
+        file.attrs["licence"] = "ours"
+        file["history/loss"] = np.arange(3.0)
+        config = json.loads(file.attrs["model_config"])
+        config["note"] = "top"
+        config["config"]["layers"][1]["note"] = "layer"
+        file.attrs["model_config"] = json.dumps(config)
+    output = tmp_path / "out.h5"
+    rewriter.rewrite(path, [], output=output, verify=False)
+    found = members(output)
+    assert found["@licence"] == "ours"
+    np.testing.assert_array_equal(found["/history/loss"], np.arange(3.0))
+    assert found["@model_config"]["note"] == "top"
+    assert found["@model_config"]["config"]["layers"][1]["note"] == "layer"
+    assert rewriter.rewrite(output, [], verify=False).plan.changes == ()
+
+
+def test_what_has_no_place_in_another_format_is_refused_by_name(rich_files, tmp_path):
+    path = shutil.copy(rich_files["keras", "keras"], tmp_path / "noted.keras")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("notes.txt", "three weeks")
+    with pytest.raises(ModelWriteError, match=r"notes\.txt"):
+        rewriter.rewrite(path, [], output=tmp_path / "out.h5", verify=False)
+    assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(("name", "ending"), KEYS)
+@pytest.mark.parametrize("spoilt", ["weight", "layer"])
+def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
+    rich_files, tmp_path, monkeypatch, name, ending, spoilt
+):
+    output = tmp_path / f"out.{ending}"
+    output.write_text("old")
+    if spoilt == "weight":
+        monkeypatch.setattr(reread, "_of_hdf5", lambda raw: iter([b""]))
+    else:
+        layers = reread._layers
+        monkeypatch.setattr(reread, "_layers", lambda graph: layers(graph) ^ {(str(id(graph)), "")})
+    with pytest.raises(ModelWriteError, match="reads back otherwise"):
+        rewriter.rewrite(rich_files[name, ending], [], output=output, verify=False, force=True)
+    assert output.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
