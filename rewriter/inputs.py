@@ -60,6 +60,8 @@ class InputSpec:
         The number of ids, index 0 included, if the input feeds an Embedding.
     padding : float, optional
         The value that a mask of the model hides.
+    form : {"dense", "sparse", "ragged"}
+        What kind of tensor the model takes.
     """
 
     name: str
@@ -67,6 +69,7 @@ class InputSpec:
     dtype: str
     ids: int | None
     padding: float | None
+    form: str = "dense"
 
     @property
     def batch(self) -> int | None:
@@ -112,7 +115,7 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
             )
         dtype = layer.config.get("dtype") or "float32"
         ids = min(_vocabularies(graph, tensor), default=None)
-        specs.append(InputSpec(layer.name, shape, _dtype_name(dtype), ids, value))
+        specs.append(InputSpec(layer.name, shape, _dtype_name(dtype), ids, value, _form(layer)))
     return specs
 
 
@@ -299,6 +302,10 @@ def _shape(layer: Layer) -> tuple[int | None, ...] | None:
         if isinstance(shape, list | tuple):
             return tuple(shape)
     return None
+
+
+def _form(layer: Layer) -> str:
+    return next((form for form in ("sparse", "ragged") if layer.config.get(form)), "dense")
 
 
 def _dtype_name(dtype: Any) -> str:

@@ -453,15 +453,17 @@ def _runner(
         )
 
     if compiled:
-        signature = [tf.TensorSpec(spec.shape, spec.dtype) for spec in specs]
+        kinds = {"sparse": tf.SparseTensorSpec, "ragged": tf.RaggedTensorSpec}
+        signature = [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
         call = tf.function(call, input_signature=signature)
     states = keras.states(model)
 
     def run(arrays: Arrays) -> list[NDArray[Any]]:
         for variable in states:
             variable.assign(tf.zeros(variable.shape, variable.dtype))
+        forms = {"sparse": tf.sparse.from_dense, "ragged": tf.RaggedTensor.from_tensor}
         tensors = [
-            tf.convert_to_tensor(one, dtype=spec.dtype)
+            forms.get(spec.form, tf.identity)(tf.convert_to_tensor(one, dtype=spec.dtype))
             for spec, one in zip(specs, arrays, strict=True)
         ]
         return [_to_array(output) for output in call(*tensors)]
