@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 from written import Written, save, sequential
@@ -234,7 +235,7 @@ def test_models_nested_so_that_their_calls_have_no_end_are_refused(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_no_file_takes_more_than_500_mb(tmp_path):
-    """Measured in a process of its own, by the peak since its start: ru_maxrss has its parent's."""
+    """Measured by the peak of a process of its own: ru_maxrss would count its parent."""
     for name, content in BAD.items():
         (tmp_path / name).write_bytes(content)
     code = (
