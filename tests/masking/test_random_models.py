@@ -18,15 +18,22 @@ FEW, MANY = 12, 1000
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_mask_of_every_call_is_the_one_that_keras_carries(dialect, count):
-    calls = 0
+    calls = left_out = 0
     for seed in range(count):
         grown = Gardener(dialect.keras, seed).model(size=8)
-        logged = carried(dialect, grown.model, inputs_of(grown.model, seed))
         flows = mask_flow(rewriter.read(grown.model))
+        try:
+            logged = carried(dialect, grown.model, inputs_of(grown.model, seed))
+        except Exception as error:
+            # A nested model that joins sequences cannot be called again on another length.
+            assert "Dimension" in str(error) or any(flow.fails for flow in flows), error
+            left_out += 1
+            continue
         calls += compare(flows, logged, f"seed {seed}: {', '.join(grown.steps)}")
         dialect.keras.backend.clear_session()
-    print(f"{count} random models, {calls} calls")
+    print(f"{count - left_out} random models, {calls} calls; {left_out} fail in Keras")
     assert calls > 5 * count
+    assert left_out <= count // 20
 
 
 def inputs_of(model, seed):
