@@ -281,7 +281,7 @@ class _Comparison:
         if judged[0] in ("differs", "left out") and old is not truth and actual is not None:
             eager, _ = _attempt(truth, arrays)
             if eager is not None and _contradicts(expected, eager):
-                expected, failure = eager, ""
+                expected, failure, old = eager, "", truth
                 judged = self.judge(arrays, eager, actual, max(self.tolerance, ROUNDING))
         if expected is None:
             self.cases.append(Case(*tried, "left out", None, failure))
@@ -289,6 +289,11 @@ class _Comparison:
         outcome, difference, detail = judged
         if actual is None:
             outcome, detail = "differs", f"the rewritten model fails: {broken}"
+        elif outcome == "differs" and (noise := _noise(old, arrays, expected)):
+            detail = (
+                f"the original's own outputs differ from run to run, by {noise:.3g}, so that "
+                "nothing can be said"
+            )
         elif self.counts(tried) and (kept := self.kept(arrays)) is not None:
             self.count_padded(expected, actual, ~kept)
         self.max_difference = max(self.max_difference, difference or 0.0)
@@ -379,6 +384,14 @@ def _attempt(run: Run, arrays: Arrays) -> tuple[list[NDArray[Any]] | None, str]:
     except Exception as error:
         lines = str(error).strip().splitlines()
         return None, lines[0][:200] if lines else repr(error)
+
+
+def _noise(run: Run, arrays: Arrays, outputs: list[NDArray[Any]]) -> float:
+    """Return how far a model's outputs are from what it gives for the same inputs once more."""
+    again, _ = _attempt(run, arrays)
+    if again is None or [one.shape for one in again] != [one.shape for one in outputs]:
+        return 0.0
+    return max(map(greatest_difference, outputs, again), default=0.0)
 
 
 def _contradicts(compiled: list[NDArray[Any]] | None, eager: list[NDArray[Any]]) -> bool:

@@ -119,3 +119,25 @@ def test_states_of_stateful_layers_are_given_back(dialect):
     assert {case.batch for case in result.verification.cases} == {2}
     assert all(np.array_equal(a, b) for a, b in zip(states, after, strict=True))
     assert np.abs(states[0]).max() > 0
+
+
+def test_a_model_whose_inference_is_random_is_recognised_and_not_passed(dialect):
+    import tensorflow as tf
+
+    layers = dialect.keras.layers
+    noisy = layers.Lambda(lambda x: x + tf.random.uniform([]), name="noisy")
+    model = dialect.keras.Sequential([layers.Input((4,)), noisy])
+    with pytest.raises(VerificationError, match="original's own outputs differ from run to run"):
+        rewriter.rewrite(model, [Nothing()])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_are_values(dialect, value):
+    layers = dialect.keras.layers
+    model = dialect.keras.Sequential([layers.Input((4,)), layers.Dense(2), layers.Dense(2)])
+    model.layers[0].set_weights([np.full((4, 2), value, "float32"), np.zeros(2, "float32")])
+    verification = rewriter.rewrite(model, [Nothing()]).verification
+    assert verification.ok
+    assert verification.max_difference == 0.0
+    other = dialect.keras.models.clone_model(model)
+    assert not rewriter.verify(model, other).ok

@@ -1,0 +1,39 @@
+"""Feed mutated model files to the readers for as long as one likes, with atheris.
+
+``pip install atheris`` and ``python tests/fuzz/fuzz_reading.py CORPUS -max_total_time=3600
+-rss_limit_mb=2048 -timeout=10``, where CORPUS is a folder of small ``.keras`` and ``.h5`` files:
+``python tests/hostile/corpus.py CORPUS`` makes one. A crash is any exception but a RewriterError.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports():
+    from rewriter.checking import graph_of
+    from rewriter.errors import RewriterError
+    from rewriter.safety import dangers
+    from rewriter.saved import read
+
+PLACE = Path(tempfile.mkdtemp()) / "model"
+
+
+def read_anything(content: bytes) -> None:
+    """Read a file, look it through, and make its graph."""
+    PLACE.write_bytes(content)
+    try:
+        file = read(PLACE)
+        list(dangers(file.document))
+        list(dangers(file.training_config))
+        graph_of(file)
+    except RewriterError:
+        pass
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, read_anything)
+    atheris.Fuzz()
