@@ -164,3 +164,22 @@ def test_dropout_around_recurrent_layers_stands_variable_sizes(dialect):
     assert {case.outcome for case in rehearsal.cases} == {"trains"}
     assert {case.mode for case in rehearsal.cases} == {"eager", "compiled"}
     assert rehearsal.ok, str(rehearsal)
+
+
+@pytest.mark.parametrize("kind", ["alone", "cell"])
+def test_what_keras_3_writes_nowhere_is_told_of_a_live_model_and_kept(kind):
+    import keras
+
+    layers = keras.layers
+    arguments = {"dropout": 0.5, "implementation": 1}
+    recurrent = {
+        "alone": lambda: layers.LSTM(2, **arguments),
+        "cell": lambda: layers.RNN(layers.LSTMCell(2, **arguments)),
+    }[kind]()
+    x = keras.Input((7, 4))
+    model = keras.Model(x, recurrent(x))
+    (finding,) = rewriter.check(model, select=["RW307"])
+    assert finding.layer.startswith(recurrent.name)
+    again = rewriter.rewrite(model, [], verify=False).model
+    assert [found.code for found in rewriter.check(again, select=["RW307"])] == ["RW307"]
+    assert rewriter.check(rewriter.rewrite(model, [finding.fix]).model, select=["RW307"]) == []

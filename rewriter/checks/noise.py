@@ -249,8 +249,8 @@ model = keras.Model(x, layers.Dense(2)(y))
         "implementation-1-dropout",
         "implementation=1 with dropout fails in fit",
         "With implementation=1, dropout above 0 and recurrent_dropout 0, Keras 3 gives an LSTM "
-        "or GRU noise of a rank too high. Keras 3 writes implementation into no file, so this is "
-        "seen in configs that were written by hand or came from Keras 2.",
+        "or GRU noise of a rank too high. Keras 3 writes implementation into no file and loads the "
+        "layer with 2, so this is seen in live models, and in configs that were written by hand.",
         """
 config = layers.LSTM(2, dropout=0.5).get_config() | {"implementation": 1}
 x = keras.Input((7, 4))

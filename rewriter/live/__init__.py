@@ -44,6 +44,9 @@ class LiveKeras(Protocol):
     def clone_layer(self, layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer of the same class with this config."""
 
+    def unwritten(self, layer: Live) -> dict[str, Any]:
+        """Return the arguments that a layer was made with and that Keras writes into no config."""
+
     def make_layer(self, layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer that has no live one to follow."""
 

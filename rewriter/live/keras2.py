@@ -87,6 +87,11 @@ def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]
         return type(layer).from_config(dict(config))
 
 
+def unwritten(layer: Live) -> dict[str, Any]:
+    """Return the arguments that a layer was made with and that Keras writes into no config."""
+    return {}
+
+
 def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
     """Return a new layer that has no live one to follow."""
     module = rewriter_layers if hasattr(rewriter_layers, layer.class_name) else tf_keras.layers

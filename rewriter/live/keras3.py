@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras as keras_module
-from keras.layers import Discretization, Normalization
+from keras.layers import GRU, LSTM, Discretization, GRUCell, LSTMCell, Normalization
 from keras.src import tree
 from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.models.functional import Functional
@@ -22,6 +22,8 @@ from rewriter.live.lookup import share_table
 from rewriter.structure import map_leaves
 
 keras = 3
+
+_CELLS = (LSTMCell, GRUCell)
 
 _HOLE = "\0hole "
 
@@ -95,6 +97,8 @@ def _keep_kernels(old: Live, new: Live) -> None:
     """
     if type(old) is not type(new):
         return
+    if isinstance(old, _CELLS) and unwritten(old):
+        new.implementation, new.dropout_mask_count = old.implementation, old.dropout_mask_count
     if getattr(new, "use_cudnn", None) == "auto":
         new.use_cudnn = old.use_cudnn
     if getattr(new, "use_cudnn", None) is False:
@@ -102,6 +106,18 @@ def _keep_kernels(old: Live, new: Live) -> None:
         new.get_config = lambda: {**written(), "use_cudnn": False}
     for below, above in zip(sublayers(old), sublayers(new), strict=False):
         _keep_kernels(below, above)
+
+
+def unwritten(layer: Live) -> dict[str, Any]:
+    """Return the arguments that a layer was made with and that Keras writes into no config.
+
+    Cells take ``implementation``; with ``recurrent_dropout`` they set it to 1 by themselves
+    (keras/src/layers/rnn/lstm.py).
+    """
+    cell = layer.cell if isinstance(layer, LSTM | GRU) else layer
+    if not isinstance(cell, _CELLS) or cell.implementation == 2 or cell.recurrent_dropout:
+        return {}
+    return {"implementation": cell.implementation}
 
 
 def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import ModelGraph
+from rewriter.graph import Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, keras_of, live_keras
 from rewriter.rebuild import places_of
 from rewriter.sharing import join
@@ -17,8 +18,9 @@ from rewriter.sharing import join
 def read_live(model: Live) -> ModelGraph:
     """Return the graph of a live model, which is not changed.
 
-    Layers that are one object are known as one. A Functional model whose config is its
-    constructor's arguments is read from its layers, which a note of the graph says.
+    Layers that are one object are known as one, and what Keras writes into no config is told.
+    A Functional model whose config is its constructor's arguments is read from its layers, which
+    a note of the graph says.
 
     Raises
     ------
@@ -27,9 +29,23 @@ def read_live(model: Live) -> ModelGraph:
     """
     keras = live_keras(keras_of(model))
     graph = _decoded(model, keras)
-    live = {place.origin: id(place.live) for place in places_of(graph, model, keras)}
-    join(graph, lambda layer: live.get(layer.origin or ()))
+    live = {place.origin: place.live for place in places_of(graph, model, keras)}
+    identities = {origin: id(layer) for origin, layer in live.items()}
+    join(graph, lambda layer: identities.get(layer.origin or ()))
+    unwritten = {origin: found for origin in live if (found := keras.unwritten(live[origin]))}
+    if unwritten:
+        for each in graph.walk():
+            each.map_layers(lambda layer: _with_unwritten(layer, unwritten))
     return graph
+
+
+def _with_unwritten(layer: Layer, unwritten: Mapping[tuple[str, ...], dict[str, Any]]) -> Layer:
+    """Return a layer with the arguments that its live layer has and its config does not tell."""
+    return replace(
+        layer,
+        config={**layer.config, **unwritten.get(layer.origin or (), {})},
+        inner={role: _with_unwritten(each, unwritten) for role, each in layer.inner.items()},
+    )
 
 
 def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:

@@ -9,7 +9,7 @@ from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.inputs import input_specs
 from rewriter.live import Live, LiveKeras, live_keras
-from rewriter.rebuild import rebuild, with_sublayers
+from rewriter.rebuild import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
     LENGTHS,
@@ -59,7 +59,6 @@ def rehearse_model(
     """
     keras = live_keras(graph.keras)
     copy = rebuild(graph, graph, model, custom_objects).model
-    _copy_implementation(keras, model, copy)
     layers = live_layers(keras, graph, copy)
     specs = input_specs(graph)
     batches = list(dict.fromkeys((*batches, *fixed_batches(graph))))
@@ -79,15 +78,6 @@ def rehearse_model(
     return Rehearsal(
         name or graph.name, graph.keras, tuple(steps.cases), tuple(noise), tuple(findings)
     )
-
-
-def _copy_implementation(keras: LiveKeras, model: Live, copy: Live) -> None:
-    """Give cells their ``implementation``, which Keras 3 writes into no config."""
-    pairs = zip(with_sublayers(model, keras), with_sublayers(copy, keras), strict=False)
-    for old, new in pairs:
-        wanted = getattr(old, "implementation", None)
-        if type(old) is type(new) and getattr(new, "implementation", None) != wanted:
-            new.implementation = wanted
 
 
 def _any_trains(steps: Steps) -> bool:
