@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from rewriter.dialects import DIALECTS
@@ -89,12 +91,27 @@ def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     >>> shape_of(graph, Tensor(emb))
     (None, 7, 8)
     """
-    told = output_shape(graph, tensor)
-    source = graph.producer(tensor.call)
-    if told is not None or source is None or tensor.output:
-        return told
-    before = shape_of(graph, source)
-    return None if before is None else _after(graph.layer(tensor.call), before)
+    calls = []
+    told, source = output_shape(graph, tensor), graph.producer(tensor.call)
+    while told is None and source is not None and not tensor.output:
+        calls.append(tensor.call)
+        tensor = source
+        told, source = output_shape(graph, tensor), graph.producer(tensor.call)
+    for call in reversed(calls):
+        told = None if told is None else _after(graph.layer(call), told)
+    return told
+
+
+def shapes_of(graph: ModelGraph) -> dict[Call, Shape]:
+    """Return the shape of each call's first output, told or as it follows, where it is known."""
+    shapes: dict[Call, Shape] = {}
+    for call in graph.calls():
+        shape, source = output_shape(graph, Tensor(call)), graph.producer(call)
+        if shape is None and source is not None and not source.output and source.call in shapes:
+            shape = _after(graph.layer(call), shapes[source.call])
+        if shape is not None:
+            shapes[call] = shape
+    return shapes
 
 
 def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:
@@ -104,20 +121,65 @@ def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:
 
 
 def _after(layer: Layer, before: Shape) -> Shape | None:
-    """Return the shape of what a layer gives for a tensor of this shape."""
+    """Return the shape of what a layer gives for a tensor of this shape; None if not known."""
+    config = layer.config
     if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
         step = _after(layer.inner["layer"], (before[0], *before[2:]))
         return None if step is None else (*before[:2], *step[1:])
     if layer.class_name == "Embedding":
-        return (*before, layer.config.get("output_dim"))
+        return (*before, config.get("output_dim"))
     if layer.class_name == "Dense":
-        return (*before[:-1], layer.config.get("units"))
+        return (*before[:-1], config.get("units"))
     if layer.class_name in KEEP_STEPS:
         return before
+    if layer.class_name in _WINDOWS and config.get("data_format") != "channels_first":
+        return _behind_windows(config, before)
+    if layer.class_name in _OVER_STEPS and len(before) == 3 and not config.get("keepdims"):
+        return (before[0], before[2])
+    if layer.class_name == "Flatten":
+        rest = [size for size in before[1:] if size is not None]
+        return (before[0], prod(rest) if len(rest) == len(before) - 1 else None)
     if is_recurrent(layer) and len(before) == 3:
-        features = layer.config.get("units")
+        features = _features(layer)
         return (*before[:2], features) if returns_sequences(layer) else (before[0], features)
     return None
+
+
+def _features(layer: Layer) -> int | None:
+    """Return how many features a recurrent layer gives."""
+    if layer.class_name != "Bidirectional":
+        units = layer.config.get("units")
+        return units if isinstance(units, int) else None
+    one = _features(layer.inner["layer"]) if "layer" in layer.inner else None
+    return one if one is None or layer.config.get("merge_mode") != "concat" else 2 * one
+
+
+def _behind_windows(config: Mapping[str, Any], before: Shape) -> Shape | None:
+    """Return the shape behind a convolution or a pooling, the channels last.
+
+    tf_keras/src/utils/conv_utils.py, `conv_output_length`; Keras 3 has the same.
+    """
+    size: Any = config.get("kernel_size") or config.get("pool_size")
+    strides: Any = config.get("strides") or size
+    dilation: Any = config.get("dilation_rate") or [1] * len(before[1:-1])
+    if not all(isinstance(each, list | tuple) for each in (size, strides, dilation)):
+        return None
+    steps = before[1:-1]
+    if len(steps) != len(size) or config.get("padding") not in ("same", "valid", "causal"):
+        return None
+    sizes: list[int | None] = []
+    for step, window, stride, wide in zip(steps, size, strides, dilation, strict=False):
+        lost = wide * (window - 1) if config["padding"] == "valid" else 0
+        sizes.append(None if step is None else (step - lost + stride - 1) // stride)
+    return (before[0], *sizes, config.get("filters", before[-1]))
+
+
+_OVER_STEPS = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
+_WINDOWS = frozenset(
+    f"{kind}{axes}D"
+    for kind in ("Conv", "SeparableConv", "MaxPooling", "AveragePooling")
+    for axes in (1, 2, 3)
+)
 
 
 def as_shape(value: Any) -> Shape | None:

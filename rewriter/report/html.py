@@ -155,7 +155,7 @@ def _tables(
     plan: Plan, verification: Verification | None, rehearsal: Compared | None
 ) -> Iterator[str]:
     yield _table(
-        "Left alone",
+        "Notes",
         ("layer", "class", "why", "pass"),
         [(note.layer, note.class_name, note.reason, note.pass_name) for note in plan.notes],
     )

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.kinds import NOISE
 from rewriter.masking import CallFlow, mask_flow
 from rewriter.parameters import parameters
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
-from rewriter.shapes import Shape, output_shape
+from rewriter.shapes import Shape, shapes_of
 
 _RATES = ("dropout", "recurrent_dropout")
 
@@ -28,7 +28,7 @@ class Shown:
     depth : int
         How many models and wrappers it is nested in.
     shape : tuple of int or None
-        Of its first output, where the file tells it.
+        Of its first output, where it is known.
     parameters : int or None
         Number of weights, where it can be told; told once for a shared layer.
     noise : str
@@ -72,6 +72,7 @@ def _model(
     graph: ModelGraph, depth: int, flows: dict[tuple[int, Call], CallFlow], seen: set[int]
 ) -> Iterator[Shown]:
     seen.add(id(graph))
+    shapes = shapes_of(graph)
     for call in graph.calls():
         layer = graph.layer(call)
         if layer.implicit:
@@ -81,7 +82,7 @@ def _model(
             str(call),
             layer.class_name,
             depth,
-            output_shape(graph, Tensor(call)),
+            shapes.get(call),
             parameters(graph, call) if call.number == 0 else None,
             _noise(layer),
             _mask(flows.get((id(graph), call))),
@@ -175,6 +176,10 @@ def _sum(layers: Sequence[Shown]) -> str:
     masks = sum(each.mask.startswith("makes") for each in layers)
     least = "" if whole else "at least "
     return (
-        f"{len(outer)} calls, {least}{sum(known):,} parameters, "
-        f"{noise} layers with noise, {masks} that make a mask"
+        f"{_count(len(outer), 'call')}, {least}{sum(known):,} parameters, "
+        f"{_count(noise, 'layer')} with noise, {_count(masks, 'source')} of masks"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

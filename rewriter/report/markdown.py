@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def markdown_report(
     plan: Plan, verification: Verification | None = None, rehearsal: Compared | None = None
 ) -> str:
-    """Return a plan in Markdown: the summary, the diff, what was left alone, what was measured."""
+    """Return a plan in Markdown: the summary, the diff, the notes, what was measured."""
     parts = [
         f"## Rewrite of {code(plan.model)}",
         f"{escaped(plan.kind)}, Keras {plan.keras}. "
@@ -30,7 +30,7 @@ def markdown_report(
         rows = [
             (_cell(note.layer), _cell(note.pass_name), escaped(note.reason)) for note in plan.notes
         ]
-        parts.append(_table("Left alone", ("layer", "pass", "reason"), rows))
+        parts.append(_table("Notes", ("layer", "pass", "reason"), rows))
     hidden = not_looked_into(plan.after)
     if hidden:
         rows = [(_cell(path), _cell(name), escaped(reason)) for path, name, reason in hidden]

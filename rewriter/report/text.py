@@ -159,7 +159,7 @@ def _notes(plan: Plan, full: bool, width: int | None) -> Iterator[Line]:
         + _said(note.reason, note.pass_name)
         for note in plan.notes
     ]
-    yield from _listed("left alone:", said, full, width)
+    yield from _listed("notes:", said, full, width)
 
 
 def _not_looked_into(graph: ModelGraph, full: bool, width: int | None) -> Iterator[Line]:

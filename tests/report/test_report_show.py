@@ -43,9 +43,9 @@ both     Bidirectional  (None, 7, 6)         192               uses emb
   inner  LSTM                                     dropout 0.2
 conv     Conv1D         (None, 7, 2)          38               loses emb
 drop     Dropout        (None, 7, 2)           0  rate 0.5
-out      Dense                                 3
+out      Dense          (None, 7, 1)           3
 
-6 calls, 269 parameters, 2 layers with noise, 1 that make a mask"""
+6 calls, 269 parameters, 2 layers with noise, 1 source of masks"""
 
 
 def test_a_nested_model_is_listed_behind_its_first_call():
@@ -79,7 +79,7 @@ def test_show_as_json(tmp_path, monkeypatch, capsys):
         "call": "drop",
         "class": "Dropout",
         "depth": 0,
-        "shape": None,
+        "shape": [None, 4],
         "parameters": 0,
         "noise": "rate 0.5",
         "mask": None,
