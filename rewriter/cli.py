@@ -18,6 +18,7 @@ from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
     from rewriter.api import Result
+    from rewriter.config import Rewrite
     from rewriter.pipeline import Plan
     from rewriter.saved_plans import SavedPlan
 
@@ -93,8 +94,9 @@ def rewrite(  # noqa: PLR0913
     format: FormatOption = Format.TEXT,
     data: DataOption = None,
     verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Measure the guarantee.")
-    ] = True,
+        bool | None,
+        typer.Option("--verify/--no-verify", help="Measure the guarantee.", show_default="verify"),
+    ] = None,
     custom: CustomOption = None,
     allow_code: AllowCodeOption = False,
     limits: LimitsOption = True,
@@ -111,8 +113,8 @@ def rewrite(  # noqa: PLR0913
     from rewriter.rewriting import require_tensorflow_backend
     from rewriter.saved import check_output
 
-    if (passes is None) is (saved_plan is None):
-        raise RewriterError("no passes", where="rewrite", fix="give -p PASS, or --plan PLAN.json")
+    saved = None if saved_plan is None else _read_plan(saved_plan)
+    step = _step(passes, saved)
     if report is not None:
         from rewriter.report.files import check_report, write_report
 
@@ -124,10 +126,7 @@ def rewrite(  # noqa: PLR0913
         check_output(output, Path(model), force)
         require_tensorflow_backend()
     inputs = _inputs(data)
-    saved = None if saved_plan is None else _read_plan(saved_plan)
-    if saved is not None:
-        passes = list(saved.passes)
-    plan = api.plan(model, passes or [], data=inputs, limits=limits)
+    plan = api.plan(model, step.passes, data=inputs, limits=limits)
     if saved is not None:
         saved.hold_against(plan)
     if dry_run:
@@ -142,9 +141,10 @@ def rewrite(  # noqa: PLR0913
         console.start_tensorflow()
     result = api.rewrite(
         model,
-        passes or [],
+        step.passes,
         output=output,
-        verify=verify,
+        verify=step.verify if verify is None else verify,
+        weights=step.weights,
         data=inputs,
         custom_objects=_custom_objects(custom or []),
         force=force,
@@ -216,6 +216,25 @@ app.command()(check_command.check)
 app.command()(check_command.explain)
 app.command()(show)
 app.command()(rehearse_command.rehearse)
+
+
+def _step(passes: list[str] | None, saved: SavedPlan | None) -> Rewrite:
+    """Return the rewrite that is asked for: by passes, by a plan, or by the project's settings."""
+    from rewriter.config import Rewrite, project_rewrite
+
+    if passes is not None and saved is not None:
+        raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")
+    if passes is not None:
+        return Rewrite(passes)
+    if saved is not None:
+        return Rewrite(saved.passes)
+    step = project_rewrite(Path.cwd())
+    if step is None:
+        fix = (
+            "give -p PASS or --plan PLAN.json, or name passes in [tool.rewriter] of pyproject.toml"
+        )
+        raise RewriterError("no passes", where="rewrite", fix=fix)
+    return step
 
 
 def _tell(result: Result, notes: int) -> None:

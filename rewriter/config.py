@@ -16,7 +16,7 @@ from typing import Any
 
 from rewriter.errors import PassError, RewriterError
 from rewriter.pipeline import Pass, load_pass, to_pass
-from rewriter.settings import OF_CHECK, parse_toml, tool_table
+from rewriter.settings import OF_CHECK, parse_toml, project_file, table_of, tool_table
 
 WEIGHTS = ("copy", "share")
 
@@ -193,6 +193,14 @@ class Rewrite:
         except (OSError, UnicodeDecodeError) as error:
             raise RewriterError(f"cannot be read: {error}", where=str(path)) from error
         return readers[path.suffix](text, str(path))
+
+
+def project_rewrite(folder: Path) -> Rewrite | None:
+    """Return the rewrite of the nearest ``[tool.rewriter]``, if that table names passes."""
+    path = project_file(folder)
+    if path is None or "passes" not in table_of(path):
+        return None
+    return Rewrite.read(path)
 
 
 def _toml(value: Any) -> str:

@@ -45,12 +45,13 @@ def predict_mc(model: Live, x: Any, samples: int = 50, batch_size: int = 32) -> 
     ----------
     model : live model
         Functional or Sequential, of Keras 2 or Keras 3.
-    x : array, or list or dict of arrays
-        The model's inputs, of shape (rows, ...).
+    x : array or tensor, list or dict of them, or tf.data.Dataset
+        The model's inputs, of shape (rows, ...). Of a dataset's elements that are tuples the
+        first item is taken, as ``predict`` does.
     samples : int
         How many passes.
     batch_size : int
-        How many rows at a time.
+        How many rows at a time; a dataset has batches of its own.
 
     Returns
     -------
@@ -76,21 +77,34 @@ def predict_mc(model: Live, x: Any, samples: int = 50, batch_size: int = 32) -> 
 
     if samples < 1 or batch_size < 1:
         raise RewriterError("samples and batch_size are 1 or more", where="predict_mc")
-    arrays = tf.nest.map_structure(np.asarray, x)
-    rows = {len(each) if each.ndim else 0 for each in tf.nest.flatten(arrays)}
-    if len(rows) != 1 or 0 in rows:
-        raise RewriterError(f"the inputs have {sorted(rows)} rows", where="predict_mc")
     noisy = noisy_copy(model)
     run = tf.function(lambda batch: noisy(batch, training=False), reduce_retracing=True)
     means, deviations = [], []
-    for start in range(0, rows.pop(), batch_size):
-        here = slice(start, start + batch_size)
-        batch = tf.nest.map_structure(lambda one, here=here: tf.constant(one[here]), arrays)
+    for batch in _batches(x, batch_size):
         drawn = (tf.nest.map_structure(np.asarray, run(batch)) for _ in range(samples))
         mean, std = _moments(drawn)
         means.append(mean)
         deviations.append(std)
+    if not means:
+        raise RewriterError("the dataset has no batch", where="predict_mc")
     return Prediction(_joined(means), _joined(deviations))
+
+
+def _batches(x: Any, batch_size: int) -> Iterator[Any]:
+    """Yield the inputs in batches of tensors."""
+    import tensorflow as tf
+
+    if isinstance(x, tf.data.Dataset):
+        for element in x:
+            yield element[0] if isinstance(element, tuple) else element
+        return
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, x)
+    rows = {int(tf.shape(each)[0]) if each.shape.rank else 0 for each in tf.nest.flatten(tensors)}
+    if len(rows) != 1 or 0 in rows:
+        raise RewriterError(f"the inputs have {sorted(rows)} rows", where="predict_mc")
+    for start in range(0, rows.pop(), batch_size):
+        here = slice(start, start + batch_size)
+        yield tf.nest.map_structure(lambda one, here=here: one[here], tensors)
 
 
 def noisy_copy(model: Live) -> Live:

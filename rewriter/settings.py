@@ -40,11 +40,14 @@ def read_settings(folder: Path) -> Settings:
     RewriterError
         The table holds something that is no setting.
     """
-    for each in (folder, *folder.parents):
-        path = each / "pyproject.toml"
-        if path.is_file():
-            return _settings(_table(path), path)
-    return Settings()
+    path = project_file(folder)
+    return Settings() if path is None else _settings(table_of(path), path)
+
+
+def project_file(folder: Path) -> Path | None:
+    """Return the nearest pyproject.toml of a folder and those above it, if there is one."""
+    paths = (each / "pyproject.toml" for each in (folder, *folder.parents))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -71,7 +74,8 @@ def tool_table(document: Mapping[str, Any]) -> Any:
     return tool.get("rewriter", {}) if isinstance(tool, dict) else {}
 
 
-def _table(path: Path) -> Any:
+def table_of(path: Path) -> Any:
+    """Return the ``[tool.rewriter]`` table of a pyproject.toml; an empty one if it has none."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if "tool.rewriter" not in text.replace(" ", ""):
         return {}

@@ -51,9 +51,8 @@ def own_layer(keras):
 
 @pytest.fixture
 def run(folder, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-
-    def run(*words: str) -> tuple[int, str, str]:
+    def run(*words: str, cwd=folder) -> tuple[int, str, str]:
+        monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["rewriter", *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
@@ -108,6 +107,26 @@ def test_a_dry_run_tells_changes_by_its_exit_code_if_asked(run):
     )
     assert code == 1
     assert json.loads(out)["guarantee"] == "same"
+
+
+def test_without_passes_those_of_the_project_are_run(run, folder, tmp_path):
+    table = '[tool.rewriter]\npasses = ["move-dropout:recurrent=false", "strip-dropout"]\n'
+    (tmp_path / "pyproject.toml").write_text(f"{table}verify = false\n")
+    below = tmp_path / "below"
+    below.mkdir()
+    model = str(folder / "two.h5")
+    code, out, _ = run("rewrite", model, "-o", "out.h5", cwd=below)
+    assert code == 0
+    assert "passes: move-dropout:recurrent=false, strip-dropout" in out
+    assert "not verified" in out
+    _, out, _ = run("rewrite", model, "-p", "enable-masking", "--dry-run", cwd=below)
+    assert "passes: enable-masking" in out
+    _, out, _ = run("rewrite", model, "-o", "again.h5", "--verify", cwd=below)
+    assert "verified same" in out
+    (tmp_path / "pyproject.toml").write_text('[tool.rewriter]\nselect = ["RW2"]\n')
+    code, _, err = run("rewrite", model, "-o", "third.h5", cwd=below)
+    assert code == 2
+    assert "no passes" in err
 
 
 @pytest.mark.parametrize("name", ["two.h5", "three.keras"])

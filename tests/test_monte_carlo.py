@@ -87,6 +87,21 @@ def test_inputs_and_outputs_keep_their_structure(dialect):
     assert not std["a"].any()
 
 
+@pytest.mark.parametrize("targets", [(), (np.zeros(ROWS),)], ids=["inputs", "with targets"])
+def test_a_dataset_gives_its_own_batches_without_its_targets(dialect, targets):
+    import tensorflow as tf
+
+    keras = dialect.keras
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
+    x = np.ones((ROWS, 2), "float32")
+    data = tf.data.Dataset.from_tensor_slices((x, *targets) if targets else x).batch(2)
+    mean, std = rewriter.predict_mc(model, data, samples=200)
+    assert mean.shape == std.shape == (ROWS, 2)
+    assert np.allclose(mean, 1, atol=0.5)
+    with pytest.raises(RewriterError, match="no batch"):
+        rewriter.predict_mc(model, data.take(0))
+
+
 def test_a_seed_repeats_the_draws_and_another_gives_others(dialect):
     keras = dialect.keras
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5)])
