@@ -275,10 +275,15 @@ def scope_of_values(values: Iterable[Any]) -> dict[str, Any]:
     """Return the functions, and the classes of the objects, that Keras has not."""
     scope: dict[str, Any] = {}
     for value in values:
+        if type(value) in _PLAIN:
+            continue
         named = value if callable(value) and hasattr(value, "__name__") else type(value)
         if _is_foreign(named):
             scope.setdefault(named.__name__, named)
     return scope
+
+
+_PLAIN = frozenset({bool, int, float, str, type(None), dict, set})
 
 
 def _flat(value: Any) -> tuple[Any, ...]:

@@ -141,18 +141,30 @@ def input_tensors(layer: Live) -> list[Live]:
 def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> list[Live]:
     """Call a layer on symbolic tensors, by the number of their hole."""
 
+    def fill(leaf: Any) -> Any:
+        return tensors[leaf.index] if isinstance(leaf, Hole) else leaf
+
     def revive(structure: Any) -> Any:
+        if not _is_serialized(structure):
+            return map_leaves(fill, structure)
         marked = map_leaves(
             lambda leaf: f"{_HOLE}{leaf.index}" if isinstance(leaf, Hole) else leaf, structure
         )
-        return tree.map_structure(fill, serialization_lib.deserialize_keras_object(marked))
+        return tree.map_structure(unmark, serialization_lib.deserialize_keras_object(marked))
 
-    def fill(leaf: Any) -> Any:
+    def unmark(leaf: Any) -> Any:
         marked = isinstance(leaf, str) and leaf.startswith(_HOLE)
         return tensors[int(leaf[len(_HOLE) :])] if marked else leaf
 
     outputs = layer(*revive(list(arguments.args)), **revive(dict(arguments.kwargs)))
     return list(tree.flatten(outputs))
+
+
+def _is_serialized(structure: Any) -> bool:
+    """Whether there is something in a structure that Keras wrote as class and config."""
+    if isinstance(structure, Mapping):
+        return "class_name" in structure or any(map(_is_serialized, structure.values()))
+    return isinstance(structure, list | tuple) and any(map(_is_serialized, structure))
 
 
 def make_functional(
