@@ -1,6 +1,10 @@
 """A live rewrite without verification beside ``clone_model`` and ``set_weights``.
 
     python tests/benchmarks/bench_rewrite.py [--keras 2] [--calls 100 200 400] [--rounds 5]
+    TF_USE_LEGACY_KERAS=1 python tests/benchmarks/bench_rewrite.py --tfmot --calls 160
+
+With ``--tfmot``, where tensorflow-model-optimization is installed: every Dropout of a chain of
+Keras 2 replaced by GaussianDropout, beside that package's ModelTransformer.
 
 Prints CPU time as ratios, medians of runs in turn in one process, and the slope of the time
 over the number of calls on two logarithmic scales: 1 is linear. What one run leaves behind is
@@ -56,6 +60,39 @@ def measure(keras, model, rounds):
     return [statistics.median(each) for each in zip(*pairs, strict=True)]
 
 
+def measure_tfmot(calls, rounds):
+    """Return the times of our replacement and of ModelTransformer's."""
+    import tf_keras
+    from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations import (
+        model_transformer,
+        transforms,
+    )
+
+    class Replace(transforms.Transform):
+        def pattern(self):
+            return transforms.LayerPattern("Dropout")
+
+        def replacement(self, match):
+            layer = match.layer
+            config = {"name": layer["config"]["name"], "rate": layer["config"]["rate"]}
+            new = tf_keras.layers.serialize(tf_keras.layers.GaussianDropout(**config))
+            new["name"] = config["name"]
+            return transforms.LayerNode(new, input_layers=match.input_layers)
+
+    model = chain(tf_keras, calls)
+
+    def ours():
+        return rewriter.rewrite(model, ["replace-dropout:to=gaussian"], verify=False).model
+
+    def theirs():
+        return model_transformer.ModelTransformer(model, [Replace()]).transform()[0]
+
+    classes = [[type(layer).__name__ for layer in make().layers] for make in (ours, theirs)]
+    assert classes[0] == classes[1]
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    return [statistics.median(each) for each in zip(*pairs, strict=True)]
+
+
 def slope(sizes, times):
     """Return the slope of the line of least squares through the logarithms."""
     xs, ys = ([math.log(each) for each in values] for values in (sizes, times))
@@ -69,7 +106,13 @@ def main():
     parser.add_argument("--keras", type=int, nargs="+", default=[2, 3])
     parser.add_argument("--calls", type=int, nargs="+", default=[100, 200, 400, 800, 1600])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tfmot", action="store_true")
     options = parser.parse_args()
+    if options.tfmot:
+        for calls in options.calls:
+            ours, theirs = measure_tfmot(calls, options.rounds)
+            print(f"{calls} calls: rewrite {ours:.2f} s, ModelTransformer {theirs:.2f} s")
+        return
     for number in options.keras:
         keras = importlib.import_module("tf_keras" if number == 2 else "keras")
         for make in (chain, branching):
