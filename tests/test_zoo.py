@@ -1,7 +1,7 @@
 """Every model of keras.applications and tf_keras.applications: rewritten, equal to the bit.
 
 They are good models: what is found in them is a false alarm, but for what Keras 3 really cannot
-load, which is tried. Small ones by default; ``pytest -m zoo -s`` runs and counts all of them.
+load, which is tried. Small ones by default; ``pytest -m zoo -n 0 -s`` runs and counts all of them.
 """
 
 from __future__ import annotations
