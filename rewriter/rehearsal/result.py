@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriter.findings import Finding
 from rewriter.rehearsal.cases import Case
-from rewriter.rehearsal.noise import NoiseMeasured
+from rewriter.rehearsal.measured import NoiseMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +109,21 @@ def _case_table(rehearsals: Sequence[tuple[str, Rehearsal]]) -> list[str]:
 
 
 def _noise_table(noise: Sequence[NoiseMeasured]) -> list[str]:
-    heads = ["layer", "class", "rate", "dropped", "expectation", "over time", "at inference"]
-    rows = [
-        [
-            each.layer,
-            each.class_name,
-            "-" if each.configured is None else f"{each.configured:g}",
-            f"{each.drawn.dropped:.3f}" if each.drops else "-",
-            "-" if each.is_alpha else f"{each.drawn.expectation:.3f}",
-            {None: "-", True: "one mask", False: "new masks"}[each.constant_over_time],
-            "drawn" if each.at_inference else "nothing",
-        ]
-        for each in noise
-    ]
-    return _aligned([heads, *rows])
+    heads = ["layer", "class", "on", "rate", "dropped", "expectation", "over time", "at inference"]
+    return _aligned(
+        [heads, *([each.layer, each.class_name, each.on, *_figures(each)] for each in noise)]
+    )
+
+
+def _figures(each: NoiseMeasured) -> list[str]:
+    rate = "-" if each.configured is None else f"{each.configured:g}"
+    if each.drawn is None:
+        dropped = expectation = "not measured" if each.in_training else "-"
+    else:
+        dropped = f"{each.drawn.dropped:.4f}" if each.drops else "-"
+        expectation = "-" if each.is_alpha else f"{each.drawn.expectation:.4f}"
+    over_time = {None: "-", True: "one mask", False: "new masks"}[each.constant_over_time]
+    return [rate, dropped, expectation, over_time, "drawn" if each.at_inference else "nothing"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

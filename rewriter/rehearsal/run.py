@@ -20,7 +20,8 @@ from rewriter.rehearsal.cases import (
     sizes_of,
 )
 from rewriter.rehearsal.judging import judge_cases, judge_gradients, judge_noise
-from rewriter.rehearsal.noise import NoiseMeasured, measure_noise
+from rewriter.rehearsal.measured import NoiseMeasured
+from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.watching import live_layers
 
@@ -70,7 +71,7 @@ def rehearse_model(
         second = run_cases(keras, graph, copy, layers, longer)
         if _any_trains(second):
             sizes, steps = longer, second
-    noise = _noise(graph, copy, layers, steps, sizes)
+    noise = _noise(keras, graph, copy, layers, steps, sizes)
     findings = [
         *judge_cases(graph, steps.cases),
         *judge_noise(graph, noise),
@@ -105,7 +106,12 @@ def fixed_batches(graph: ModelGraph) -> Iterator[int]:
 
 
 def _noise(
-    graph: ModelGraph, copy: Live, layers: dict[str, Live], steps: Steps, sizes: Sizes
+    keras: LiveKeras,
+    graph: ModelGraph,
+    copy: Live,
+    layers: dict[str, Live],
+    steps: Steps,
+    sizes: Sizes,
 ) -> list[NoiseMeasured]:
     """Measure at the largest batch that trains."""
     trained = {
@@ -116,7 +122,8 @@ def _noise(
     fitting = [size for size in sizes if size[:2] in trained]
     if not fitting:
         return []
-    return measure_noise(graph, copy, layers, max(fitting, key=lambda size: size[0])[2])
+    arrays = max(fitting, key=lambda size: size[0])[2]
+    return measure_noise(keras, graph, copy, layers, arrays)
 
 
 def _gradients(
