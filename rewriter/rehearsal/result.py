@@ -8,6 +8,7 @@ from typing import Any
 
 from rewriter.findings import Finding
 from rewriter.rehearsal.cases import Case
+from rewriter.rehearsal.loss import MADE_UP
 from rewriter.rehearsal.measured import NoiseMeasured
 
 
@@ -27,6 +28,8 @@ class Rehearsal:
         The layers that draw noise.
     findings : tuple of Finding
         What is not in order, each with its layer.
+    loss : str
+        What the steps minimise: the loss that the model is compiled with, or a made-up one.
     """
 
     model: str
@@ -34,6 +37,7 @@ class Rehearsal:
     cases: tuple[Case, ...]
     noise: tuple[NoiseMeasured, ...]
     findings: tuple[Finding, ...]
+    loss: str = MADE_UP
 
     @property
     def ok(self) -> bool:
@@ -46,6 +50,7 @@ class Rehearsal:
             "model": self.model,
             "keras": self.keras,
             "ok": self.ok,
+            "loss": self.loss,
             "cases": [asdict(case) for case in self.cases],
             "noise": [asdict(each) for each in self.noise],
             "findings": [finding.to_json() for finding in self.findings],
@@ -53,7 +58,11 @@ class Rehearsal:
 
     def __str__(self) -> str:
         """Return the table."""
-        lines = [f"{self.model} (Keras {self.keras})", "", *_case_table([("", self)])]
+        lines = [
+            f"{self.model} (Keras {self.keras}); loss: {self.loss}",
+            "",
+            *_case_table([("", self)]),
+        ]
         if self.noise:
             lines += ["", *_noise_table(self.noise)]
         lines += ["", *([str(each) for each in self.findings] or ["no findings"])]

@@ -16,10 +16,13 @@ from rewriter.rehearsal.cases import (
     LONGER_LENGTHS,
     TRAINS,
     Steps,
+    arrays_to_tensors,
+    call_model,
     run_cases,
     sizes_of,
 )
 from rewriter.rehearsal.judging import judge_cases, judge_gradients, judge_noise
+from rewriter.rehearsal.loss import Loss, made_up, own_loss
 from rewriter.rehearsal.measured import NoiseMeasured
 from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
@@ -65,10 +68,11 @@ def rehearse_model(
     specs = input_specs(graph)
     batches = list(dict.fromkeys((*batches, *fixed_batches(graph))))
     sizes = list(sizes_of(specs, data, batches, lengths or LENGTHS))
-    steps = run_cases(keras, graph, copy, layers, sizes)
+    loss = _loss(keras, graph, model, copy, sizes)
+    steps = run_cases(keras, graph, copy, layers, sizes, loss)
     if lengths is None and not _any_trains(steps):
         longer = list(sizes_of(specs, data, batches, LONGER_LENGTHS))
-        second = run_cases(keras, graph, copy, layers, longer)
+        second = run_cases(keras, graph, copy, layers, longer, loss)
         if _any_trains(second):
             sizes, steps = longer, second
     noise = _noise(keras, graph, copy, layers, steps, sizes)
@@ -78,8 +82,24 @@ def rehearse_model(
         *_gradients(keras, copy, layers, steps),
     ]
     return Rehearsal(
-        name or graph.name, graph.keras, tuple(steps.cases), tuple(noise), tuple(findings)
+        name or graph.name,
+        graph.keras,
+        tuple(steps.cases),
+        tuple(noise),
+        tuple(findings),
+        loss.name,
     )
+
+
+def _loss(keras: LiveKeras, graph: ModelGraph, model: Live, copy: Live, sizes: Sizes) -> Loss:
+    """Return the model's own loss, tried at the first size that it takes; else a made-up one."""
+    for _, _, arrays in sizes:
+        try:
+            outputs = call_model(graph, copy, arrays_to_tensors(arrays), training=False)
+        except Exception:  # told by the case of this size
+            continue
+        return own_loss(keras, model, copy, outputs) or made_up(copy)
+    return made_up(copy)
 
 
 def _copy_implementation(keras: LiveKeras, model: Live, copy: Live) -> None:
