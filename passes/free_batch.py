@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rewriter.changes import Change, Note
-from rewriter.graph import Arguments, Call, Layer, ModelGraph
+from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.kinds import held
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.reshaping import freed_reshape
+from rewriter.reshaping import freed_call
 
 SHAPE_KEYS = ("batch_shape", "batch_input_shape")
 
@@ -24,7 +24,8 @@ class FreeBatch(Pass):
     2. ``batch_shape`` and ``batch_input_shape`` of inputs and first layers get None.
     3. A reshape to ``(32, -1)`` becomes one to ``(-1, size)``, where 32 is the batch size of
        the model, or must be for the sizes to agree; it stays, with a note, where the size is
-       not known.
+       not known. A broadcast to ``(32, 7, 3)`` repeats the axes behind the batch instead, or
+       goes where it does nothing; other operations with the batch size in them stay, by name.
     4. A model with a stateful layer stays as it is, with a note: the batch size is part of
        its state. ``stateful=drop`` makes its layers stateless; then outputs are the same from
        zero state, and no state is carried from batch to batch.
@@ -102,7 +103,7 @@ def _free_noise(graph: ModelGraph) -> Iterator[Change]:
 
 
 def _free_reshape(graph: ModelGraph, call: Call, batches: set[int]) -> Iterator[Change | Note]:
-    found = freed_reshape(graph, call, batches)
+    found = freed_call(graph, call, batches)
     if found is None:
         return
     path, class_name = graph.path_of(call), graph.layer(call).class_name
@@ -110,7 +111,11 @@ def _free_reshape(graph: ModelGraph, call: Call, batches: set[int]) -> Iterator[
         yield Note(path, class_name, f"stays: {found}")
         return
     reason = "the batch size stands in its arguments"
-    if isinstance(found, Arguments):
-        yield graph.rewire(call, found, reason=reason)
-    else:
-        yield graph.configure(call.layer, found, reason=reason)
+    if found.nothing:
+        yield graph.remove(call, reason="it gives its input as it is, and fixes the batch size")
+    if found.layer is not None:
+        yield graph.replace(call.layer, found.layer, reason=reason)
+    if found.config is not None:
+        yield graph.configure(call.layer, found.config, reason=reason)
+    if found.arguments is not None:
+        yield graph.rewire(call, found.arguments, reason=reason)

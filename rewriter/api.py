@@ -450,8 +450,9 @@ def rehearse(
 def _compared(before: Any, after: Any, data: Any, objects: Mapping[str, Any]) -> Compared:
     from rewriter.rehearsal import Compared
 
-    both = [rehearse(each, data=data, custom_objects=objects) for each in (before, after)]
-    return Compared(*both)
+    old = rehearse(before, data=data, custom_objects=objects)
+    batches = list(dict.fromkeys(case.batch for case in old.cases))
+    return Compared(old, rehearse(after, data=data, batches=batches, custom_objects=objects))
 
 
 def _live_graph(model: Any) -> ModelGraph:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rewriter.api import Result
     from rewriter.config import Rewrite
     from rewriter.pipeline import Plan
+    from rewriter.rehearsal import Compared
     from rewriter.saved_plans import SavedPlan
 
 app = typer.Typer(
@@ -134,32 +137,33 @@ def rewrite(  # noqa: PLR0913
         if report is not None:
             write_report(report, plan)
         raise typer.Exit(1 if exit_code and plan.changes else 0)
-    if format is Format.TEXT:
+    if format is Format.TEXT and not rehearse:
         _show_plan(plan, format, full)
         print(flush=True)
     with console.progress("starting TensorFlow"):
         console.start_tensorflow()
-    result = api.rewrite(
-        model,
-        step.passes,
-        output=output,
-        verify=step.verify if verify is None else verify,
-        weights=step.weights,
-        data=inputs,
-        custom_objects=_custom_objects(custom or []),
-        force=force,
-        allow_code=allow_code,
-        limits=limits,
-        rehearse=rehearse,
-        progress=console.progress,
-    )
+    with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
+        result = api.rewrite(
+            model,
+            step.passes,
+            output=output,
+            verify=step.verify if verify is None else verify,
+            weights=step.weights,
+            data=inputs,
+            custom_objects=_custom_objects(custom or []),
+            force=force,
+            allow_code=allow_code,
+            limits=limits,
+            rehearse=rehearse,
+            progress=console.progress,
+        )
     code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
         write_report(report, result.plan, result.verification, result.rehearsal)
     if format is Format.JSON:
         _show(result, format)
     else:
-        _tell(result, len(plan.notes))
+        _tell(result, plan, full)
     raise typer.Exit(code)
 
 
@@ -237,9 +241,12 @@ def _step(passes: list[str] | None, saved: SavedPlan | None) -> Rewrite:
     return step
 
 
-def _tell(result: Result, notes: int) -> None:
-    """Print what a rewrite has to say beyond its plan, which had so many notes."""
-    for note in result.plan.notes[: len(result.plan.notes) - notes]:
+def _tell(result: Result, plan: Plan, full: bool) -> None:
+    """Print what a rewrite has to say beyond its plan; and this, if its rows say more now."""
+    if result.rehearsal is not None:
+        _show_plan(plan, Format.TEXT, full, result.rehearsal)
+        print()
+    for note in result.plan.notes[: len(result.plan.notes) - len(plan.notes)]:
         print(f"note: {note.layer}: {note.reason}")
     print(result.verification or "not verified: --no-verify was given")
     if result.rehearsal is not None:
@@ -251,14 +258,25 @@ def _show(result: Any, format: Format) -> None:
     print(json.dumps(result.to_json(), indent=2, default=str) if format is Format.JSON else result)
 
 
-def _show_plan(plan: Plan, format: Format, full: bool) -> None:
+def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:
     if format is Format.JSON:
         _show(plan, format)
         return
     from rewriter.report import terminal
     from rewriter.report.text import plan_lines
 
-    terminal.show(lambda width: plan_lines(plan, full=full, width=width))
+    terminal.show(lambda width: plan_lines(plan, full=full, width=width, rehearsal=rehearsal))
+
+
+@contextmanager
+def _shown_if_it_fails(plan: Plan, wanted: bool, full: bool) -> Iterator[None]:
+    """Show a plan that waits for its rehearsal when the rewrite fails before."""
+    try:
+        yield
+    except RewriterError:
+        if wanted:
+            _show_plan(plan, Format.TEXT, full)
+        raise
 
 
 def _read_plan(path: Path) -> SavedPlan:

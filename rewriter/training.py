@@ -50,6 +50,9 @@ class TrainingKeras(Protocol):
     def compile_from_config(self, model: Live, original: Live, scope: Mapping[str, Any]) -> None:
         """Compile a model whose class says itself how."""
 
+    def loss_of(self, model: Live, targets: Any, outputs: Any) -> Any:
+        """Return the loss that a model is compiled with, regularizers included."""
+
     def output_names(self, model: Live) -> list[str]:
         """Return the names of the outputs; none where their structure has keys of its own."""
 

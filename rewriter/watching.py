@@ -28,6 +28,14 @@ class Traffic:
     gave: NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a layer was called with, as its ``call`` got it."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Watch:
     """What was seen since it was last cleared.
@@ -40,8 +48,12 @@ class Watch:
         The calls in eager mode, in the order in which they ended.
     shapes : list of (path, shape in, shape out)
         Those of every call, traced ones included.
+    arguments : mapping of str to Arguments
+        Those of the last call in eager mode, by path.
     culprit : str
         Path of the innermost layer whose call raised.
+    recording : bool
+        Whether traffic and arguments are kept, beside the shapes.
     """
 
     layers: Mapping[str, Live]
@@ -49,6 +61,7 @@ class Watch:
     shapes: list[tuple[str, tuple[int | None, ...], tuple[int | None, ...]]] = field(
         default_factory=list
     )
+    arguments: dict[str, Arguments] = field(default_factory=dict)
     culprit: str = ""
     recording: bool = False
 
@@ -56,6 +69,7 @@ class Watch:
         """Forget what was seen."""
         self.traffic.clear()
         self.shapes.clear()
+        self.arguments.clear()
         self.culprit = ""
 
 
@@ -106,6 +120,8 @@ def _watched(watch: Watch, path: str, layer: Live, call: Callable[..., Any]) -> 
             watch.culprit = watch.culprit or path
             raise
         _see(watch, path, layer, args[0] if args else None, outputs)
+        if watch.recording and _is_eager((args, kwargs)):
+            watch.arguments[path] = Arguments(args, kwargs)
         return outputs
 
     return watched
@@ -126,3 +142,10 @@ def _see(watch: Watch, path: str, layer: Live, given: Any, gave: Any) -> None:
     if watch.recording and eager and gave.dtype.is_floating and given.shape == gave.shape:
         arrays = [tf.cast(each, "float64").numpy() for each in (given, gave)]
         watch.traffic.append(Traffic(path, layer, *arrays))
+
+
+def _is_eager(structure: Any) -> bool:
+    import tensorflow as tf
+
+    tensors = [each for each in tf.nest.flatten(structure) if isinstance(each, tf.Tensor)]
+    return bool(tensors) and all(hasattr(each, "numpy") for each in tensors)

@@ -84,7 +84,7 @@ def check_complete(
         (1, pairs[-1].new, inserted, "got no value from the original"),
     ):
         known = {id(each[side]) for each in copied}
-        known |= {id(variable) for layer in alone for variable in layer.weights}
+        known |= {id(variable) for layer in alone for variable in getattr(layer, "weights", ())}
         for variable in model.weights:
             if id(variable) not in known and hasattr(variable, "shape"):
                 name = getattr(variable, "path", variable.name)

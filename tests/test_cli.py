@@ -49,6 +49,21 @@ def own_layer(keras):
     return keras.Sequential([keras.layers.Input((3,)), Own(), keras.layers.Dense(2)])
 
 
+@pytest.fixture(scope="module")
+def fixed_batch(tmp_path_factory):
+    """A model with noise that fixes the batch size, of each Keras."""
+    import keras
+    import tf_keras
+
+    folder = tmp_path_factory.mktemp("fixed")
+    for module, name in ((tf_keras, "two.h5"), (keras, "three.keras")):
+        layers = module.layers
+        noise = layers.Dropout(0.5, noise_shape=(4, 1, 3), name="drop")
+        rnn = layers.SimpleRNN(2, name="rnn")
+        module.Sequential([layers.Input((None, 3)), noise, rnn]).save(folder / name)
+    return folder
+
+
 @pytest.fixture
 def run(folder, monkeypatch, capsys):
     def run(*words: str, cwd=folder) -> tuple[int, str, str]:
@@ -155,6 +170,58 @@ def test_the_module_runs_as_the_command_does(folder):
     )
     assert done.returncode == 0
     assert "1 removed; guarantee: same" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["two.h5", "three.keras"])
+def test_rehearsing_a_model_tells_what_breaks_by_its_exit_code(run, fixed_batch, name):
+    sizes = ["--batch", "3", "--batch", "4", "--length", "5"]
+    code, out, _ = run("rehearse", str(fixed_batch / name), *sizes)
+    assert code == 1
+    assert "drop: RW151 training fails at batch 3 length 5 (eager and compiled)" in out
+    assert "[fix: free-batch]" in out
+    code, out, _ = run("rehearse", str(fixed_batch / name), *sizes, "--format", "json")
+    told = json.loads(out)
+    assert (code, told["ok"], told["keras"]) == (1, False, 2 if name == "two.h5" else 3)
+    assert [finding["layer"] for finding in told["findings"]] == ["drop"]
+
+
+@pytest.mark.parametrize("name", ["two.h5", "three.keras"])
+def test_a_rehearsed_rewrite_says_before_and_after_in_its_rows(run, fixed_batch, tmp_path, name):
+    report, output = tmp_path / "report.md", tmp_path / name
+    words = ["rewrite", str(fixed_batch / name), "-p", "free-batch", "-o", str(output)]
+    code, out, _ = run(*words, "--rehearse", "--report", str(report))
+    assert code == 0
+    row = "| rehearsed: fails, wrong batch before, in order after"
+    assert out.index("noise_shape: ") < out.index(row)
+    assert out.count("passes: free-batch") == 1
+    assert "eager before" in out
+    assert "RW151 training fails at batch 2 length 7" in out
+    assert "  after:  noise on its input: rate 0.5, dropped 0.5" in out
+    assert "after: no findings" in out
+    assert row in report.read_text()
+    code, out, _ = run(*words, "--rehearse", "--force", "--format", "json")
+    told = json.loads(out)["rehearsal"]
+    assert (code, told["ok"]) == (0, True)
+    (layer,) = told["layers"]
+    assert layer["layer"] == "drop"
+    assert layer["before"] != layer["after"]
+    sizes = {
+        (size["batch"], size["mode"]): (size["before"], size["after"]) for size in told["sizes"]
+    }
+    assert sizes[1, "eager"] == ("wrong batch", "trains")
+    assert sizes[7, "compiled"] == ("fails", "trains")
+    assert sizes[4, "eager"] == ("trains", "trains")
+
+
+def test_a_rehearsal_that_still_fails_after_the_rewrite_exits_with_one(run, fixed_batch, tmp_path):
+    output = tmp_path / "out.keras"
+    code, out, _ = run(
+        *("rewrite", str(fixed_batch / "three.keras"), "-p", "enable-masking"),
+        *("-o", str(output), "--rehearse"),
+    )
+    assert code == 1
+    assert output.exists()
+    assert "after: 2 findings" in out
 
 
 @pytest.mark.parametrize(

@@ -87,12 +87,21 @@ class DynamicDropout(tf_keras.layers.Dropout):  # type: ignore[misc]
         )
 
     def _dropped(self, inputs: Any) -> Any:
+        if self.shared_axes and noise_dtype(inputs.dtype.name) != inputs.dtype.name:
+            return self._dropped_by_small_mask(inputs)
         dropped = self._random_generator.dropout(
             tf.cast(inputs, noise_dtype(inputs.dtype.name)),
             self.rate,
             noise_shape=self._get_noise_shape(inputs),
         )
         return tf.cast(dropped, inputs.dtype)
+
+    def _dropped_by_small_mask(self, inputs: Any) -> Any:
+        """Draw the noise in float32, where it is small, and leave the inputs in 16 bits."""
+        ones = tf.ones(self._get_noise_shape(inputs), "float32")
+        kept = self._random_generator.dropout(ones, self.rate) > 0
+        scaled = inputs * tf.cast(1 / (1 - self.rate), inputs.dtype)
+        return tf.where(kept, scaled, tf.zeros([], inputs.dtype))
 
     def _get_noise_shape(self, inputs: Any) -> list[Any] | None:
         if not self.shared_axes:

@@ -80,6 +80,8 @@ class DynamicDropout(keras.layers.Dropout):  # type: ignore[misc]
         if self.rate == 0 or not (training or self.always_on):
             return inputs
         dtype = keras.backend.standardize_dtype(inputs.dtype)
+        if self.shared_axes and noise_dtype(dtype) != dtype:
+            return self._dropped_by_small_mask(inputs, dtype)
         dropped = keras.random.dropout(
             keras.ops.cast(inputs, noise_dtype(dtype)),
             self.rate,
@@ -87,6 +89,13 @@ class DynamicDropout(keras.layers.Dropout):  # type: ignore[misc]
             seed=self.seed_generator,
         )
         return keras.ops.cast(dropped, dtype)
+
+    def _dropped_by_small_mask(self, inputs: Any, dtype: str) -> Any:
+        """Draw the noise in float32, where it is small, and leave the inputs in 16 bits."""
+        ones = keras.ops.ones(self._noise_shape(inputs), "float32")
+        kept = keras.random.dropout(ones, self.rate, seed=self.seed_generator) > 0
+        scaled = keras.ops.multiply(inputs, keras.ops.cast(1 / (1 - self.rate), dtype))
+        return keras.ops.where(kept, scaled, keras.ops.zeros((), dtype))
 
     def _noise_shape(self, inputs: Any) -> list[Any] | None:
         if not self.shared_axes:

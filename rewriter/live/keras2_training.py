@@ -58,6 +58,11 @@ def compile_from_config(model: Live, original: Live, scope: Mapping[str, Any]) -
         model.compile_from_config(original.get_compile_config())
 
 
+def loss_of(model: Live, targets: Any, outputs: Any) -> Any:
+    """Return the loss that a model is compiled with, regularizers included."""
+    return model.compiled_loss(targets, outputs, regularization_losses=model.losses)
+
+
 def output_names(model: Live) -> list[str]:
     """Return the names of the outputs; none where their structure has keys of its own."""
     if isinstance(getattr(model, "_nested_outputs", None), Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -123,6 +124,9 @@ def unwritten(layer: Live) -> dict[str, Any]:
 def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
     """Return a new layer that has no live one to follow."""
     module = rewriter_layers if hasattr(rewriter_layers, layer.class_name) else keras_module.layers
+    written = str(layer.envelope.get("module"))
+    if written.startswith("keras.src.ops."):  # an operation, which stands in no public module
+        module = importlib.import_module(written)
     with keras_module.saving.custom_object_scope(dict(scope)):
         return getattr(module, layer.class_name).from_config(dict(config))
 

@@ -49,6 +49,11 @@ def compile_from_config(model: Live, original: Live, scope: Mapping[str, Any]) -
         model.compile_from_config(original.get_compile_config())
 
 
+def loss_of(model: Live, targets: Any, outputs: Any) -> Any:
+    """Return the loss that a model is compiled with, regularizers included."""
+    return model.compute_loss(y=targets, y_pred=outputs)
+
+
 def output_names(model: Live) -> list[str]:
     """Return the names of the outputs; none where their structure has keys of its own."""
     if isinstance(getattr(model, "_outputs_struct", None), Mapping):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rewriter.graph import ModelGraph
 from rewriter.inputs import InputSpec, given_inputs, make_inputs
 from rewriter.live import Live, LiveKeras
+from rewriter.rehearsal.loss import Loss
 from rewriter.structure import map_leaves
 from rewriter.watching import Watch, watching
 
@@ -85,12 +86,13 @@ def run_cases(
     model: Live,
     layers: dict[str, Live],
     sizes: Sequence[tuple[int, int | None, Arrays]],
+    loss: Loss,
 ) -> Steps:
     """Run every size, first eagerly, then in one compiled function."""
     import tensorflow as tf
 
     steps = Steps(missing=set(range(len(keras.trainable(model)))))
-    eager = _make_step(keras, graph, model)
+    eager = _make_step(keras, graph, model, loss)
     compiled = tf.function(eager, reduce_retracing=True)
     with watching(layers) as watch:
         for batch, length, arrays in sizes:
@@ -100,23 +102,18 @@ def run_cases(
     return steps
 
 
-def _make_step(keras: LiveKeras, graph: ModelGraph, model: Live) -> Step:
+def _make_step(keras: LiveKeras, graph: ModelGraph, model: Live, loss: Loss) -> Step:
     """Return a function that makes a training step, and gives what came of it."""
     import tensorflow as tf
 
     variables = keras.trainable(model)
 
-    def run(tensors: Sequence[Any], *, training: bool) -> list[Any]:
-        rest = iter(tensors)
-        inputs = map_leaves(lambda _: next(rest), graph.inputs)
-        return list(tf.nest.flatten(model(inputs, training=training)))
-
     def step(*tensors: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        still = run(tensors, training=False)
+        still = call_model(graph, model, tensors, training=False)
         with tf.GradientTape() as tape:
-            outputs = run(tensors, training=True)
-            loss = _loss(outputs) + sum(tf.cast(each, "float32") for each in model.losses)
-        gradients = tape.gradient(loss, variables) if variables else []
+            outputs = call_model(graph, model, tensors, training=True)
+            value = loss.of(outputs)
+        gradients = tape.gradient(value, variables) if variables else []
         finite: list[Any] = []
         for variable, gradient in zip(variables, gradients, strict=True):
             if gradient is None:
@@ -126,16 +123,15 @@ def _make_step(keras: LiveKeras, graph: ModelGraph, model: Live) -> Step:
             finite.append(tf.reduce_all(tf.math.is_finite(dense)))
             kept = tf.where(tf.math.is_finite(dense), dense, tf.zeros_like(dense))
             variable.assign_sub(tf.cast(STEP, dense.dtype) * kept)
-        return still, outputs, finite
+        return tf.nest.flatten(still), tf.nest.flatten(outputs), finite
 
     return step
 
 
-def _loss(outputs: Sequence[Any]) -> Any:
-    import tensorflow as tf
-
-    floats = [tf.cast(each, "float32") for each in outputs if each.dtype.is_floating]
-    return sum((tf.reduce_mean(tf.square(each - 0.5)) for each in floats), tf.constant(0.0))
+def call_model(graph: ModelGraph, model: Live, tensors: Sequence[Any], *, training: bool) -> Any:
+    """Return what a model gives for these tensors, in its structure."""
+    rest = iter(tensors)
+    return model(map_leaves(lambda _: next(rest), graph.inputs), training=training)
 
 
 def _eager_case(

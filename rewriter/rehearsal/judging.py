@@ -10,7 +10,7 @@ from rewriter.kinds import is_recurrent
 from rewriter.pinned import Pins
 from rewriter.recurrence import rate_places
 from rewriter.rehearsal.cases import TRAINS, Case
-from rewriter.rehearsal.noise import NoiseMeasured
+from rewriter.rehearsal.measured import NoiseMeasured
 
 CODES = {
     "RW151": "training fails at a size",
@@ -98,24 +98,30 @@ def judge_noise(graph: ModelGraph, measured: Sequence[NoiseMeasured]) -> Iterato
 
 def _judge(each: NoiseMeasured, asked: bool, active: bool) -> Iterator[Finding]:
     found, rate = each.drawn, each.configured
+    inside = "" if each.on == "input" else f" of its {each.on}"
     if not each.in_training and rate:
-        yield Finding("RW351", each.layer, f"drops nothing in training; its rate is {rate:g}", None)
+        message = f"drops nothing{inside} in training; its rate is {rate:g}"
+        yield Finding("RW351", each.layer, message, None)
     if each.at_inference and not active:
         yield Finding("RW352", each.layer, "draws noise at inference", None)
     if asked and not each.at_inference and rate:
         message = "is called with training=True and draws nothing at inference"
-        yield Finding("RW352", each.layer, message, "honour-training")
-    if not each.in_training and not each.at_inference:
+        yield Finding("RW352", each.layer, message, _honoured_by(each))
+    if found is None or not (each.in_training or each.at_inference):
         return
     if each.drops and rate and found.rate_differs(rate):
-        message = f"drops {found.dropped:.3f} of the units; its rate is {rate:g}"
+        message = f"drops {found.dropped:.4f} of the units{inside}; its rate is {rate:g}"
         yield Finding("RW353", each.layer, message, None)
     if not each.is_alpha and found.expectation_differs:
         message = (
-            f"keeps {found.expectation:.3f} of the expectation: the layers behind it see another "
+            f"keeps {found.expectation:.3f} of the expectation{inside}: what gets it sees another "
             "scale in training than at inference"
         )
         yield Finding("RW354", each.layer, message, None)
+
+
+def _honoured_by(each: NoiseMeasured) -> str | None:
+    return "honour-training" if each.known else None
 
 
 def judge_gradients(missing: Sequence[str], infinite: Sequence[str]) -> Iterator[Finding]:

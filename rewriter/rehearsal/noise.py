@@ -2,74 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph import ModelGraph
 from rewriter.kinds import NOISE
-from rewriter.live import Live
-from rewriter.noise import MASKS
+from rewriter.live import Live, LiveKeras
+from rewriter.rehearsal.again import Again, numbers_of, tensors_in
 from rewriter.rehearsal.cases import arrays_to_tensors
-from rewriter.rehearsal.statistics import Drawn, drawn
+from rewriter.rehearsal.inside import measure_inside
+from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
+from rewriter.rehearsal.statistics import drawn
 from rewriter.structure import map_leaves
-from rewriter.watching import Traffic, Watch, watching
+from rewriter.watching import Arguments, Traffic, Watch, watching
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rewriter.inputs import Arrays
 
+    Pair = tuple[NDArray[Any], NDArray[Any]]
+
 RUNS = 8
-MOST_RUNS = 24
-WANTED_DRAWS = 100_000
+WANTED_DRAWS = 1_000_000
+MOST_UNITS = 4_000_000
+"""As many units of a layer are looked at, where it shares its noise along an axis."""
 
-
-@dataclass(frozen=True, slots=True)
-class NoiseMeasured:
-    """What a layer that draws noise did.
-
-    Parameters
-    ----------
-    layer, class_name : str
-        Path and class.
-    known : bool
-        Whether it is a noise layer of Keras or of this program, or a subclass of one.
-    configured : float or None
-        The rate that the layer says it has.
-    in_training, at_inference : bool
-        When its output was another than its input.
-    drawn : Drawn
-        What was measured in training; at inference, if nothing was drawn in training.
-    constant_over_time : bool or None
-        Whether the same units are dropped at all steps; None for a tensor without steps.
-    """
-
-    layer: str
-    class_name: str
-    known: bool
-    configured: float | None
-    in_training: bool
-    at_inference: bool
-    drawn: Drawn
-    constant_over_time: bool | None
-
-    @property
-    def drops(self) -> bool:
-        """Whether it sets units to zero, where others add or multiply noise."""
-        return self.class_name in MASKS or (self.drawn.dropped > 0 and not self.is_alpha)
-
-    @property
-    def is_alpha(self) -> bool:
-        """Whether it keeps mean and variance, but not the expectation of a unit."""
-        return "Alpha" in self.class_name
+CHUNK = 500_000
+"""As many units go through a layer at a time."""
 
 
 def measure_noise(
-    graph: ModelGraph, model: Live, layers: dict[str, Live], arrays: Arrays
+    keras: LiveKeras, graph: ModelGraph, model: Live, layers: dict[str, Live], arrays: Arrays
 ) -> list[NoiseMeasured]:
     """Run a model in training and at inference, and measure the layers that draw noise.
 
-    A layer counts as one if it is one of Keras', or if its output is its input at inference
-    and another in training, whatever its name.
+    A layer counts as a noise layer if it is one of Keras', or if its output is its input at
+    inference and another in training, whatever its name. Others are looked into.
     """
     tensors = arrays_to_tensors(arrays)
 
@@ -85,22 +55,25 @@ def measure_noise(
     with watching(layers) as watch:
         watch.recording = True
         still = run(watch, training=False)
+        inference = dict(watch.arguments)
         candidates = [path for path, seen in still.items() if _may_be_noise(layers[path], seen)]
-        if not candidates:
-            return []
         noisy: dict[str, list[Traffic]] = {path: [] for path in candidates}
-        for number in range(MOST_RUNS):
+        for _ in range(RUNS if candidates else 1):
             seen = run(watch, training=True)
             for path in candidates:
                 noisy[path] += seen.get(path, [])
-            if number + 1 >= RUNS and all(_units(each) >= WANTED_DRAWS for each in noisy.values()):
-                break
-    found = [_measured(layers[path], still[path], noisy[path]) for path in candidates]
-    return [each for each in found if each is not None]
+        training = dict(watch.arguments)
+    found = {
+        path: _measured(layers[path], still[path], noisy[path], training) for path in candidates
+    }
+    others = {path: layer for path, layer in layers.items() if path not in found}
+    measured = [each for each in found.values() if each is not None]
+    return _in_order(layers, [*measured, *measure_inside(keras, others, training, inference)])
 
 
-def _units(seen: Sequence[Traffic]) -> int:
-    return sum(each.given.size for each in seen)
+def _in_order(layers: Mapping[str, Live], found: Sequence[NoiseMeasured]) -> list[NoiseMeasured]:
+    places = {path: number for number, path in enumerate(layers)}
+    return sorted(found, key=lambda each: places[each.layer])
 
 
 def _may_be_noise(layer: Live, still: Sequence[Traffic]) -> bool:
@@ -116,21 +89,27 @@ def _same(seen: Traffic) -> bool:
 
 
 def _measured(
-    layer: Live, still: Sequence[Traffic], noisy: Sequence[Traffic]
+    layer: Live,
+    still: Sequence[Traffic],
+    noisy: Sequence[Traffic],
+    training: Mapping[str, Arguments],
 ) -> NoiseMeasured | None:
     in_training = not all(_same(each) for each in noisy)
     at_inference = not all(_same(each) for each in still)
-    rate = _rate(layer)
+    rate = stated_rate(layer)
     if not in_training and not at_inference and rate is None:
         return None
+    path = still[0].path
     pairs = [(each.given, each.gave) for each in (noisy if in_training else still)]
     shapes = {given.shape for given, _ in pairs}
     pairs = [pair for pair in pairs if pair[0].shape == max(shapes, key=len)]
+    if in_training and path in training:
+        pairs += _more(Again(layer, training[path]), pairs)
     found = drawn(pairs)
     steps = pairs[0][0].ndim > 2
     class_name = next((c.__name__ for c in type(layer).__mro__ if c.__name__ in NOISE), "")
     return NoiseMeasured(
-        still[0].path,
+        path,
         class_name if type(layer).__name__ in NOISE else type(layer).__name__,
         bool(class_name),
         rate,
@@ -141,10 +120,23 @@ def _measured(
     )
 
 
-def _rate(layer: Live) -> float | None:
-    """Return the rate that a layer says it has, if it is one."""
-    for key in ("rate", "dropout_rate", "drop_rate", "p"):
-        rate: Any = getattr(layer, key, None)
-        if isinstance(rate, int | float) and 0 < rate < 1:
-            return float(rate)
-    return None
+def _more(again: Again, pairs: Sequence[Pair]) -> Iterator[Pair]:
+    """Yield more of what a layer does, on the rows that it had, until there are enough draws."""
+    shape, so_far = pairs[0][0].shape, drawn(pairs)
+    units = sum(given.size for given, _ in pairs)
+    if 0 in so_far.shared_axes or so_far.draws == 0 or tuple(again.first.shape) != shape:
+        return
+    wanted = min(WANTED_DRAWS * units // so_far.draws, MOST_UNITS) - units
+    row = prod(shape[1:])
+    while wanted > 0:
+        rows = max(min(wanted, CHUNK) // row, 1)
+        wanted -= rows * row
+        given = again.with_rows(rows)
+        try:
+            gave = again.call(given)[0]
+        except Exception:  # a layer that has the batch size in it: there are fewer draws then
+            return
+        pair = tuple(numbers_of(each) for each in (tensors_in(given.args)[0], gave))
+        if pair[0].shape != pair[1].shape:
+            return
+        yield pair[0], pair[1]

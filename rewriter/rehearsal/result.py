@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rewriter.findings import Finding
 from rewriter.rehearsal.cases import Case
-from rewriter.rehearsal.noise import NoiseMeasured
+from rewriter.rehearsal.loss import MADE_UP
+from rewriter.rehearsal.measured import NoiseMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Rehearsal:
         The layers that draw noise.
     findings : tuple of Finding
         What is not in order, each with its layer.
+    loss : str
+        What the steps minimise: the loss that the model is compiled with, or a made-up one.
     """
 
     model: str
@@ -34,6 +37,7 @@ class Rehearsal:
     cases: tuple[Case, ...]
     noise: tuple[NoiseMeasured, ...]
     findings: tuple[Finding, ...]
+    loss: str = MADE_UP
 
     @property
     def ok(self) -> bool:
@@ -46,6 +50,7 @@ class Rehearsal:
             "model": self.model,
             "keras": self.keras,
             "ok": self.ok,
+            "loss": self.loss,
             "cases": [asdict(case) for case in self.cases],
             "noise": [asdict(each) for each in self.noise],
             "findings": [finding.to_json() for finding in self.findings],
@@ -53,11 +58,35 @@ class Rehearsal:
 
     def __str__(self) -> str:
         """Return the table."""
-        lines = [f"{self.model} (Keras {self.keras})", "", *_case_table([("", self)])]
+        lines = [
+            f"{self.model} (Keras {self.keras}); loss: {self.loss}",
+            "",
+            *_case_table([("", self)]),
+        ]
         if self.noise:
             lines += ["", *_noise_table(self.noise)]
         lines += ["", *([str(each) for each in self.findings] or ["no findings"])]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCompared:
+    """What the rehearsals say of one layer, before and after.
+
+    Parameters
+    ----------
+    layer : str
+        Its path; empty for the model as a whole.
+    before, after : tuple of str
+        Its noise, and what is not in order.
+    short : tuple of str
+        Both in a word or two.
+    """
+
+    layer: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    short: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,57 +101,127 @@ class Compared:
         """Whether everything is in order afterwards."""
         return self.after.ok
 
+    @property
+    def layers(self) -> tuple[LayerCompared, ...]:
+        """Every layer that draws noise or is not in order, before or after."""
+        both = (self.before, self.after)
+        paths = [each.layer for one in both for each in one.noise]
+        paths += [each.layer for one in both for each in one.findings]
+        return tuple(
+            LayerCompared(
+                path,
+                _said(self.before, path),
+                _said(self.after, path),
+                (_short(both[0], path), _short(both[1], path)),
+            )
+            for path in dict.fromkeys(paths)
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Return both as plain data."""
-        return {"ok": self.ok, "before": self.before.to_json(), "after": self.after.to_json()}
+        """Return both as plain data, with the rows that say before and after."""
+        return {
+            "ok": self.ok,
+            "sizes": [
+                {"batch": batch, "length": length, "mode": mode, "before": old, "after": new}
+                for (batch, length, mode), (old, new) in _outcomes(self).items()
+            ],
+            "layers": [
+                {"layer": row.layer, "before": list(row.before), "after": list(row.after)}
+                for row in self.layers
+            ],
+            "before": self.before.to_json(),
+            "after": self.after.to_json(),
+        }
 
     def __str__(self) -> str:
-        """Return the table, before beside after."""
-        both = [("before", self.before), ("after", self.after)]
-        lines = ["rehearsal", *_case_table(both)]
-        for words, each in both:
-            if each.noise:
-                lines += ["", f"noise {words}", *_noise_table(each.noise)]
-        for words, each in both:
-            found = [str(finding) for finding in each.findings] or ["no findings"]
-            lines += ["", f"{words}:", *(f"  {text}" for text in found)]
+        """Return the table: each size and each layer before and after."""
+        lines = ["rehearsal", *_case_table([("before", self.before), ("after", self.after)])]
+        for row in self.layers:
+            lines += ["", row.layer or "the model"]
+            for words, said in (("before:", row.before), ("after: ", row.after)):
+                lines.append(f"  {words} {said[0] if said else NOTHING}")
+                lines += [f"          {more}" for more in said[1:]]
+        found = len(self.after.findings)
+        lines += ["", f"after: {found or 'no'} finding{'' if found == 1 else 's'}"]
         return "\n".join(lines)
 
 
+NOTHING = "no noise, nothing found"
+
+_SHORT = {
+    "RW151": "fails",
+    "RW152": "wrong batch",
+    "RW153": "differs compiled",
+    "RW154": "no gradient",
+    "RW351": "drops nothing",
+    "RW352": "noise at inference",
+    "RW353": "another rate",
+    "RW354": "expectation not kept",
+}
+
+
+def _short(rehearsal: Rehearsal, path: str) -> str:
+    codes = dict.fromkeys(each.code for each in rehearsal.findings if each.layer == path)
+    noise = any(each.layer == path for each in rehearsal.noise)
+    return ", ".join(_SHORT[code] for code in codes) or ("in order" if noise else "no noise")
+
+
+def _said(rehearsal: Rehearsal, path: str) -> tuple[str, ...]:
+    noise = [_noise_words(each) for each in rehearsal.noise if each.layer == path]
+    found = [str(replace(each, layer="")) for each in rehearsal.findings if each.layer == path]
+    return (*noise, *found)
+
+
+def _noise_words(each: NoiseMeasured) -> str:
+    rate, dropped, expectation, over_time, at_inference = _figures(each)
+    parts = [f"noise on its {each.on}: rate {rate}, dropped {dropped}, expectation {expectation}"]
+    parts += [over_time] if over_time != "-" else []
+    return ", ".join([*parts, f"{at_inference} at inference"])
+
+
+def _outcomes(compared: Compared) -> dict[tuple[int, int | None, str], list[str | None]]:
+    found: dict[tuple[int, int | None, str], list[str | None]] = {}
+    for place, each in enumerate((compared.before, compared.after)):
+        for case in each.cases:
+            key = (case.batch, case.length, case.mode)
+            found.setdefault(key, [None, None])[place] = case.outcome
+    return found
+
+
 def _case_table(rehearsals: Sequence[tuple[str, Rehearsal]]) -> list[str]:
-    heads = ["batch", "length"]
-    columns: dict[tuple[int, int | None], list[str]] = {}
-    for number, (words, each) in enumerate(rehearsals):
-        for place, mode in enumerate(("eager", "compiled")):
-            heads.append(f"{mode} {words}".strip())
-            for case in each.cases:
-                if case.mode == mode:
-                    row = columns.setdefault((case.batch, case.length), [""] * 2 * len(rehearsals))
-                    row[2 * number + place] = case.outcome
+    columns = [(mode, words, each) for mode in ("eager", "compiled") for words, each in rehearsals]
+    heads = ["batch", "length", *(f"{mode} {words}".strip() for mode, words, _ in columns)]
+    table: dict[tuple[int, int | None], list[str]] = {}
+    for place, (mode, _, each) in enumerate(columns):
+        for case in each.cases:
+            if case.mode == mode:
+                row = table.setdefault((case.batch, case.length), [""] * len(columns))
+                row[place] = case.outcome
     rows = [
         [str(batch), "-" if length is None else str(length), *outcomes]
         for (batch, length), outcomes in sorted(
-            columns.items(), key=lambda row: (row[0][0], row[0][1] or 0)
+            table.items(), key=lambda row: (row[0][0], row[0][1] or 0)
         )
     ]
     return _aligned([heads, *rows])
 
 
 def _noise_table(noise: Sequence[NoiseMeasured]) -> list[str]:
-    heads = ["layer", "class", "rate", "dropped", "expectation", "over time", "at inference"]
-    rows = [
-        [
-            each.layer,
-            each.class_name,
-            "-" if each.configured is None else f"{each.configured:g}",
-            f"{each.drawn.dropped:.3f}" if each.drops else "-",
-            "-" if each.is_alpha else f"{each.drawn.expectation:.3f}",
-            {None: "-", True: "one mask", False: "new masks"}[each.constant_over_time],
-            "drawn" if each.at_inference else "nothing",
-        ]
-        for each in noise
-    ]
-    return _aligned([heads, *rows])
+    heads = ["layer", "class", "on", "rate", "dropped", "expectation", "over time", "at inference"]
+    return _aligned(
+        [heads, *([each.layer, each.class_name, each.on, *_figures(each)] for each in noise)]
+    )
+
+
+def _figures(each: NoiseMeasured) -> list[str]:
+    rate = "-" if each.configured is None else f"{each.configured:g}"
+    if each.drawn is None:
+        dropped = expectation = "not measured" if each.in_training else "-"
+    else:
+        dropped = f"{each.drawn.dropped:.4f}" if each.drops else "-"
+        expectation = "-" if each.is_alpha else f"{each.drawn.expectation:.4f}"
+    over_time = {None: "-", True: "one mask", False: "new masks"}[each.constant_over_time]
+    return [rate, dropped, expectation, over_time, "drawn" if each.at_inference else "nothing"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

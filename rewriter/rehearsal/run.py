@@ -16,11 +16,15 @@ from rewriter.rehearsal.cases import (
     LONGER_LENGTHS,
     TRAINS,
     Steps,
+    arrays_to_tensors,
+    call_model,
     run_cases,
     sizes_of,
 )
 from rewriter.rehearsal.judging import judge_cases, judge_gradients, judge_noise
-from rewriter.rehearsal.noise import NoiseMeasured, measure_noise
+from rewriter.rehearsal.loss import Loss, made_up, own_loss
+from rewriter.rehearsal.measured import NoiseMeasured
+from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.watching import live_layers
 
@@ -63,21 +67,38 @@ def rehearse_model(
     specs = input_specs(graph)
     batches = list(dict.fromkeys((*batches, *fixed_batches(graph))))
     sizes = list(sizes_of(specs, data, batches, lengths or LENGTHS))
-    steps = run_cases(keras, graph, copy, layers, sizes)
+    loss = _loss(keras, graph, model, copy, sizes)
+    steps = run_cases(keras, graph, copy, layers, sizes, loss)
     if lengths is None and not _any_trains(steps):
         longer = list(sizes_of(specs, data, batches, LONGER_LENGTHS))
-        second = run_cases(keras, graph, copy, layers, longer)
+        second = run_cases(keras, graph, copy, layers, longer, loss)
         if _any_trains(second):
             sizes, steps = longer, second
-    noise = _noise(graph, copy, layers, steps, sizes)
+    noise = _noise(keras, graph, copy, layers, steps, sizes)
     findings = [
         *judge_cases(graph, steps.cases),
         *judge_noise(graph, noise),
         *_gradients(keras, copy, layers, steps),
     ]
     return Rehearsal(
-        name or graph.name, graph.keras, tuple(steps.cases), tuple(noise), tuple(findings)
+        name or graph.name,
+        graph.keras,
+        tuple(steps.cases),
+        tuple(noise),
+        tuple(findings),
+        loss.name,
     )
+
+
+def _loss(keras: LiveKeras, graph: ModelGraph, model: Live, copy: Live, sizes: Sizes) -> Loss:
+    """Return the model's own loss, tried at the first size that it takes; else a made-up one."""
+    for _, _, arrays in sizes:
+        try:
+            outputs = call_model(graph, copy, arrays_to_tensors(arrays), training=False)
+        except Exception:  # told by the case of this size
+            continue
+        return own_loss(keras, model, copy, outputs) or made_up(copy)
+    return made_up(copy)
 
 
 def _any_trains(steps: Steps) -> bool:
@@ -95,7 +116,12 @@ def fixed_batches(graph: ModelGraph) -> Iterator[int]:
 
 
 def _noise(
-    graph: ModelGraph, copy: Live, layers: dict[str, Live], steps: Steps, sizes: Sizes
+    keras: LiveKeras,
+    graph: ModelGraph,
+    copy: Live,
+    layers: dict[str, Live],
+    steps: Steps,
+    sizes: Sizes,
 ) -> list[NoiseMeasured]:
     """Measure at the largest batch that trains."""
     trained = {
@@ -106,7 +132,8 @@ def _noise(
     fitting = [size for size in sizes if size[:2] in trained]
     if not fitting:
         return []
-    return measure_noise(graph, copy, layers, max(fitting, key=lambda size: size[0])[2])
+    arrays = max(fitting, key=lambda size: size[0])[2]
+    return measure_noise(keras, graph, copy, layers, arrays)
 
 
 def _gradients(

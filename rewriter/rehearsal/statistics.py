@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SIGMAS = 5.0
 """Deviations count from here on: by chance one such in 1.7 million is seen."""
 
+EQUAL = 0.02
+"""Factors of units that differ by a smaller share are one factor: 16 bits round so."""
+
 EXPECTATION_FLOOR = 0.005
 """Deviations of the expectation below this share are left to rounding."""
 
@@ -107,6 +110,25 @@ def drawn(pairs: Pairs) -> Drawn:
     )
 
 
+def is_mask(pairs: Pairs) -> bool:
+    """Whether every unit is either dropped or scaled like all others that are not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 2.0, 3.0])
+    >>> is_mask([(x, np.array([2.0, 0.0, 6.0]))]), is_mask([(x, np.array([2.0, 0.0, 5.0]))])
+    (True, False)
+    """
+    import numpy as np
+
+    factors = np.concatenate(
+        [(gave[given != 0] / given[given != 0]).ravel() for given, gave in pairs]
+    )
+    kept = factors[factors != 0]
+    return bool(kept.size) and float(np.ptp(kept)) <= EQUAL * float(np.abs(kept).max())
+
+
 def _is_shared(gone: Sequence[NDArray[Any]], alive: Sequence[NDArray[Any]], axis: int) -> bool:
     """Whether the same units are dropped all along an axis, zeros of the input left out."""
     if gone[0].shape[axis] < 2 or not any(each.any() for each in gone):
@@ -123,9 +145,10 @@ def _blocks(pairs: Pairs, *, whole: bool) -> NDArray[Any]:
 
     sums = []
     for given, gave in pairs:
-        rows = [(given, gave)] if whole else zip(given, gave, strict=True)
-        sums += [((x * y).sum(), (x * x).sum()) for x, y in rows]
-    return np.array(sums)
+        rows = 1 if whole else len(given)
+        x, y = (each.reshape(rows, -1) for each in (given, gave))
+        sums.append(np.stack([np.einsum("ij,ij->i", x, each) for each in (y, x)], axis=1))
+    return np.concatenate(sums)
 
 
 def _ratio(blocks: NDArray[Any]) -> tuple[float, float]:

@@ -172,7 +172,7 @@ def _tables(
         yield f"<pre>{escape(verification_text(verification))}</pre>"
     if rehearsal is not None:
         yield _rehearsal(rehearsal)
-    diff = escape(plan_text(plan))
+    diff = escape(plan_text(plan, rehearsal=rehearsal))
     yield f"<details><summary>The diff as text</summary><pre>{diff}</pre></details>"
 
 
@@ -194,13 +194,12 @@ def _rehearsal(rehearsal: Compared) -> str:
             said = ": ".join(filter(None, (case.outcome, case.layer)))
             outcomes.setdefault(size, ["", ""])[place] = said
     heads = ("batch", "length", "mode", "before", "after")
-    found = [
-        (words, each.code, each.layer, each.message)
-        for words, both in (("before", rehearsal.before), ("after", rehearsal.after))
-        for each in both.findings
+    layers = [
+        (row.layer or "the model", "; ".join(row.before) or "-", "; ".join(row.after) or "-")
+        for row in rehearsal.layers
     ]
     return _table("Rehearsal", heads, [(*size, *both) for size, both in outcomes.items()]) + _table(
-        "What the rehearsal found", ("model", "code", "layer", "what happens"), found
+        "What the rehearsal says of layers", ("layer", "before", "after"), layers
     )
 
 

@@ -24,7 +24,7 @@ def markdown_report(
         f"{escaped(plan.kind)}, Keras {plan.keras}. "
         f"Passes: {', '.join(map(code, plan.passes)) or 'none'}.",
         f"**{escaped(summary(plan))}**",
-        _fenced(plan_text(plan)),
+        _fenced(plan_text(plan, rehearsal=rehearsal)),
     ]
     if plan.notes:
         rows = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rewriter.builtin import is_built_in
 from rewriter.changes import Action, Change
@@ -14,6 +14,9 @@ from rewriter.pipeline import Guarantee, Plan
 from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
 from rewriter.report.line import Line
 from rewriter.report.printable import printable, value_text
+
+if TYPE_CHECKING:
+    from rewriter.rehearsal import Compared
 
 NOTES = 8
 """So many notes, and layers that were not looked into, are shown unless all are asked for."""
@@ -28,7 +31,13 @@ _PAST = {
 }
 
 
-def plan_text(plan: Plan, *, full: bool = False, width: int | None = None) -> str:
+def plan_text(
+    plan: Plan,
+    *,
+    full: bool = False,
+    width: int | None = None,
+    rehearsal: Compared | None = None,
+) -> str:
     """Return a plan as a diff.
 
     Parameters
@@ -39,16 +48,25 @@ def plan_text(plan: Plan, *, full: bool = False, width: int | None = None) -> st
         Whether unchanged calls are shown that are not near a changed one, and every note.
     width : int, optional
         Columns after which lines are broken; by default none is.
+    rehearsal : Compared, optional
+        What training steps before and after showed; the rows of the layers concerned say it.
     """
-    return "\n".join(line.text for line in plan_lines(plan, full=full, width=width))
+    lines = plan_lines(plan, full=full, width=width, rehearsal=rehearsal)
+    return "\n".join(line.text for line in lines)
 
 
-def plan_lines(plan: Plan, *, full: bool = False, width: int | None = None) -> list[Line]:
+def plan_lines(
+    plan: Plan,
+    *,
+    full: bool = False,
+    width: int | None = None,
+    rehearsal: Compared | None = None,
+) -> list[Line]:
     """Return the lines of `plan_text` with their styles."""
     every = rows(plan)
     shown: Sequence[Row | Gap] = every if full else near_changes(every)
     lines = [Line(title(plan), "title"), Line("")]
-    lines += _table(shown if plan.changes or full else [], width)
+    lines += _table(shown if plan.changes or full else [], width, _rehearsed(rehearsal))
     lines += _notes(plan, full, width)
     lines += _not_looked_into(plan.after, full, width)
     if lines[-1].text:
@@ -113,7 +131,9 @@ def json_text(value: Any) -> str:
     return value_text(value) if not isinstance(value, str) else json.dumps(printable(value))
 
 
-def _table(shown: Sequence[Row | Gap], width: int | None) -> Iterator[Line]:
+def _table(
+    shown: Sequence[Row | Gap], width: int | None, rehearsed: Mapping[str, str]
+) -> Iterator[Line]:
     calls = [row for row in shown if isinstance(row, Row)]
     most = 60 if width is None else max(width // 2, 16)
     names = min(max((_name_width(row) for row in calls), default=0), most)
@@ -123,6 +143,9 @@ def _table(shown: Sequence[Row | Gap], width: int | None) -> Iterator[Line]:
             yield Line(f"  {'  ' * row.depth}... {row.rows} unchanged", "dim")
             continue
         yield from _row(row, names, classes, width)
+        if row.layer in rehearsed:
+            under = " " * (4 + 2 * row.depth)
+            yield from _wrapped(rehearsed[row.layer], f"{under}| ", width, "reason")
 
 
 def _name_width(row: Row) -> int:
@@ -147,6 +170,12 @@ def _row(row: Row, names: int, classes: int, width: int | None) -> Iterator[Line
             yield from _wrapped(text, under, width, style)
     for reason in dict.fromkeys(_said(each.reason, each.pass_name) for each in row.changes):
         yield from _wrapped(reason, f"{under}| ", width, "reason")
+
+
+def _rehearsed(rehearsal: Compared | None) -> dict[str, str]:
+    """Return what a rehearsal says of each layer, before and after, in short."""
+    rows = () if rehearsal is None else rehearsal.layers
+    return {row.layer: f"rehearsed: {' before, '.join(row.short)} after" for row in rows}
 
 
 def _said(reason: str, pass_name: str) -> str:

@@ -127,9 +127,11 @@ def test_the_gradient_is_one_over_the_kept_fraction_where_a_unit_was_kept(dialec
     np.testing.assert_array_equal(gradient, np.where(dropped_units(outputs), 0, np.float32(1.25)))
 
 
-def test_a_dropped_infinity_is_zero(dialect):
-    outputs = dialect.layer(0.5, seed=1)(tf.fill((8, 64), np.inf), training=True).numpy()
-    assert set(np.unique(outputs)) == {0.0, np.inf}
+@pytest.mark.parametrize(("axes", "dtype"), [((), "float32"), (1, "float32"), (1, "bfloat16")])
+def test_a_dropped_infinity_is_zero(dialect, axes, dtype):
+    inputs = tf.fill((8, 4, 64), tf.cast(np.inf, dtype))
+    outputs = dialect.layer(0.5, shared_axes=axes, seed=1, dtype=dtype)(inputs, training=True)
+    assert set(np.unique(tf.cast(outputs, "float32"))) == {0.0, np.inf}
 
 
 @pytest.mark.parametrize("policy", ["float32", "float64", "mixed_float16", "mixed_bfloat16"])

@@ -27,10 +27,15 @@ def test_units_are_dropped_at_the_rate(dialect, rate, dtype):
     assert abs(standard_errors_of_the_rate(dropped, rate)) < BOUND
 
 
+@pytest.mark.parametrize("dtype", EPSILON)
 @pytest.mark.parametrize("rate", RATES)
-def test_masks_that_steps_share_are_drawn_at_the_rate(dialect, rate):
-    layer = dialect.layer(rate, shared_axes=1, seed=11)
-    dropped = dropout(layer, tf.ones((1000, 2, DRAWS // 1000)))[:, 0] == 0
+def test_masks_that_steps_share_are_drawn_at_the_rate(dialect, rate, dtype):
+    layer = dialect.layer(rate, shared_axes=1, seed=11, dtype=dtype)
+    outputs = dropout(layer, tf.ones((1000, 2, DRAWS // 1000), dtype))
+    np.testing.assert_array_equal(outputs[:, 0], outputs[:, 1])
+    kept = outputs[outputs != 0]
+    np.testing.assert_allclose(kept, 1 / (1 - rate), rtol=EPSILON[dtype] / 2 + 1e-7)
+    dropped = outputs[:, 0] == 0
     assert abs(standard_errors_of_the_rate(dropped, rate)) < BOUND
 
 

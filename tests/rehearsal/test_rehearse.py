@@ -179,3 +179,58 @@ def test_a_custom_cell_with_dropout_trains_inside_rnn(dialect, cell):
 
     model = between(dialect.keras, dialect.keras.layers.RNN(Mine(3, dropout=0.5)))
     assert rehearsed(model).ok
+
+
+@pytest.mark.parametrize(
+    ("loss", "units"),
+    [
+        ("mse", 1),
+        ("binary_crossentropy", 1),
+        ("categorical_crossentropy", 3),
+        ("sparse_categorical_crossentropy", 3),
+    ],
+)
+def test_a_compiled_model_is_rehearsed_with_its_own_loss(dialect, loss, units):
+    layers = dialect.keras.layers
+    model = dialect.keras.Sequential(
+        [layers.Input((None, 8)), layers.GRU(3), layers.Dense(units, "softmax")]
+    )
+    assert rewriter.rehearse(model, batches=(3,), lengths=(5,)).loss == "mean squares"
+    model.compile("sgd", loss)
+    rehearsal = rewriter.rehearse(model, batches=(3,), lengths=(5,))
+    assert rehearsal.loss == loss
+    assert rehearsal.ok, str(rehearsal)
+    assert f"loss: {loss}" in str(rehearsal)
+
+
+def test_a_loss_by_hand_is_used_and_one_that_takes_other_targets_is_not(dialect):
+    import tensorflow as tf
+
+    seen = []
+
+    def mine(targets, outputs):
+        seen.append(outputs.shape)
+        return tf.reduce_mean(tf.abs(targets - outputs))
+
+    def odd(targets, outputs):
+        raise TypeError("three targets are wanted")
+
+    model = between(dialect.keras)
+    model.compile("sgd", mine)
+    assert rewriter.rehearse(model, batches=(3,), lengths=(5,)).loss == "mine"
+    assert seen
+    model.compile("sgd", odd)
+    rehearsal = rewriter.rehearse(model, batches=(3,), lengths=(5,))
+    assert rehearsal.ok and rehearsal.loss == "mean squares"
+
+
+def test_an_output_without_a_loss_has_weights_without_a_gradient(dialect):
+    layers = dialect.keras.layers
+    inputs = layers.Input((None, 8))
+    hidden = layers.Dense(4, name="hidden")(inputs)
+    outputs = [layers.Dense(2, name=name)(hidden) for name in ("used", "spare")]
+    model = dialect.keras.Model(inputs, outputs)
+    assert rewriter.rehearse(model, batches=(3,), lengths=(5,)).ok
+    model.compile("sgd", ["mse", None])
+    found = codes(rewriter.rehearse(model, batches=(3,), lengths=(5,)))
+    assert found == [("RW154", "spare")]

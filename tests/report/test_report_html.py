@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
@@ -16,6 +15,8 @@ from rewriter.changes import Action
 from rewriter.dialects import decode
 from rewriter.findings import Finding
 from rewriter.pipeline import Guarantee, make_plan
+from rewriter.rehearsal import Case as Tried
+from rewriter.rehearsal import Compared, Rehearsal
 from rewriter.report.html import html_report
 from rewriter.verification import Case, Padding, Verification
 
@@ -41,15 +42,14 @@ CASES = (
 VERIFICATION = Verification(
     False, Guarantee.SAME, 0.0, 0.25, CASES, Padding(3, 2, 1, 0.5, {"behind": 0.2}, {"behind": 0.0})
 )
-REHEARSAL = SimpleNamespace(
-    ok=False,
-    before=SimpleNamespace(
-        cases=[SimpleNamespace(batch=3, length=9, mode="eager", outcome="trains", layer="")],
-        findings=[],
-    ),
-    after=SimpleNamespace(
-        cases=[SimpleNamespace(batch=3, length=9, mode="eager", outcome="fails", layer="drop")],
-        findings=[Finding("RW151", "drop", "training fails at batch 3")],
+REHEARSAL = Compared(
+    Rehearsal("m", 3, (Tried(3, 9, "eager", "trains"),), (), ()),
+    Rehearsal(
+        "m",
+        3,
+        (Tried(3, 9, "eager", "fails", "drop"),),
+        (),
+        (Finding("RW151", "drop", "training fails at batch 3"),),
     ),
 )
 
