@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -50,9 +51,10 @@ def progress(words: str) -> Iterator[None]:
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow without the lines that it writes about itself.
+    """Import TensorFlow without the lines that it writes about itself, and with fixed seeds.
 
-    It writes them to the file descriptor, past Python; if the import fails they are shown.
+    It writes them to the file descriptor, past Python; if the import fails they are shown. The
+    seeds make a command that draws noise print the same each time.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _warning
@@ -64,6 +66,8 @@ def start_tensorflow() -> None:
 
         logging.set_verbosity(logging.ERROR)
         tf.constant(0)
+    random.seed(0)
+    tf.random.set_seed(0)
 
 
 @contextmanager

