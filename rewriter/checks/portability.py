@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rewriter.checks.code import Code, Found
@@ -93,16 +93,22 @@ def keras3_cannot_load(model: Subject) -> Iterator[Found]:
         return
     if model.format == "keras" and not model.graph.sequential:
         yield Found("", "Keras 3 cannot load Functional models that Keras 2 saved as .keras")
+    slashed = [place.path for place in model.layers() if "/" in place.layer.name]
+    if slashed:
+        others = _and_more(slashed)
+        yield Found(slashed[0], f"Keras 3 takes no slash in the name of a layer{others}")
     refused: dict[tuple[str, str], list[str]] = {}
     for place in model.layers():
         reason = _refusal(place, model.format)
         if reason:
             refused.setdefault((place.layer.class_name, reason), []).append(place.path)
     for (class_name, reason), paths in refused.items():
-        others = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
-        yield Found(
-            paths[0], f"Keras 3 cannot load {class_name} as it is written here: {reason}{others}"
-        )
+        said = f"Keras 3 cannot load {class_name} as it is written here: {reason}"
+        yield Found(paths[0], said + _and_more(paths))
+
+
+def _and_more(paths: Sequence[str]) -> str:
+    return f", and {len(paths) - 1} more" if len(paths) > 1 else ""
 
 
 def _refusal(place: Place, format: str) -> str:
@@ -158,8 +164,8 @@ model = keras.Model(x, layers.Lambda(lambda value: value * 2)(x))
         "Keras 3 cannot load what Keras 2 saved",
         "Keras 3 reads files of Keras 2 as far as their configs fit its own layers. Recurrent "
         "layers, separable, depthwise and transposed convolutions, SpatialDropout, random "
-        "preprocessing, TensorFlow operations and others do not, nor do Functional models "
-        "in .keras files.",
+        "preprocessing, TensorFlow operations and others do not, nor do layers with a slash in "
+        "their name, nor Functional models in .keras files.",
         """
 x = keras.Input((7, 4))
 model = keras.Model(x, layers.LSTM(2)(x))

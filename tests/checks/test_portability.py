@@ -8,6 +8,7 @@ import rewriter
 
 LAYERS = {
     "Dense": ((4,), lambda layers: layers.Dense(2)),
+    "a slash": ((4,), lambda layers: layers.Dense(2, name="block/dense")),
     "LSTM": ((5, 4), lambda layers: layers.LSTM(2)),
     "both": ((5, 4), lambda layers: layers.Bidirectional(layers.GRU(2))),
     "cells": ((5, 4), lambda layers: layers.RNN([layers.LSTMCell(2), layers.GRUCell(2)])),
