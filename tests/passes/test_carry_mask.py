@@ -104,6 +104,50 @@ def test_a_nested_sequential_model_has_the_mask_carried_inside(dialect):
     assert any("becomes Functional" in note.reason for note in result.plan.notes)
 
 
+def encoder_of_sentences(keras, kind, shared=False):
+    """Return a model that encodes each sentence of a document by itself."""
+    kl = keras.layers
+    steps = [kl.Embedding(9, 4), kl.Conv1D(4, 3, padding="same"), kl.MaxPooling1D(2), kl.GRU(3)]
+    if kind == "sequential":
+        inner = keras.Sequential([kl.Input((None,)), *steps], name="encoder")
+    else:
+        x = words = kl.Input((None,), dtype="int32")
+        for layer in steps:
+            x = layer(x)
+        inner = keras.Model(words, x, name="encoder")
+    document = kl.Input((3, None), dtype="int32", name="document")
+    encoded = kl.GRU(2)(kl.TimeDistributed(inner, name="each")(document))
+    if not shared:
+        return keras.Model(document, encoded)
+    title = kl.Input((None,), dtype="int32", name="title")
+    return keras.Model([document, title], kl.Concatenate()([encoded, inner(title)]))
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_a_model_that_a_wrapper_holds_has_the_mask_carried_inside(dialect, kind, tmp_path):
+    model, path = encoder_of_sentences(dialect.keras, kind), tmp_path / "m.keras"
+    result = rewriter.rewrite(model, ["carry-mask"], output=path)
+    assert any(change.class_name == "CarryMask" for change in result.plan.changes)
+    assert result.verification.max_difference == 0.0
+    padding = result.verification.padding
+    assert padding.before["behind"] > 1e-4
+    assert padding.after["behind"] == 0.0
+    loaded = dialect.keras.models.load_model(path)
+    words = np.array([[[1, 2, 3, 4], [5, 6, 0, 0], [0, 0, 0, 0]]])
+    assert np.array_equal(np.asarray(loaded(words)), np.asarray(result.model(words)))
+    assert not rewriter.plan(path, ["enable-masking", "carry-mask"]).changes
+
+
+def test_a_model_inside_a_wrapper_and_outside_stays_one(dialect):
+    model = encoder_of_sentences(dialect.keras, "functional", shared=True)
+    result = rewriter.rewrite(model, ["carry-mask"])
+    assert result.verification.max_difference == 0.0
+    assert result.verification.padding.after["behind"] == 0.0
+    each = result.model.get_layer("each")
+    assert each.layer is result.model.get_layer("encoder")
+    assert len(result.model.weights) == len(model.weights)
+
+
 def test_the_file_is_loaded_with_nothing_but_the_layers(dialect, tmp_path):
     kl = dialect.keras.layers
     ids = kl.Input((None,), dtype="int32")
