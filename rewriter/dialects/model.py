@@ -162,8 +162,8 @@ class _Decoder:
             return Layer(name, class_name, {}, envelope, graph, origin=origin)
         inner = dict(self.inner(held, path, origin))
         rest = dict(held)
-        for role in inner:
-            _put(rest, role, None)
+        for key in inner:
+            _put(rest, key, None)
         return Layer(name, class_name, rest, envelope, inner=inner, origin=origin)
 
     def inner(
