@@ -6,6 +6,7 @@ import pytest
 import rewriter
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.pipeline import make_plan
+from rewriter.rebuild import rebuild
 
 
 def chain(keras, *layers):
@@ -70,10 +71,61 @@ def test_a_lambda_is_taken_to_keep_its_steps_and_that_is_said():
     assert any("taken to give one step for each" in note.reason for note in made.notes)
 
 
-def test_windows_that_shift_with_the_length_are_told():
-    layer = ("conv", "Conv1D", {"kernel_size": 3, "strides": 2, "padding": "same"})
-    made = make_plan(chain(3, layer), ["carry-mask"])
-    assert any("its windows shift with the length" in note.reason for note in made.notes)
+@pytest.mark.parametrize(
+    ("class_name", "config", "words"),
+    [
+        (
+            "Conv1D",
+            {"kernel_size": 3, "strides": 2, "padding": "same"},
+            "its windows shift with the length",
+        ),
+        ("Conv1D", {"kernel_size": 3, "strides": 2}, "unless it is a multiple of 2 steps"),
+        ("MaxPooling1D", {"pool_size": 3}, "unless it is a multiple of 3 steps"),
+        ("Cropping1D", {"cropping": [0, 1]}, "of a padded sequence it cuts padding"),
+        (
+            "AveragePooling1D",
+            {"pool_size": 3, "strides": 1, "padding": "same"},
+            "a window that padding ends is left out",
+        ),
+    ],
+)
+@pytest.mark.parametrize("keras", [2, 3])
+def test_where_padding_still_moves_the_steps_is_told(keras, class_name, config, words):
+    made = make_plan(chain(keras, ("layer", class_name, config)), ["carry-mask"])
+    assert "layer_mask" in calls(made)
+    assert any(words in note.reason for note in made.notes)
+
+
+LENGTHS = {
+    "same": lambda kl: kl.Conv1D(4, 3, padding="same", dilation_rate=2),
+    "valid": lambda kl: kl.Conv1D(4, 3),
+    "strides": lambda kl: kl.Conv1D(4, 3, strides=2),
+    "same strides": lambda kl: kl.Conv1D(4, 3, strides=2, padding="same"),
+    "causal": lambda kl: kl.Conv1D(4, 3, strides=2, padding="causal"),
+    "separable": lambda kl: kl.SeparableConv1D(4, 3, padding="same"),
+    "depthwise": lambda kl: kl.DepthwiseConv1D(3, padding="same"),
+    "pooling": lambda kl: kl.AveragePooling1D(2),
+    "padding": lambda kl: kl.ZeroPadding1D((1, 2)),
+    "repeating": lambda kl: kl.UpSampling1D(2),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_padding_that_shifts_no_window_no_longer_counts(dialect, name):
+    kl = dialect.keras.layers
+    ids = kl.Input((None,), dtype="int32")
+    x = LENGTHS[name](kl)(kl.Embedding(9, 4)(ids))
+    model = dialect.keras.Model(ids, kl.GRU(2)(x))
+    plan = rewriter.plan(model, ["carry-mask"])
+    new = rebuild(plan.after, plan.before, model).model
+    given = np.random.default_rng(0).integers(1, 9, (3, 12))
+    plain = np.asarray(model(given))
+    assert np.array_equal(np.asarray(new(given)), plain)
+    for width in ((0, 4), (4, 0)):
+        more = np.pad(given, [(0, 0), width])
+        assert np.array_equal(np.asarray(new(more)), plain)
+        assert not np.array_equal(np.asarray(model(more)), plain)
 
 
 def test_nothing_is_inserted_where_no_layer_behind_uses_a_mask():

@@ -62,7 +62,8 @@ def test_only_the_inputs_asked_for_are_masked():
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([("conv", "Conv1D", {}), GRU], "conv (Conv1D) drops the mask before any layer"),
+        ([("conv", "Conv1D", {}), GRU], "it; carry-mask carries it around"),
+        ([("flat", "Flatten", {})], "flat (Flatten) drops the mask before any layer"),
         ([("dense", "Dense", {})], "no layer uses the mask"),
         ([("soft", "Softmax", {}), GRU], "soft (Softmax) cannot stand a mask on a sequence"),
         ([("own", "Own", {}), GRU], "what own (Own) does with the mask is not known"),
