@@ -8,7 +8,7 @@ from typing import Literal
 
 import networkx as nx
 
-from passes.enable_masking import EnableMasking, decide, users
+from passes.enable_masking import NOT_USED, EnableMasking, decide, users
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.masking import CallFlow, flows_of, mask_flow
@@ -86,7 +86,6 @@ class CarryMask(Pass):
             for path, each in found.items()
             if (reason := real_token(model, each, self.mask_value))
         }
-        told = dict(refused)
         flows, refused = decide(model, list(found), refused, _carriable)
         on = [each for path, each in found.items() if path not in refused]
         plain = mask_flow(model, [each.path for each in on])
@@ -97,8 +96,9 @@ class CarryMask(Pass):
             if any((id(flow.graph), flow.call) in gained for flow in flows_of(flows, each.path))
         ]
         notes = [
-            Note(path, found[path].graph.layer(found[path].call).class_name, f"stays off: {reason}")
-            for path, reason in told.items()
+            Note(path, each.graph.layer(each.call).class_name, f"stays off: {refused[path]}")
+            for path, each in found.items()
+            if refused.get(path, NOT_USED) != NOT_USED and _could_use(each.graph, each.call)
         ]
         return on, notes
 
@@ -209,10 +209,19 @@ _USING = frozenset(
 
 
 def _could_use(graph: ModelGraph, call: Call) -> str | None:
-    for each in nx.descendants(graph.network, call):
-        if graph.layer(each).class_name in _USING:
-            return str(each)
-    return None
+    """Return the first call behind one that could use its mask, itself or what it holds."""
+    behind = nx.descendants(graph.network, call)
+    return next(
+        (str(each) for each in graph.calls() if each in behind and _holds_user(graph.layer(each))),
+        None,
+    )
+
+
+def _holds_user(layer: Layer) -> bool:
+    held = [each.graph for each in layer.walk() if each.graph is not None]
+    return any(each.class_name in _USING for each in layer.walk()) or any(
+        _holds_user(inner) for graph in held for inner in graph.layers
+    )
 
 
 def _why_not(layer: Layer) -> str:
