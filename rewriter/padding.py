@@ -49,7 +49,10 @@ class Padding:
         padding, ``in front`` and ``behind``; where the length is fixed, when the padding stands
         ``in front, not behind``, and with ``another vector at index 0``.
     on_data : bool
-        Whether the figures are of the user's sequences; else of made ones.
+        Whether the user's sequences were counted; else made ones.
+    probed_data : bool
+        Whether the sensitivity is that of the user's sequences. It is not where the length is
+        fixed and none of them has padding that could change sides without shifting a window.
     """
 
     sequences: int
@@ -59,6 +62,7 @@ class Padding:
     before: Mapping[str, float]
     after: Mapping[str, float]
     on_data: bool = False
+    probed_data: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain data."""
@@ -70,6 +74,7 @@ class Padding:
             "sensitivity_before": dict(self.before),
             "sensitivity_after": dict(self.after),
             "on_data": self.on_data,
+            "sensitivity_on_data": self.probed_data,
         }
 
 
