@@ -11,6 +11,7 @@ import networkx as nx
 from passes.enable_masking import NOT_USED, EnableMasking, decide, users
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.kinds import MASK_USERS
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.carried import needed
 from rewriter.masking.effects import slow_kernels, training_notes
@@ -192,22 +193,6 @@ def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:
                 yield Note(flow.layer, flow.class_name, reason)
 
 
-_USING = frozenset(
-    (
-        "LSTM",
-        "GRU",
-        "SimpleRNN",
-        "RNN",
-        "Bidirectional",
-        "Attention",
-        "AdditiveAttention",
-        "MultiHeadAttention",
-        "GlobalAveragePooling1D",
-        "ConvLSTM1D",
-    )
-)
-
-
 def _could_use(graph: ModelGraph, call: Call) -> str | None:
     """Return the first call behind one that could use its mask, itself or what it holds."""
     behind = nx.descendants(graph.network, call)
@@ -219,7 +204,7 @@ def _could_use(graph: ModelGraph, call: Call) -> str | None:
 
 def _holds_user(layer: Layer) -> bool:
     held = [each.graph for each in layer.walk() if each.graph is not None]
-    return any(each.class_name in _USING for each in layer.walk()) or any(
+    return any(each.class_name in MASK_USERS for each in layer.walk()) or any(
         _holds_user(inner) for graph in held for inner in graph.layers
     )
 
