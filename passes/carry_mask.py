@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import networkx as nx
 
-from passes.enable_masking import EnableMasking, decide, users
+from passes.enable_masking import NOT_USED, EnableMasking, decide, users
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.kinds import MASK_USERS
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.carried import needed
 from rewriter.masking.effects import slow_kernels, training_notes
@@ -33,8 +34,7 @@ class CarryMask(Pass):
     3. An Embedding or float input whose mask reaches a layer that uses it in no other way is
        switched on, as `enable-masking` does it.
     4. A mask is not carried around Flatten, Permute and what this program does not know, with
-       a note where a layer behind it could use the mask; nor inside a model that a wrapper
-       such as TimeDistributed holds.
+       a note where a layer behind it could use the mask.
     5. A Sequential model that gets such a side edge becomes Functional, and takes every batch
        size and length that it took before.
 
@@ -61,17 +61,17 @@ class CarryMask(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
-        before, can_be_carried = mask_flow(model), _carriable(model)
+        before = mask_flow(model)
         on, refusals = self.worth_switching_on(model)
         paths = [source.path for source in on]
-        carried = mask_flow(model, paths, can_be_carried)
+        carried = mask_flow(model, paths, _carriable)
         missed = _using(carried) - _using(mask_flow(model, paths))
         yield from refusals
         if missed:
             enabling = EnableMasking(self.mask_value, self.input, self.cudnn)
             for source in on:
                 yield enabling.switch_on(source, users(list(flows_of(carried, source.path))))
-            around = needed(model, carried, missed, can_be_carried)
+            around = needed(model, carried, missed, _carriable)
             yield from _carry(model, carried, around)
             after = mask_flow(model)
             padded = right_padded(model, on, self.mask_value)
@@ -87,8 +87,7 @@ class CarryMask(Pass):
             for path, each in found.items()
             if (reason := real_token(model, each, self.mask_value))
         }
-        told = dict(refused)
-        flows, refused = decide(model, list(found), refused, _carriable(model))
+        flows, refused = decide(model, list(found), refused, _carriable)
         on = [each for path, each in found.items() if path not in refused]
         plain = mask_flow(model, [each.path for each in on])
         gained = _using(flows) - _using(plain)
@@ -98,8 +97,9 @@ class CarryMask(Pass):
             if any((id(flow.graph), flow.call) in gained for flow in flows_of(flows, each.path))
         ]
         notes = [
-            Note(path, found[path].graph.layer(found[path].call).class_name, f"stays off: {reason}")
-            for path, reason in told.items()
+            Note(path, each.graph.layer(each.call).class_name, f"stays off: {refused[path]}")
+            for path, each in found.items()
+            if refused.get(path, NOT_USED) != NOT_USED and _could_use(each.graph, each.call)
         ]
         return on, notes
 
@@ -112,21 +112,9 @@ def _using(flows: Sequence[CallFlow]) -> set[Place]:
     return {(id(flow.graph), flow.call) for flow in flows if flow.uses}
 
 
-def _carriable(model: ModelGraph) -> Callable[[ModelGraph, Call], bool]:
-    """Return what tells of a call whether a mask can be carried around it.
-
-    Models that a wrapper holds are left as they are: their layers have no place of their own.
-    """
-    inside, pending = set(), [model]
-    while pending:
-        graph = pending.pop()
-        inside.add(id(graph))
-        pending.extend(layer.graph for layer in graph.layers if layer.graph is not None)
-
-    def can(graph: ModelGraph, call: Call) -> bool:
-        return id(graph) in inside and way_around(graph.layer(call)) is not None
-
-    return can
+def _carriable(graph: ModelGraph, call: Call) -> bool:
+    """Whether a mask can be carried around a call."""
+    return way_around(graph.layer(call)) is not None
 
 
 def _carry(
@@ -205,27 +193,20 @@ def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:
                 yield Note(flow.layer, flow.class_name, reason)
 
 
-_USING = frozenset(
-    (
-        "LSTM",
-        "GRU",
-        "SimpleRNN",
-        "RNN",
-        "Bidirectional",
-        "Attention",
-        "AdditiveAttention",
-        "MultiHeadAttention",
-        "GlobalAveragePooling1D",
-        "ConvLSTM1D",
-    )
-)
-
-
 def _could_use(graph: ModelGraph, call: Call) -> str | None:
-    for each in nx.descendants(graph.network, call):
-        if graph.layer(each).class_name in _USING:
-            return str(each)
-    return None
+    """Return the first call behind one that could use its mask, itself or what it holds."""
+    behind = nx.descendants(graph.network, call)
+    return next(
+        (str(each) for each in graph.calls() if each in behind and _holds_user(graph.layer(each))),
+        None,
+    )
+
+
+def _holds_user(layer: Layer) -> bool:
+    held = [each.graph for each in layer.walk() if each.graph is not None]
+    return any(each.class_name in MASK_USERS for each in layer.walk()) or any(
+        _holds_user(inner) for graph in held for inner in graph.layers
+    )
 
 
 def _why_not(layer: Layer) -> str:

@@ -12,6 +12,7 @@ from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.effects import IGNORED, slow_kernels, training_notes, unseen_notes
 from rewriter.masking.evidence import real_token, right_padded
 from rewriter.masking.sources import Source, sources
+from rewriter.masking.steps import way_around
 from rewriter.pipeline import Guarantee, Pass
 
 
@@ -134,8 +135,9 @@ def _refusal(reached: Sequence[CallFlow]) -> str | None:
             return f"{flow.layer} ({flow.class_name}) {IGNORED}"
     for flow in reached:
         if flow.loses:
+            around = way_around(flow.graph.layer(flow.call)) is not None
             return (
-                f"{flow.layer} ({flow.class_name}) drops the mask "
-                "before any layer that could use it"
+                f"{flow.layer} ({flow.class_name}) drops the mask before any layer that could use "
+                f"it{'; carry-mask carries it around, if one could' if around else ''}"
             )
     return NOT_USED

@@ -156,9 +156,10 @@ class ModelGraph:
 
     def fillings(self, call: Call) -> dict[int, Tensor]:
         """Return the tensor in each hole of a call, by the number of the hole."""
+        # networkx' own dicts, for its views take most of the time that a large graph takes.
         found = {
             hole: Tensor(source, edge["output"])
-            for source, edges in self.network.pred[call].items()
+            for source, edges in self.network._pred[call].items()
             for hole, edge in edges.items()
         }
         return found if len(found) < 2 else dict(sorted(found.items()))

@@ -62,6 +62,9 @@ class InputSpec:
         The value that a mask of the model hides.
     form : {"dense", "sparse", "ragged"}
         What kind of tensor the model takes.
+    axis : int
+        The axis of the steps that a mask hides: the second, or a later one where
+        TimeDistributed takes the sequences of a sequence apart.
     """
 
     name: str
@@ -70,6 +73,7 @@ class InputSpec:
     ids: int | None
     padding: float | None
     form: str = "dense"
+    axis: int = 1
 
     @property
     def batch(self) -> int | None:
@@ -84,7 +88,7 @@ class InputSpec:
     @property
     def time(self) -> int | None:
         """The number of steps, if the model fixes it."""
-        return self.shape[1] if len(self.shape) > 1 else None
+        return self.shape[self.axis] if len(self.shape) > self.axis else None
 
 
 def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[InputSpec]:
@@ -102,9 +106,9 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
     RewriterError
         The shape of an input is not in the config: the model was never built.
     """
-    padding = [_padding(masked or graph, tensor) for tensor in leaves((masked or graph).inputs)]
+    hidden = [_hidden(masked or graph, tensor) for tensor in leaves((masked or graph).inputs)]
     specs = []
-    for tensor, value in zip(leaves(graph.inputs), padding, strict=True):
+    for tensor, (padding, axis) in zip(leaves(graph.inputs), hidden, strict=True):
         layer = graph.layer(tensor.call)
         shape = _shape(layer)
         if shape is None:
@@ -115,7 +119,8 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
             )
         dtype = layer.config.get("dtype") or "float32"
         ids = min(_vocabularies(graph, tensor), default=None)
-        specs.append(InputSpec(layer.name, shape, _dtype_name(dtype), ids, value, _form(layer)))
+        given = layer.name, shape, _dtype_name(dtype), ids, padding, _form(layer), axis
+        specs.append(InputSpec(*given))
     return specs
 
 
@@ -152,9 +157,11 @@ def padded(
 
     if spec.padding is None:
         return array
-    kept = array[:, : array.shape[1] - steps] if keep_length else array
+    kept = array
+    if keep_length:
+        kept = array[(*[slice(None)] * spec.axis, slice(array.shape[spec.axis] - steps))]
     width = [(0, 0)] * array.ndim
-    width[1] = (steps, 0) if front else (0, steps)
+    width[spec.axis] = (steps, 0) if front else (0, steps)
     return np.pad(kept, width, constant_values=spec.padding)
 
 
@@ -165,10 +172,10 @@ def hidden_steps(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any] | None:
     """
     import numpy as np
 
-    if spec.padding is None or array.ndim < 2:
+    if spec.padding is None or array.ndim <= spec.axis:
         return None
     steps = np.asarray(array == spec.padding)
-    while steps.ndim > 2:
+    while steps.ndim > spec.axis + 1:
         steps = np.asarray(steps.all(-1))
     return steps
 
@@ -282,14 +289,16 @@ def _pad(spec: InputSpec, values: NDArray[Any], random: np.random.Generator) -> 
     """Put padding in front of some sequences and behind the others; a zero in the midst."""
     if spec.ids is not None and values.size > 1:
         values.reshape(-1)[random.integers(values.size)] = 0
-    if values.ndim < 2 or values.shape[1] < 2 or (spec.ids is None and spec.padding is None):
+    length = values.shape[spec.axis] if values.ndim > spec.axis else 0
+    if length < 2 or (spec.ids is None and spec.padding is None):
         return
     value = 0 if spec.padding is None else spec.padding
-    for row, steps in enumerate(random.integers(1, values.shape[1], len(values))):
+    rows = values.reshape(-1, *values.shape[spec.axis :])
+    for row, steps in enumerate(random.integers(1, length, len(rows))):
         if row % 2:
-            values[row, :steps] = value
+            rows[row, :steps] = value
         else:
-            values[row, -steps:] = value
+            rows[row, -steps:] = value
 
 
 def _shape(layer: Layer) -> tuple[int | None, ...] | None:
@@ -324,32 +333,44 @@ def read_by(graph: ModelGraph, call: Call) -> dict[str, Layer]:
     call : Call
         An input of it.
     """
-    return dict(_reached_paths(graph, Tensor(call)))
+    return {path: layer for path, layer, _ in _reached_paths(graph, Tensor(call))}
 
 
-def _reached(graph: ModelGraph, tensor: Tensor) -> Iterator[Layer]:
-    """Yield the layers that get a tensor's values as they are, and those that they wrap."""
-    for _, layer in _reached_paths(graph, tensor):
-        yield from layer.walk()
+def _reached(graph: ModelGraph, tensor: Tensor) -> Iterator[tuple[Layer, int]]:
+    """Yield the layers that get a tensor's values as they are, and those that they wrap.
+
+    Beside each stands the axis of its steps.
+    """
+    for _, layer, axis in _reached_paths(graph, tensor):
+        for each in layer.walk():
+            yield each, axis
 
 
-def _reached_paths(graph: ModelGraph, tensor: Tensor) -> Iterator[tuple[str, Layer]]:
-    pending, seen = [(graph, tensor)], set()
+def _reached_paths(graph: ModelGraph, tensor: Tensor) -> Iterator[tuple[str, Layer, int]]:
+    pending, seen = [(graph, tensor, 1)], set()
     while pending:
-        place, current = pending.pop()
+        place, current, axis = pending.pop()
         for call, hole in place.consumers(current):
             if (id(place), call) in seen:
                 continue
             seen.add((id(place), call))
-            layer = place.layer(call)
+            layer, steps = _taken_apart(place.layer(call), axis)
             if layer.graph is not None:
                 entrances = list(leaves(layer.graph.inputs))
                 if hole < len(entrances):
-                    pending.append((layer.graph, entrances[hole]))
+                    pending.append((layer.graph, entrances[hole], steps))
                 continue
-            yield place.path_of(call), layer
+            layer = place.layer(call)
+            yield place.path_of(call), layer, axis
             if layer.class_name in _HANDING_ON or _is_cast(layer):
-                pending.append((place, Tensor(call)))
+                pending.append((place, Tensor(call), axis))
+
+
+def _taken_apart(layer: Layer, axis: int) -> tuple[Layer, int]:
+    """Return what TimeDistributed applies to each step, and the axis of the steps in that."""
+    while layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+        layer, axis = layer.inner["layer"], axis + 1
+    return layer, axis
 
 
 def _is_cast(layer: Layer) -> bool:
@@ -363,16 +384,17 @@ def _is_cast(layer: Layer) -> bool:
 
 
 def _vocabularies(graph: ModelGraph, tensor: Tensor) -> Iterator[int]:
-    for layer in _reached(graph, tensor):
+    for layer, _ in _reached(graph, tensor):
         size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}.get(layer.class_name)
         if size is not None and layer.config.get(size):
             yield int(layer.config[size])
 
 
-def _padding(graph: ModelGraph, tensor: Tensor) -> float | None:
-    for layer in _reached(graph, tensor):
+def _hidden(graph: ModelGraph, tensor: Tensor) -> tuple[float | None, int]:
+    """Return the value of an input that a mask hides, if one does, and the axis of its steps."""
+    for layer, axis in _reached(graph, tensor):
         if layer.class_name == "Embedding" and layer.config.get("mask_zero"):
-            return 0.0
+            return 0.0, axis
         if layer.class_name == "Masking":
-            return float(layer.config.get("mask_value", 0.0))
-    return None
+            return float(layer.config.get("mask_value", 0.0)), axis
+    return None, 1

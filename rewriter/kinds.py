@@ -24,6 +24,17 @@ NOISE = frozenset(
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 """Layers that walk over the time axis; `is_recurrent` sees them inside Bidirectional too."""
 
+MASK_USERS = RECURRENT | frozenset(
+    {
+        "Bidirectional",
+        "Attention",
+        "AdditiveAttention",
+        "MultiHeadAttention",
+        "GlobalAveragePooling1D",
+    }
+)
+"""Layers that give other outputs with a mask."""
+
 CELLS = frozenset({"LSTMCell", "GRUCell", "SimpleRNNCell"})
 """Cells of Keras; others are the user's own."""
 

@@ -49,7 +49,10 @@ class Padding:
         padding, ``in front`` and ``behind``; where the length is fixed, when the padding stands
         ``in front, not behind``, and with ``another vector at index 0``.
     on_data : bool
-        Whether the figures are of the user's sequences; else of made ones.
+        Whether the user's sequences were counted; else made ones.
+    probed_data : bool
+        Whether the sensitivity is that of the user's sequences. It is not where the length is
+        fixed and none of them has padding that could change sides without shifting a window.
     """
 
     sequences: int
@@ -59,6 +62,7 @@ class Padding:
     before: Mapping[str, float]
     after: Mapping[str, float]
     on_data: bool = False
+    probed_data: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain data."""
@@ -70,6 +74,7 @@ class Padding:
             "sensitivity_before": dict(self.before),
             "sensitivity_after": dict(self.after),
             "on_data": self.on_data,
+            "sensitivity_on_data": self.probed_data,
         }
 
 
@@ -187,7 +192,7 @@ def probe(
         steps = max(stride, min(steps, shortest // 2 // stride * stride))
         pairs = zip(specs, base, strict=True)
         base = tuple(
-            padded(spec, one, min(steps, one.shape[1] - 1), front=False, keep_length=True)
+            padded(spec, one, min(steps, one.shape[spec.axis] - 1), front=False, keep_length=True)
             if spec.padding is not None
             else one
             for spec, one in pairs
@@ -252,12 +257,13 @@ def _placed(spec: InputSpec, array: NDArray[Any], *, front: bool) -> NDArray[Any
     if hidden is None:
         return array
     moved = array.copy()
-    for row, steps in enumerate(hidden):
+    rows = moved.reshape(-1, *array.shape[spec.axis :])
+    for row, steps in enumerate(hidden.reshape(len(rows), -1)):
         shown = np.flatnonzero(~steps)
         if len(shown):
             first, last = int(shown[0]), int(shown[-1]) + 1
             shift = len(steps) - last if front else -first
-            moved[row] = np.roll(array[row], shift, axis=0)
+            rows[row] = np.roll(rows[row], shift, axis=0)
     return moved
 
 
@@ -269,9 +275,10 @@ def _shiftable(specs: Sequence[InputSpec], arrays: Arrays, stride: int) -> Array
     for spec, one in zip(specs, arrays, strict=True):
         hidden = hidden_steps(spec, one)
         if hidden is not None:
-            outside = np.logical_and.accumulate(hidden, axis=1).sum(1)
-            outside += np.logical_and.accumulate(hidden[:, ::-1], axis=1).sum(1)
-            fit &= (outside > 0) & (outside < hidden.shape[1]) & (outside % stride == 0)
+            outside = np.logical_and.accumulate(hidden, axis=-1).sum(-1)
+            outside += np.logical_and.accumulate(hidden[..., ::-1], axis=-1).sum(-1)
+            some = (outside > 0) & (outside < hidden.shape[-1]) & (outside % stride == 0)
+            fit &= some.reshape(len(one), -1).all(1)
     return tuple(one[fit] for one in arrays)
 
 

@@ -214,19 +214,25 @@ class _Builder:
                 where=graph.path_of(layer.name),
                 fix="a custom layer needs a get_config that from_config takes",
             ) from error
-        self.share(layer, live, graph)
         for old, new in _pairs_with_sublayers(original, live, self.keras):
             self.keras.carry_state(old, new)
             # The globals and the closure of a function are not in its config.
             if type(old) is type(new) and type(old).__name__ == "Lambda":
                 new.function = old.function
+        self.fill(layer, before, live, graph)
         return live
 
-    def share(self, layer: Layer, wrapper: Live, graph: ModelGraph) -> None:
-        """Let a wrapper hold the layer that stands elsewhere in the model too."""
+    def fill(self, layer: Layer, before: Layer, wrapper: Live, graph: ModelGraph) -> None:
+        """Put into a wrapper what Keras does not make from its config.
+
+        That is a layer that stands elsewhere in the model too, and a model that was changed.
+        """
         for role, inner in layer.inner.items():
             place = self.places.get(inner.origin or ())
-            if place is None or self.times[id(place.live)] == 1:
+            if place is None:
+                continue
+            edited = _holds_edited_model(inner, before.inner.get(role))
+            if not edited and self.times[id(place.live)] == 1:
                 continue
             if "/" in role:
                 raise RebuildError(
@@ -247,6 +253,17 @@ def _alike(one: Layer, other: Layer) -> bool:
         (one.class_name, one.config, one.graph) == (other.class_name, other.config, other.graph)
         and one.inner.keys() == other.inner.keys()
         and all(_alike(layer, other.inner[role]) for role, layer in one.inner.items())
+    )
+
+
+def _holds_edited_model(layer: Layer, before: Layer | None) -> bool:
+    """Whether a layer is, or wraps, a nested model that differs from the one that was read."""
+    if before is None or layer is before:
+        return False
+    if layer.graph is not None:
+        return not _alike(layer, before)
+    return any(
+        _holds_edited_model(inner, before.inner.get(role)) for role, inner in layer.inner.items()
     )
 
 
@@ -321,11 +338,11 @@ def _changed_config(
             new[key] = value
     for role, layer in after.inner.items():
         old = before.inner.get(role)
-        if old is not None and encode_layer(old, keras) == encode_layer(layer, keras):
+        if old is not None and (layer.graph is not None or _alike(layer, old)):
             continue
         key, _, number = role.partition("/")
         entry = config[key][int(number)] if number else config[key]
-        if old is None or layer.graph is not None or old.class_name != layer.class_name:
+        if old is None or old.class_name != layer.class_name:
             entry = encode_layer(layer, keras)
         else:
             entry = {**entry, "config": _changed_config(entry["config"], old, layer, keras)}

@@ -374,6 +374,7 @@ class _Comparison:
             before,
             after,
             self.on_data,
+            probed_data=probing is not None and not probing.made,
         )
 
 

@@ -116,17 +116,17 @@ def variable_pairs(keras: LiveKeras, pairs: Sequence[Pair]) -> Iterator[tuple[Li
 
 def layer_pairs(keras: LiveKeras, pairs: Sequence[Pair]) -> Iterator[tuple[Live, Live, str]]:
     """Yield each layer of the original, what is in it too, its counterpart, and the path."""
+    models = {id(pair.new) for pair in pairs if pair.is_model}
+
+    def within(old: Live, new: Live, path: str) -> Iterator[tuple[Live, Live, str]]:
+        yield old, new, path
+        if id(new) in models:
+            return  # its layers are pairs of their own, also inside a wrapper
+        for below, above in _match(keras.sublayers(old), keras.sublayers(new), path):
+            yield from within(below, above, f"{path}/{above.name}")
+
     for pair in pairs:
-        if pair.is_model:
-            yield pair.old, pair.new, pair.path
-        else:
-            yield from _layer(keras, pair.old, pair.new, pair.path)
-
-
-def _layer(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Live, Live, str]]:
-    yield old, new, path
-    for below, above in _match(keras.sublayers(old), keras.sublayers(new), path):
-        yield from _layer(keras, below, above, f"{path}/{above.name}")
+        yield from within(pair.old, pair.new, pair.path)
 
 
 def _own(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Live, Live, str]]:

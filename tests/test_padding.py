@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import rewriter
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.inputs import input_specs
 from rewriter.padding import probe
@@ -76,3 +77,15 @@ def test_without_padding_there_is_nothing_to_measure():
     graph = model(None)
     graph.configure("emb", {"mask_zero": False}, reason="no mask")
     assert probing(graph) is None
+
+
+def test_it_is_told_where_the_data_has_no_padding_to_measure_with(dialect):
+    kl = dialect.keras.layers
+    ids = kl.Input((8,), dtype="int32", name="ids")
+    model = dialect.keras.Model(ids, kl.GRU(2)(kl.Embedding(9, 4)(ids)))
+    given = np.random.default_rng(0).integers(1, 9, (5, 8))
+    for padded in (False, True):
+        given[:2, 6:] = given[:2, 6:] * (not padded)
+        result = rewriter.rewrite(model, ["enable-masking"], data={"ids": given})
+        assert result.verification.to_json()["padding"]["sensitivity_on_data"] is padded
+        assert ("of made sequences" in str(result.verification)) is not padded

@@ -7,11 +7,8 @@ from collections.abc import Iterator, Sequence
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject, place_of
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import RECURRENT, is_recurrent, returns_sequences
+from rewriter.kinds import MASK_USERS, is_recurrent, returns_sequences
 from rewriter.masking import CallFlow
-
-_ATTENTION = frozenset({"Attention", "AdditiveAttention", "MultiHeadAttention"})
-_USERS = RECURRENT | _ATTENTION | {"GlobalAveragePooling1D", "Bidirectional"}
 
 # Behind these there are no time steps left that a mask could speak of.
 _NO_STEPS = frozenset(
@@ -65,7 +62,7 @@ def no_mask(model: Subject) -> Iterator[Found]:
         for source in flow.mask_in.sources:
             if flow.fails:
                 broken.add(source)
-            if flow.uses and flow.class_name in _USERS:
+            if flow.uses and flow.class_name in MASK_USERS:
                 used.setdefault(source, flow.layer)
             elif flow.loses and source not in lost:
                 user = _user_behind(flow)
@@ -129,12 +126,12 @@ def _behind(graph: ModelGraph, call: Call, seen: set[Call]) -> list[Place]:
 def _user_in(place: Place) -> str | None:
     """Return the layer that could use a mask: the one that is called, or one nested in it."""
     if place.layer.graph is None:
-        if place.layer.class_name not in _USERS:
+        if place.layer.class_name not in MASK_USERS:
             return None
         # a call that is given its mask by name needs no other
         return None if place.arguments.kwargs.get("mask") is not None else place.path
     nested = place.layer.graph
-    for call in nested.calls(_USERS):
+    for call in nested.calls(MASK_USERS):
         return nested.path_of(call)
     return None
 

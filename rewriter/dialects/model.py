@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
+from rewriter.builtin import OURS
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
 from rewriter.structure import leaves, map_leaves
@@ -22,8 +23,6 @@ INNER_LISTS = ("cells",)
 # The package that layers of this program are registered under: files of the old kind, as Keras 2
 # writes .h5, have it in the class name.
 PACKAGE = "rewriter>"
-
-OURS = frozenset({"DynamicDropout"})
 
 # A Sequential model of Keras 2 or 3 has these keys and no others; a custom layer that
 # happens to hold a list of layers has more.
@@ -142,13 +141,17 @@ class _Decoder:
         return graph
 
     def layer(
-        self, entry: Mapping[str, Any], path: tuple[str, ...], origin: tuple[str, ...]
+        self,
+        entry: Mapping[str, Any],
+        path: tuple[str, ...],
+        origin: tuple[str, ...],
+        role: str | None = None,
     ) -> Layer:
         written, config = str(entry["class_name"]), entry["config"]
         class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
         name = str(entry.get("name") or held.get("name") or class_name.lower())
-        path, origin = (*path, name), (*origin, name)
+        path, origin = (*path, name), (*origin, role or name)
         envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:
             envelope["inbound_nodes"] = None
@@ -159,8 +162,8 @@ class _Decoder:
             return Layer(name, class_name, {}, envelope, graph, origin=origin)
         inner = dict(self.inner(held, path, origin))
         rest = dict(held)
-        for role in inner:
-            _put(rest, role, None)
+        for key in inner:
+            _put(rest, key, None)
         return Layer(name, class_name, rest, envelope, inner=inner, origin=origin)
 
     def inner(
@@ -171,8 +174,7 @@ class _Decoder:
             if _are_layers(config.get(key)):
                 found |= {f"{key}/{number}": each for number, each in enumerate(config[key])}
         for role, entry in found.items():
-            layer = self.layer(entry, path, origin)
-            yield role, replace(layer, origin=(*origin, role))
+            yield role, self.layer(entry, path, origin, role)
 
     def sequential(self, graph: ModelGraph, layers: list[Layer]) -> None:
         graph.listed = True

@@ -39,6 +39,8 @@ def _by_depth(graph: ModelGraph) -> list[Call]:
         for source in needed[call]:
             depths[source] = max(depth + 1, depths.get(source, 0))
     ordered = sorted(depths, key=lambda call: -depths[call])
+    if len(ordered) == len(graph.network):
+        return ordered
     return [*ordered, *(call for call in graph.calls() if call not in depths)]
 
 

@@ -185,6 +185,8 @@ def _windows(layer: Layer) -> Way:
     caveat = ""
     if stride > 1 and padding == "same":
         caveat = "its windows shift with the length: more padding still moves what it gives"
+    elif stride > 1:
+        caveat = f"padding in front shifts its windows, unless it is a multiple of {stride} steps"
     elif pools and padding == "same":
         caveat = "a window that padding ends is left out, one that the sequence ends is not"
     steps = Steps(window, stride, dilation, padding, whole)
@@ -193,10 +195,16 @@ def _windows(layer: Layer) -> Way:
     return Way(steps, zeros=not whole and window > 1, caveat=caveat)
 
 
+def _cropping(layer: Layer) -> Way:
+    cut = _pair(layer.config.get("cropping", (1, 1)))
+    caveat = "of a padded sequence it cuts padding, where it cuts steps of one without"
+    return Way(Steps(cut=cut), caveat=caveat if any(cut) else "")
+
+
 _CHANGING: Mapping[str, Callable[[Layer], Way]] = {
     **dict.fromkeys(CONVOLUTIONS | POOLINGS, _windows),
     "ZeroPadding1D": lambda layer: Way(Steps(added=_pair(layer.config.get("padding", 1)))),
-    "Cropping1D": lambda layer: Way(Steps(cut=_pair(layer.config.get("cropping", (1, 1))))),
+    "Cropping1D": _cropping,
     "UpSampling1D": lambda layer: Way(Steps(repeat=int(_one(layer.config.get("size", 2))))),
 }
 

@@ -86,5 +86,5 @@ def _sum(flows: Sequence[CallFlow]) -> str:
     uses = sum(flow.uses for flow in flows)
     lost = sum(flow.loses for flow in flows)
     fails = sum(bool(flow.fails) for flow in flows)
-    words = f"{makes} calls make a mask, {uses} use one, {lost} lose one"
-    return f"{words}, {fails} fail on one" if fails else words
+    words = f"of {len(flows)} calls, masks are made by {makes}, used by {uses}, lost by {lost}"
+    return f"{words}; {fails} would fail" if fails else words

@@ -30,6 +30,10 @@ def verification_text(verification: Verification) -> str:
             measured = "not measured" if after is None else f"{after:.3g}"
             what = place if place.startswith("another") else f"padding {place}"
             lines.append(f"  sensitivity to {what}: {value:.3g} before, {measured} after")
+        if padding.before and padding.on_data and not padding.probed_data:
+            lines.append(
+                "  (of made sequences: none of the data has padding that could stand elsewhere)"
+            )
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ symbolic tensors say of them is not always true.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,8 +118,18 @@ def source(graph: ModelGraph) -> Tensor:
     return Tensor(graph.add(Layer(f"source_{number}", "Masking", {}), [Tensor(steps)]))
 
 
-def evaluated(mask: Mask, values: dict[str, np.ndarray], shape: tuple[int, ...]) -> Any:
-    """Return the mask that an expression stands for; None for no mask."""
+def evaluated(
+    mask: Mask,
+    values: Mapping[str, Any],
+    shape: tuple[int, ...],
+    lengths: Mapping[Mask, Sequence[int]] | None = None,
+) -> Any:
+    """Return the mask that an expression stands for; None for no mask.
+
+    `lengths` has the steps of the parts of those that stand one behind the other; by default
+    these are equal.
+    """
+    lengths = lengths or {}
     if mask.join is None:
         return None
     if mask.join is Join.SOURCE:
@@ -126,10 +137,13 @@ def evaluated(mask: Mask, values: dict[str, np.ndarray], shape: tuple[int, ...])
     if mask.join is Join.EVERY:
         return np.ones(shape, bool)
     if mask.join is Join.THEN:
-        length = shape[1] // len(mask.parts)
-        parts = [evaluated(part, values, (shape[0], length)) for part in mask.parts]
+        steps = lengths.get(mask) or [shape[1] // len(mask.parts)] * len(mask.parts)
+        parts = [
+            evaluated(part, values, (shape[0], length), lengths)
+            for part, length in zip(mask.parts, steps, strict=True)
+        ]
         return np.concatenate(parts, axis=1)
-    parts = [evaluated(part, values, shape) for part in mask.parts]
+    parts = [evaluated(part, values, shape, lengths) for part in mask.parts]
     if mask.join is Join.ANY:
         return parts[0].any(axis=-1)
     assert mask.join in (Join.AND, Join.OR), mask.join

@@ -73,7 +73,7 @@ def model_of(keras: Any, name: str, built: str) -> Any:
 
 
 def is_chain(name: str) -> bool:
-    return name in ("convolutions", "causal", "lstm", "stacked")
+    return name not in ("nested", "attention", "transformer", "operators")
 
 
 def sensitivity(model: Any, built: str, embedding: Any, batch: int = 4) -> dict[str, float]:

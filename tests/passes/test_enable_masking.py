@@ -62,7 +62,8 @@ def test_only_the_inputs_asked_for_are_masked():
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([("conv", "Conv1D", {}), GRU], "conv (Conv1D) drops the mask before any layer"),
+        ([("conv", "Conv1D", {}), GRU], "it; carry-mask carries it around"),
+        ([("flat", "Flatten", {})], "flat (Flatten) drops the mask before any layer"),
         ([("dense", "Dense", {})], "no layer uses the mask"),
         ([("soft", "Softmax", {}), GRU], "soft (Softmax) cannot stand a mask on a sequence"),
         ([("own", "Own", {}), GRU], "what own (Own) does with the mask is not known"),
@@ -187,6 +188,22 @@ def test_models_of_ids_and_of_values_are_masked_together(dialect):
     more = [np.array([[1, 2, 3, 0, 0]]), np.pad(given[1], [(0, 0), (0, 2), (0, 0)])]
     assert np.array_equal(np.asarray(new(given)), np.asarray(model(given)))
     assert np.array_equal(np.asarray(new(more)), np.asarray(new(given)))
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_ids_in_sequences_of_sequences_are_padded_where_the_mask_hides_them(dialect, given):
+    kl = dialect.keras.layers
+    words = kl.Input((6,), dtype="int32")
+    encoder = dialect.keras.Model(words, kl.GRU(3)(kl.Embedding(9, 4)(words)), name="encoder")
+    document = kl.Input((3, 6), dtype="int32", name="document")
+    model = dialect.keras.Model(document, kl.GRU(2)(kl.TimeDistributed(encoder)(document)))
+    ids = np.random.default_rng(0).integers(1, 9, (4, 3, 6))
+    ids[:2, :, 4:] = 0
+    result = rewriter.rewrite(model, ["enable-masking"], data={"document": ids} if given else None)
+    padding = result.verification.padding
+    assert padding.changed > 0
+    assert min(padding.before.values()) > 1e-4
+    assert max(padding.after.values()) == 0.0
 
 
 def test_a_custom_layer_is_known_by_what_its_class_declares(dialect):

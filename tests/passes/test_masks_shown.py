@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sequence_models import BODIES, BUILT, IDS, STEPS, is_chain, model_of, sensitivity
+from sequence_models import BODIES, BUILT, IDS, STEPS, model_of, sensitivity
 
 import rewriter
 from rewriter.rebuild import rebuild
@@ -13,7 +13,6 @@ CASES = [
     pytest.param(name, built, marks=[] if (name, built) in SHORT else [pytest.mark.long])
     for name in BODIES
     for built in BUILT
-    if built != "by data" or is_chain(name) or name in ("nested", "attention", "transformer")
 ]
 PASSES = ["enable-masking", "carry-mask"]
 

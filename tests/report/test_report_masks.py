@@ -36,7 +36,7 @@ def test_the_table_shows_the_way_of_the_mask_and_marks_where_it_is_lost():
         ["norm", "Softmax"],
     ]
     assert [line.style for line in lines[3:-2]] == ["", "", "", "error", ""]
-    assert lines[-1].text == "1 calls make a mask, 1 use one, 1 lose one"
+    assert lines[-1].text == "of 5 calls, masks are made by 1, used by 1, lost by 1"
 
 
 def test_json_gives_each_call_its_masks(real_models, capsys):
