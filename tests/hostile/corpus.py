@@ -242,7 +242,7 @@ def many_calls(path: Path, folder: Path) -> None:
 
 
 CODE = "runs Python code that the file holds"
-NODE = json.dumps({"name": "x", "op": "PyFunc", "attr": {}})
+NODE = {"name": "x", "op": "PyFunc", "attr": {}}
 GET_FILE = named("keras.utils", "get_file")
 UNSAFE = named("keras.config", "enable_unsafe_deserialization")
 HIJACK = {"module": "keras.layers", "registered_name": "mine>Dense"}
