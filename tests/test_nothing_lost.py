@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
 import shutil
 import zipfile
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 import rewriter
+from rewriter import rewriting
 from rewriter.errors import ModelWriteError
 from rewriter.saved import reread
 
@@ -165,14 +168,17 @@ def test_what_has_no_place_in_another_format_is_refused_by_name(rich_files, tmp_
 
 
 @pytest.mark.parametrize(("name", "ending"), KEYS)
-@pytest.mark.parametrize("spoilt", ["weight", "layer"])
+@pytest.mark.parametrize("spoilt", ["weight", "layer", "unplaced"])
 def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
     rich_files, tmp_path, monkeypatch, name, ending, spoilt
 ):
     output = tmp_path / f"out.{ending}"
     output.write_text("old")
     if spoilt == "weight":
-        monkeypatch.setattr(reread, "_of_hdf5", lambda raw: iter([b""]))
+        monkeypatch.setattr(reread, "_array", lambda variable: np.zeros(tuple(variable.shape)))
+    elif spoilt == "unplaced":
+        monkeypatch.setattr(rewriting, "places", lambda *_: None)
+        monkeypatch.setattr(reread, "_checksums", lambda root: iter([b""]))
     else:
         layers = reread._layers
         monkeypatch.setattr(reread, "_layers", lambda graph: layers(graph) ^ {(str(id(graph)), "")})
@@ -180,3 +186,52 @@ def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
         rewriter.rewrite(rich_files[name, ending], [], output=output, verify=False, force=True)
     assert output.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("whose", ["layers", "inside"])
+def test_weights_of_one_shape_that_changed_places_are_found(dialect, tmp_path, ending, whose):
+    keras = dialect.keras
+    layers = keras.layers
+    one = [layers.Input((4,)), layers.Dense(4, name="a"), layers.Dense(4, name="b")]
+    inner = keras.Sequential(one, name="inner")
+    model = inner if whose == "layers" else keras.Sequential([layers.Input((4,)), inner])
+    real = rewriting.carry_additions
+
+    def swap(file, written, record):
+        real(file, written, record)
+        with weights_to_change(written) as root:
+            found = []
+            root.visititems(lambda _, each: found.append(each) if is_kernel(each) else None)
+            first, second = found
+            kept = first[()]
+            first[...], second[...] = second[()], kept
+
+    output = tmp_path / f"out.{ending}"
+    assert rewriter.rewrite(model, [], output=output, verify=False).output == output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rewriting, "carry_additions", swap)
+        with pytest.raises(ModelWriteError, match=r"the weight .* is not as it was"):
+            rewriter.rewrite(model, [], output=output, verify=False, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def is_kernel(each):
+    return isinstance(each, h5py.Dataset) and each.shape == (4, 4)
+
+
+@contextlib.contextmanager
+def weights_to_change(path):
+    """Open the weights of a model file, and put them back changed."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as root:
+            yield root
+        return
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    content = io.BytesIO(held["model.weights.h5"])
+    with h5py.File(content, "r+") as root:
+        yield root
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, each in held.items():
+            archive.writestr(name, content.getvalue() if name == "model.weights.h5" else each)
