@@ -20,7 +20,7 @@ from rewriter.errors import ModelReadError, RewriterError
 from rewriter.saved.contents import ENDINGS, config_digest, damaged, references, stored_config
 from rewriter.saved.reading import ModelFile
 
-TIME_LIMIT = 120.0
+TIME_LIMIT = 60.0
 """Seconds that a child may take, and `BYTES_A_SECOND` of the file on top."""
 
 BYTES_A_SECOND = 5 * 2**20

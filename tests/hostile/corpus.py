@@ -219,6 +219,16 @@ def chunk_bomb(file: h5py.File, folder: Path) -> None:
     data.id.write_direct_chunk((0,), zlib.compress(bytes(2**20)))
 
 
+def endless(path: Path, folder: Path) -> None:
+    """One changed byte, the size of a string, on which libhdf5 1.14.6 walks without end."""
+    save(path, 2, model(2))
+    with h5py.File(path, "r+") as file:
+        file["model_weights"].attrs["layer_names"] = [f"layer_{number:02}" for number in range(20)]
+    content = path.read_bytes()
+    size = content.index(b"layer_05") - 8
+    path.write_bytes(content[:size] + b"\xff" + content[size + 1 :])
+
+
 def as_json(keras: int, *layers: dict[str, Any]) -> Make:
     """Return what writes a model with layers whose configs are just so."""
 
@@ -455,6 +465,7 @@ HOSTILE = [
     ),
     Hostile("chunk.keras", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)),
     Hostile("chunk.h5", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)),
+    Hostile("endless.h5", "libhdf5, a heap without end", "the file is damaged", endless),
     Hostile("deep.keras", "keras.io, nested JSON", "nested more than", deep, readable=False),
     Hostile("calls.keras", "graphs that fill the memory", "calls of layers", many_calls, False),
 ]
