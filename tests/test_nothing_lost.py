@@ -235,3 +235,91 @@ def weights_to_change(path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, each in held.items():
             archive.writestr(name, content.getvalue() if name == "model.weights.h5" else each)
+
+
+def group_of(root, ending, layer):
+    """Return the group that holds a layer's weights."""
+    if ending == "h5":
+        return root["model_weights"][layer.name]
+    found = []
+    kind = type(layer).__name__.lower()
+    root.visititems(
+        lambda name, each: found.append(each) if name.endswith(f"{kind}/vars") else None
+    )
+    return found[0]
+
+
+def noted(dialect, path):
+    """Save a model, and write things into its weights that Keras knows nothing of."""
+    layers = dialect.keras.layers
+    stack = [layers.Input((4,)), layers.Dense(2), layers.Dropout(0.5), layers.UnitNormalization()]
+    model = dialect.keras.Sequential(stack)
+    model.save(path)
+    ending = path.suffix[1:]
+    with weights_to_change(path) as root:
+        top = root["model_weights"] if ending == "h5" else root
+        top.attrs["licence"] = "ours"
+        top["notes/loss"] = np.arange(3.0)
+        top["notes"].attrs["by"] = "us"
+        dense = group_of(root, ending, model.layers[0])
+        dense.attrs["frozen since"] = 3
+        top["shortcut"] = h5py.SoftLink(dense.name)
+        found = []
+        dense.visititems(lambda _, each: found.append(each) if hasattr(each, "shape") else None)
+        found[0].attrs["unit"] = "mV"
+        return model, found[0].name
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_what_is_unknown_among_the_weights_is_carried_over(dialect, tmp_path, ending):
+    path, output = tmp_path / f"noted.{ending}", tmp_path / f"out.{ending}"
+    model, weight = noted(dialect, path)
+    rewriter.rewrite(path, ["strip-dropout"], output=output)
+    with weights_to_change(output) as root:
+        top = root["model_weights"] if ending == "h5" else root
+        assert top.attrs["licence"] == "ours"
+        np.testing.assert_array_equal(top["notes/loss"], np.arange(3.0))
+        assert top["notes"].attrs["by"] == "us"
+        assert group_of(root, ending, model.layers[0]).attrs["frozen since"] == 3
+        assert isinstance(top.get("shortcut", getlink=True), h5py.SoftLink)
+        assert root[weight].attrs["unit"] == "mV"
+    assert rewriter.rewrite(output, []).verification.ok
+    assert dialect.keras.models.load_model(output).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_what_is_unknown_among_the_weights_has_no_place_in_another_format(
+    dialect, tmp_path, ending
+):
+    path = tmp_path / f"noted.{ending}"
+    noted(dialect, path)
+    output = tmp_path / ("out.h5" if ending == "keras" else "out.keras")
+    with pytest.raises(ModelWriteError, match="has no place in a"):
+        rewriter.rewrite(path, ["strip-dropout"], output=output)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_note_at_a_weight_that_is_gone_is_refused_by_name(dialect, tmp_path):
+    path = tmp_path / "noted.keras"
+    _, weight = noted(dialect, path)
+    from rewriter.saved.unknown import carry, unknown
+
+    lost = pytest.raises(ModelWriteError, match=f"{weight.strip('/')}@unit")
+    with weights_to_change(path) as source, h5py.File(tmp_path / "empty.h5", "w") as target, lost:
+        carry(unknown(source, "keras"), source, target)
+
+
+@pytest.mark.parametrize(("name", "ending"), KEYS)
+def test_nothing_that_keras_wrote_is_unknown(rich_files, name, ending):
+    from rewriter.saved.unknown import unknown
+
+    with reread.weights_file(rich_files[name, ending]) as root:
+        assert unknown(root, ending) == []
+
+
+def test_nothing_in_real_models_is_unknown(real_models):
+    from rewriter.saved.unknown import unknown
+
+    for path in real_models.glob("*.h5"):
+        with reread.weights_file(path) as root:
+            assert unknown(root, "h5") == []

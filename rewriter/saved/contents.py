@@ -168,12 +168,18 @@ def _of_hdf5(
                     declared += _declared(found)
                     if limits:
                         _refuse_inflation(declared, size)
-                    if found.is_virtual:
-                        yield where, "is put together from other files"
-                    elif found.external:
-                        yield where, f"reads the file {found.external[0][0]!r}"
+                    leads = _leads(found)
+                    if leads:
+                        yield where, leads
                     elif limits:
                         _read_through(found)
+
+
+def _leads(dataset: Any) -> str:
+    """Say how a data set leads out of its file; nothing if it does not."""
+    if dataset.is_virtual:
+        return "is put together from other files"
+    return f"reads the file {dataset.external[0][0]!r}" if dataset.external else ""
 
 
 def _declared(dataset: Any) -> int:

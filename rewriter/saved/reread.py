@@ -18,6 +18,9 @@ from rewriter.saved.reading import read
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+WEIGHTS = "model.weights.h5"
+"""The member of a ``.keras`` archive that holds the weights."""
+
 
 def read_back(
     written: Path,
@@ -48,9 +51,11 @@ def read_back(
     try:
         file = read(written, limits=False)
         found = _layers(decode(file.document, file.keras))
-        with _weights_file(written) as root:
+        with weights_file(written) as root:
             wrong = (
-                _elsewhere(root, weights) if places is None else _misplaced(root, places, file.format)
+                _elsewhere(root, weights)
+                if places is None
+                else _misplaced(root, places, file.format)
             )
     except (RewriterError, OSError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
         raise _otherwise(f"it cannot be read: {error}") from error
@@ -79,7 +84,7 @@ def _layers(graph: ModelGraph) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def _weights_file(path: Path) -> Iterator[Any]:
+def weights_file(path: Path) -> Iterator[Any]:
     """Open the HDF5 file that is or is in a model file."""
     import h5py
 
@@ -88,7 +93,7 @@ def _weights_file(path: Path) -> Iterator[Any]:
             yield root
         return
     with zipfile.ZipFile(path) as archive:
-        info = archive.getinfo("model.weights.h5")
+        info = archive.getinfo(WEIGHTS)
         with seekable(archive, info) as member, h5py.File(member, "r") as root:
             yield root
 
@@ -96,7 +101,7 @@ def _weights_file(path: Path) -> Iterator[Any]:
 def _misplaced(root: Any, places: Mapping[str, Mapping[str, Any]], format: str) -> str:
     """Say which weight is not in its place; nothing if all are."""
     if format == "h5":
-        listed = _names(root["model_weights"], "layer_names")
+        listed = listed_names(root["model_weights"], "layer_names")
         own = "top_level_model_weights"
         expected = [each.removeprefix("model_weights/") for each in places]
         if listed != [name for name in expected if name != own]:
@@ -105,7 +110,7 @@ def _misplaced(root: Any, places: Mapping[str, Mapping[str, Any]], format: str) 
         if not variables:
             continue
         group = root[place]
-        names = _names(group, "weight_names") if format == "h5" else list(variables)
+        names = listed_names(group, "weight_names") if format == "h5" else list(variables)
         if len(names) != len(variables):
             return f"{place} has {len(names)} weights, not {len(variables)}"
         for name, variable in zip(names, variables.values(), strict=True):
@@ -114,7 +119,7 @@ def _misplaced(root: Any, places: Mapping[str, Mapping[str, Any]], format: str) 
     return ""
 
 
-def _names(group: Any, attribute: str) -> list[str]:
+def listed_names(group: Any, attribute: str) -> list[str]:
     """Return the names that Keras lists in an attribute, which it splits if they are many."""
     parts = [attribute] if attribute in group.attrs else []
     while f"{attribute}{len(parts)}" in group.attrs:

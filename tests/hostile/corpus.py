@@ -463,7 +463,9 @@ HOSTILE = [
         "reads the file",
         as_json(3, written_layer("Dense", "evil", 3) | {"build_config": {"vocabulary": "/x"}}),
     ),
-    Hostile("chunk.keras", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)),
+    Hostile(
+        "chunk.keras", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)
+    ),
     Hostile("chunk.h5", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)),
     Hostile("endless.h5", "libhdf5, a heap without end", "the file is damaged", endless),
     Hostile("deep.keras", "keras.io, nested JSON", "nested more than", deep, readable=False),
