@@ -10,7 +10,7 @@ from typing import Any
 from rewriter.errors import UnsupportedModelError
 from rewriter.safety import Danger, dangers, known_names
 from rewriter.saved import ModelFile
-from rewriter.saved.contents import references
+from rewriter.saved.trial import references_of
 
 SHOWN = 5
 """So many dangers are told one by one."""
@@ -70,7 +70,7 @@ def admit(
         *dangers(document, known),
         *(
             Danger(place, "what the file holds", what)
-            for place, what in references(file, limits=limits)
+            for place, what in references_of(file, limits=limits)
         ),
     ]
     in_training = list(dangers(file.training_config, known))

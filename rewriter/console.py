@@ -89,5 +89,7 @@ def _descriptor_kept(number: int) -> Iterator[None]:
 
 
 def _warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    from rewriter.report.printable import printable
+
     if not issubclass(category, DeprecationWarning):
-        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+        print(f"warning: {printable(' '.join(str(message).split()), 1000)}", file=sys.stderr)

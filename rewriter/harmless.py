@@ -51,6 +51,45 @@ zeros zeros_like
 SYMBOLS = frozenset(_SYMBOLS.split())
 """Symbols of TensorFlow that only compute and stand in none of `SYMBOL_AREAS`."""
 
+_SIDE_EFFECTS = """
+PyMetric TfRecordRepresentativeDatasetSaver batch_set_value clear_session deserialize
+deserialize_keras_object disable_tf_random_generator enable_tf_random_generator
+experimental_enable_numpy_behavior function get get_global_generator get_graph get_session get_uid
+keras_export learning_phase_scope manual_variable_initialization placeholder print_tensor
+quantize_saved_model random_normal_variable random_uniform_variable reset_uids seed serialize
+serialize_keras_object variable
+"""
+
+SIDE_EFFECTS = frozenset(_SIDE_EFFECTS.split())
+"""Names in `FUNCTIONS` and `SYMBOL_AREAS` that do more than compute; ``set_...`` comes on top."""
+
+_OPERATIONS = """
+Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Assert Atan Atan2 Atanh AvgPool
+AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchToSpaceND BiasAdd Bincount BitwiseAnd
+BitwiseOr BitwiseXor BroadcastArgs BroadcastTo Bucketize Cast Ceil CheckNumerics ClipByValue Concat
+ConcatV2 Const Conv2D Conv3D Cos Cosh Cross Cumprod Cumsum DepthToSpace DepthwiseConv2dNative Diag
+DiagPart Digamma Div DivNoNan Einsum Elu EnsureShape Equal Erf Erfc Exp ExpandDims Expm1 Fill Floor
+FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 Gather GatherNd GatherV2 Greater
+GreaterEqual Identity IdentityN Imag InTopK InTopKV2 IsFinite IsInf IsNan L2Loss LRN LeakyRelu Less
+LessEqual Lgamma LinSpace Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul
+MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiagV2
+MatrixDiagV3 MatrixInverse MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MatrixSolve Max MaxPool
+MaxPool3D MaxPoolV2 Maximum Mean Min Minimum MirrorPad Mod Mul MulNoNan Neg NoOp NotEqual OneHot
+OnesLike Pack Pad PadV2 Pow PreventGradient Prod RandomStandardNormal RandomUniform
+RandomUniformInt Range Rank Real RealDiv Reciprocal Relu Relu6 Reshape ResizeArea ResizeBicubic
+ResizeBilinear ResizeNearestNeighbor Reverse ReverseSequence ReverseV2 Rint Roll Round Rsqrt
+ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select SelectV2 Selu Shape ShapeN
+Sigmoid Sign Sin Sinh Size Slice Softmax SoftmaxCrossEntropyWithLogits Softplus Softsign
+SpaceToBatchND SpaceToDepth SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt Square
+SquaredDifference Squeeze StopGradient StridedSlice Sub Sum Tan Tanh TensorScatterAdd
+TensorScatterSub TensorScatterUpdate Tile TopK TopKV2 Transpose TruncateDiv TruncateMod
+TruncatedNormal Unique UniqueV2 Unpack UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd
+UnsortedSegmentSum Where Xdivy Xlogy ZerosLike
+"""
+
+OPERATIONS = frozenset(_OPERATIONS.split())
+"""Operations of TensorFlow's own graphs that only compute."""
+
 _TENSOR_ATTRIBUTES = """
 bounding_shape dense_shape dtype flat_values get_shape indices merge_dims nested_row_lengths
 nested_row_splits nested_value_rowids nrows ragged_rank rank row_lengths row_limits row_splits

@@ -17,6 +17,7 @@ from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
 from rewriter.live import Live, live_keras
+from rewriter.live.places import places
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.reread import read_back
@@ -207,7 +208,8 @@ def write(
 ) -> None:
     """Write a model whole, or not at all, with a record of what was done to it.
 
-    The file is read back before it takes the target's place: its layers, and every weight.
+    The file is read back before it takes the target's place: its layers, and every weight
+    in its place.
 
     Raises
     ------
@@ -223,7 +225,7 @@ def write(
                 carry_training_config(file, temporary)
             carry_additions(file, temporary, _record(plan, verified=verified))
             graph = decode(keras.document(model), plan.keras)
-            read_back(temporary, graph, [weight.numpy() for weight in model.weights])
+            read_back(temporary, graph, model.weights, places(keras, model, target.suffix))
         except RewriterError as error:
             if error.where is None:
                 error.where = str(target)

@@ -11,7 +11,6 @@ named, and the layers that take functions, symbols or paths.
 from __future__ import annotations
 
 import builtins
-import json
 import posixpath
 import re
 import sys
@@ -19,7 +18,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.harmless import FUNCTIONS, MODELLING, SYMBOL_AREAS, SYMBOLS, TENSOR_ATTRIBUTES
+from rewriter.harmless import (
+    FUNCTIONS,
+    MODELLING,
+    OPERATIONS,
+    SIDE_EFFECTS,
+    SYMBOL_AREAS,
+    SYMBOLS,
+    TENSOR_ATTRIBUTES,
+)
 
 FOREIGN_CODE = {
     "TFSMLayer": "runs the SavedModel at {filepath!r}",
@@ -30,9 +37,6 @@ FOREIGN_CODE = {
 """Layers that exist to run what is no Keras model."""
 
 _TENSOR_CLASSES = ("RaggedTensor", "SparseTensor", "sparse.SparseTensor")
-_NOT_COMPUTING = re.compile(
-    "File|PyFunc|Dataset|Iterator|Save|Restore|Checkpoint|Library|Print|Summary|Remote|Rpc|Send|Recv"
-)
 _ROOTS = ("keras", "tf_keras")
 _DATA = ("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")
 
@@ -142,8 +146,9 @@ def _of_object(
         if found:
             yield found, True
         config = value.get("config")
-        if isinstance(config, dict) and not _is_known(value, class_name, known):
-            yield from ((what, False) for what in _of_config(class_name, config, known))
+        if isinstance(config, dict):
+            for name in _looked_up(class_name, value, known):
+                yield from ((what, False) for what in _of_config(name, config, known))
 
 
 def _function(value: dict[str, Any], known: Collection[str]) -> str:
@@ -151,34 +156,51 @@ def _function(value: dict[str, Any], known: Collection[str]) -> str:
     name, module = value.get("config"), value.get("module")
     if not isinstance(name, str) or name in known or module is None:
         return ""
+    # tf_keras takes registered_name where the module has no such name, and "outer.inner" apart.
+    other = value.get("registered_name")
+    looked_up = [name, *([other] if isinstance(other, str) and other != "function" else [])]
+    plain = all(each.isidentifier() and each not in SIDE_EFFECTS for each in looked_up)
     if module == "builtins":
-        harmless = not hasattr(builtins, name)
+        harmless = plain and not any(hasattr(builtins, each) for each in looked_up)
     else:
-        area = _area(module)
-        harmless = area in FUNCTIONS and name not in ("deserialize", "get", "serialize")
-    return "" if harmless else f"calls {module}.{name}"
+        harmless = plain and _area(module) in FUNCTIONS
+    shown = name if other in (None, name, "function") else f"{name} or {other}"
+    return "" if harmless else f"calls {module}.{shown}"
 
 
 def _class(value: dict[str, Any], class_name: str, known: Collection[str]) -> str:
     """Say what a class brings that does not belong in a config."""
-    if _is_known(value, class_name, known):
+    registered = str(value.get("registered_name") or "")
+    if (registered or class_name) in known:
         return ""
-    module, registered = value.get("module"), str(value.get("registered_name") or "")
+    module = value.get("module")
     package, arrow, _ = registered.partition(">")
+    foreign = bool(arrow) and package not in ("keras", "rewriter")
     if module is None:
-        return f"is a class of {package!r}" if arrow and package != "rewriter" else ""
+        return f"is a class of {package!r}" if foreign else ""
     if module == "rewriter.layers" or str(module).startswith("rewriter.layers."):
         return ""
     area = _area(module)
     if area is None:
         return f"is a class of the module {module!r}"
-    if (area and area not in MODELLING) or not class_name.rpartition(">")[2][:1].isupper():
-        return f"stands for {module}.{class_name}, which is no part of a model"
-    return f"is a class of {package!r}" if arrow and package not in ("keras", "rewriter") else ""
+    names = _looked_up(class_name, value, ())
+    if (area and area not in MODELLING) or not all(map(_names_a_class, names)):
+        return f"stands for {module}.{' or '.join(names)}, which is no part of a model"
+    return f"is a class of {package!r}" if foreign else ""
 
 
-def _is_known(value: dict[str, Any], class_name: str, known: Collection[str]) -> bool:
-    return (value.get("registered_name") or class_name) in known
+def _looked_up(class_name: str, value: dict[str, Any], known: Collection[str]) -> list[str]:
+    """Return the names by which one version of Keras or another may look a class up.
+
+    Files of ``.h5`` are looked up by class_name alone; tf_keras takes registered_name where the
+    module has no such class.
+    """
+    held = (class_name, str(value.get("registered_name") or class_name))
+    return list(dict.fromkeys(each.rpartition(">")[2] for each in held if each not in known))
+
+
+def _names_a_class(name: str) -> bool:
+    return name.isidentifier() and name[0].isupper()
 
 
 def _area(module: Any) -> str | None:
@@ -209,7 +231,7 @@ def _of_config(class_name: str, config: dict[str, Any], known: Collection[str]) 
     elif class_name in ("InstanceMethod", "InstanceProperty"):
         if config.get("attr_name") not in TENSOR_ATTRIBUTES:
             yield f"uses {config.get('attr_name')!r} of a tensor"
-    elif class_name == "TensorFlowOpLayer" and _NOT_COMPUTING.search(_operation(config)):
+    elif class_name == "TensorFlowOpLayer" and _operation(config) not in OPERATIONS:
         yield f"runs the operation {_operation(config)}"
 
 
@@ -217,7 +239,7 @@ def _of_lambda(config: dict[str, Any], known: Collection[str]) -> Iterator[str]:
     for key in ("function", "output_shape", "mask"):
         held = config.get(key)
         code = isinstance(held, list) and key == "function"
-        if code or config.get(f"{key}_type") in ("lambda", "raw"):
+        if code or config.get(f"{key}_type") == "lambda":
             yield "runs Python code that the file holds"
         elif isinstance(held, str) and held not in known:
             yield f"calls {config.get('module') or 'somewhere'}.{held}"
@@ -227,18 +249,20 @@ def _computes(symbol: Any) -> bool:
     """Whether a symbol of TensorFlow only computes."""
     name = str(symbol).removeprefix("compat.v1.").removeprefix("compat.v2.")
     parts = name.split(".")
+    if parts[-1] in SIDE_EFFECTS or (parts[-1].startswith("set_") and parts[-1] != "set_diag"):
+        return False
     areas = (".".join(parts[:1]), ".".join(parts[:2]))
     asserts = name.startswith("debugging.assert_")
     return name in SYMBOLS or asserts or any(area in SYMBOL_AREAS for area in areas if area != name)
 
 
 def _operation(config: dict[str, Any]) -> str:
-    """Return the operation of a node of TensorFlow's own graph."""
+    """Return the operation of a node of TensorFlow's own graph.
+
+    Keras writes nodes as JSON objects; it would also read the bytes of a NodeDef in a string.
+    """
     node = config.get("node_def")
-    try:
-        return str(json.loads(str(node))["op"])
-    except (ValueError, KeyError, TypeError):
-        return str(node)
+    return str(node.get("op") if isinstance(node, dict) else node)
 
 
 def _is_typespec(value: dict[str, Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
 import shutil
 import zipfile
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 import rewriter
+from rewriter import rewriting
 from rewriter.errors import ModelWriteError
 from rewriter.saved import reread
 
@@ -165,14 +168,17 @@ def test_what_has_no_place_in_another_format_is_refused_by_name(rich_files, tmp_
 
 
 @pytest.mark.parametrize(("name", "ending"), KEYS)
-@pytest.mark.parametrize("spoilt", ["weight", "layer"])
+@pytest.mark.parametrize("spoilt", ["weight", "layer", "unplaced"])
 def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
     rich_files, tmp_path, monkeypatch, name, ending, spoilt
 ):
     output = tmp_path / f"out.{ending}"
     output.write_text("old")
     if spoilt == "weight":
-        monkeypatch.setattr(reread, "_of_hdf5", lambda raw: iter([b""]))
+        monkeypatch.setattr(reread, "_array", lambda variable: np.zeros(tuple(variable.shape)))
+    elif spoilt == "unplaced":
+        monkeypatch.setattr(rewriting, "places", lambda *_: None)
+        monkeypatch.setattr(reread, "_checksums", lambda root: iter([b""]))
     else:
         layers = reread._layers
         monkeypatch.setattr(reread, "_layers", lambda graph: layers(graph) ^ {(str(id(graph)), "")})
@@ -180,3 +186,140 @@ def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
         rewriter.rewrite(rich_files[name, ending], [], output=output, verify=False, force=True)
     assert output.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("whose", ["layers", "inside"])
+def test_weights_of_one_shape_that_changed_places_are_found(dialect, tmp_path, ending, whose):
+    keras = dialect.keras
+    layers = keras.layers
+    one = [layers.Input((4,)), layers.Dense(4, name="a"), layers.Dense(4, name="b")]
+    inner = keras.Sequential(one, name="inner")
+    model = inner if whose == "layers" else keras.Sequential([layers.Input((4,)), inner])
+    real = rewriting.carry_additions
+
+    def swap(file, written, record):
+        real(file, written, record)
+        with weights_to_change(written) as root:
+            found = []
+            root.visititems(lambda _, each: found.append(each) if is_kernel(each) else None)
+            first, second = found
+            kept = first[()]
+            first[...], second[...] = second[()], kept
+
+    output = tmp_path / f"out.{ending}"
+    assert rewriter.rewrite(model, [], output=output, verify=False).output == output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rewriting, "carry_additions", swap)
+        with pytest.raises(ModelWriteError, match=r"the weight .* is not as it was"):
+            rewriter.rewrite(model, [], output=output, verify=False, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
+
+
+def is_kernel(each):
+    return isinstance(each, h5py.Dataset) and each.shape == (4, 4)
+
+
+@contextlib.contextmanager
+def weights_to_change(path):
+    """Open the weights of a model file, and put them back changed."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as root:
+            yield root
+        return
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    content = io.BytesIO(held["model.weights.h5"])
+    with h5py.File(content, "r+") as root:
+        yield root
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, each in held.items():
+            archive.writestr(name, content.getvalue() if name == "model.weights.h5" else each)
+
+
+def group_of(root, ending, layer):
+    """Return the group that holds a layer's weights."""
+    if ending == "h5":
+        return root["model_weights"][layer.name]
+    found = []
+    kind = type(layer).__name__.lower()
+    root.visititems(
+        lambda name, each: found.append(each) if name.endswith(f"{kind}/vars") else None
+    )
+    return found[0]
+
+
+def noted(dialect, path):
+    """Save a model, and write things into its weights that Keras knows nothing of."""
+    layers = dialect.keras.layers
+    stack = [layers.Input((4,)), layers.Dense(2), layers.Dropout(0.5), layers.UnitNormalization()]
+    model = dialect.keras.Sequential(stack)
+    model.save(path)
+    ending = path.suffix[1:]
+    with weights_to_change(path) as root:
+        top = root["model_weights"] if ending == "h5" else root
+        top.attrs["licence"] = "ours"
+        top["notes/loss"] = np.arange(3.0)
+        top["notes"].attrs["by"] = "us"
+        dense = group_of(root, ending, model.layers[0])
+        dense.attrs["frozen since"] = 3
+        top["shortcut"] = h5py.SoftLink(dense.name)
+        found = []
+        dense.visititems(lambda _, each: found.append(each) if hasattr(each, "shape") else None)
+        found[0].attrs["unit"] = "mV"
+        return model, found[0].name
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_what_is_unknown_among_the_weights_is_carried_over(dialect, tmp_path, ending):
+    path, output = tmp_path / f"noted.{ending}", tmp_path / f"out.{ending}"
+    model, weight = noted(dialect, path)
+    rewriter.rewrite(path, ["strip-dropout"], output=output)
+    with weights_to_change(output) as root:
+        top = root["model_weights"] if ending == "h5" else root
+        assert top.attrs["licence"] == "ours"
+        np.testing.assert_array_equal(top["notes/loss"], np.arange(3.0))
+        assert top["notes"].attrs["by"] == "us"
+        assert group_of(root, ending, model.layers[0]).attrs["frozen since"] == 3
+        assert isinstance(top.get("shortcut", getlink=True), h5py.SoftLink)
+        assert root[weight].attrs["unit"] == "mV"
+    assert rewriter.rewrite(output, []).verification.ok
+    assert dialect.keras.models.load_model(output).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_what_is_unknown_among_the_weights_has_no_place_in_another_format(
+    dialect, tmp_path, ending
+):
+    path = tmp_path / f"noted.{ending}"
+    noted(dialect, path)
+    output = tmp_path / ("out.h5" if ending == "keras" else "out.keras")
+    with pytest.raises(ModelWriteError, match="has no place in a"):
+        rewriter.rewrite(path, ["strip-dropout"], output=output)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_note_at_a_weight_that_is_gone_is_refused_by_name(dialect, tmp_path):
+    path = tmp_path / "noted.keras"
+    _, weight = noted(dialect, path)
+    from rewriter.saved.unknown import carry, unknown
+
+    lost = pytest.raises(ModelWriteError, match=f"{weight.strip('/')}@unit")
+    with weights_to_change(path) as source, h5py.File(tmp_path / "empty.h5", "w") as target, lost:
+        carry(unknown(source, "keras"), source, target)
+
+
+@pytest.mark.parametrize(("name", "ending"), KEYS)
+def test_nothing_that_keras_wrote_is_unknown(rich_files, name, ending):
+    from rewriter.saved.unknown import unknown
+
+    with reread.weights_file(rich_files[name, ending]) as root:
+        assert unknown(root, ending) == []
+
+
+def test_nothing_in_real_models_is_unknown(real_models):
+    from rewriter.saved.unknown import unknown
+
+    for path in real_models.glob("*.h5"):
+        with reread.weights_file(path) as root:
+            assert unknown(root, "h5") == []

@@ -24,6 +24,7 @@ def function(module, name):
 def test_the_layers_of_keras_pass_but_those_that_run_code(name):
     runs = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
     config = {"function": "math.add"} if name.endswith("OpLambda") else {}
+    config |= {"node_def": {"op": "AddV2"}} if name == "TensorFlowOpLayer" else {}
     assert bool(said(layer(name, **config))) == (name in runs)
 
 
@@ -63,6 +64,13 @@ def test_real_models_pass(real_models):
         ("keras.utils.get_file", False),
         ("keras.models.load_model", False),
         ("debugging.experimental.enable_dump_debug_info", False),
+        ("quantization.experimental.quantize_saved_model", False),
+        ("keras.backend.set_floatx", False),
+        ("compat.v1.keras.backend.set_session", False),
+        ("experimental.numpy.experimental_enable_numpy_behavior", False),
+        ("random.set_seed", False),
+        ("keras.losses.deserialize", False),
+        ("linalg.set_diag", True),
         (None, False),
         ({"a": 1}, False),
     ],
@@ -83,6 +91,11 @@ def test_symbols_of_tensorflow_pass_if_they_only_compute(symbol, computes):
         (function("keras.models", "load_model"), False),
         (function("keras.activations", "deserialize"), False),
         (function("keras_hub.models", "anything"), False),
+        (function("keras.src.losses", "tf.load_op_library"), False),
+        (function("tf_keras.src.losses", "deserialize_keras_object"), False),
+        (function("builtins", "deserialize"), False),
+        (function("keras.losses", "mse") | {"registered_name": "keras_export"}, False),
+        (function("keras.losses", "mse") | {"registered_name": "function"}, True),
     ],
 )
 def test_functions_pass_if_they_belong_in_a_config(named, passes):
@@ -107,6 +120,9 @@ def test_functions_pass_if_they_belong_in_a_config(named, passes):
         ("keras.utils", "Progbar", None, False),
         ("rewriter.layers_of_others", "Own", None, False),
         ("keras_evil.layers", "Own", None, False),
+        ("k\u0435ras.layers", "Dense", None, False),  # a Cyrillic letter
+        ("keras.layers", "Dense", "load_model", False),
+        ("keras.layers", "Layer.from_config", None, False),
     ],
 )
 def test_classes_pass_if_they_belong_in_a_config(module, class_name, registered_name, passes):
@@ -148,3 +164,42 @@ def test_a_lambda_of_a_function_that_the_user_brought_passes():
     config = {"function": "double", "function_type": "function", "module": "mine"}
     assert said(layer("Lambda", **config), known={"double"}) == []
     assert said(layer("Lambda", **config)) == ["Lambda calls mine.double"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"class_name": "None", "registered_name": "TFOpLambda"},  # tf_keras falls back to it
+        {"class_name": "TFOpLambda", "registered_name": "rewriter>DynamicDropout"},  # .h5 files
+        {"class_name": "TFOpLambda", "registered_name": "TFOpLambda"},
+    ],
+)
+def test_every_name_that_a_class_may_be_looked_up_by_is_looked_at(entry):
+    document = {"module": "tf_keras.src.layers.core.tf_op_layer", **entry}
+    document["config"] = {"function": "io.write_file"}
+    known = {"rewriter>DynamicDropout", "Own"}
+    assert "TFOpLambda" in str(document)
+    assert "calls tf.io.write_file" in said(document, known)[0]
+
+
+@pytest.mark.parametrize(
+    ("node", "passes"),
+    [
+        ({"op": "AddV2"}, True),
+        ({"op": "PyFunc"}, False),
+        ({"op": "ImmutableConst"}, False),
+        ({"op": "DebugIdentity"}, False),
+        ({"op": "LoadAndRemapMatrix"}, False),
+        ({"op": "DecodeProtoV2"}, False),
+        ("\n\x01x\x12\x06PyFunc", False),
+        ({"op": ["AddV2"]}, False),
+        (None, False),
+    ],
+)
+def test_operations_of_tensorflow_graphs_pass_if_they_only_compute(node, passes):
+    assert bool(said(layer("TensorFlowOpLayer", node_def=node))) != passes
+
+
+def test_a_raw_output_shape_is_no_code():
+    config = {"function": "double", "function_type": "function", "output_shape_type": "raw"}
+    assert said(layer("Lambda", **config), known={"double"}) == []

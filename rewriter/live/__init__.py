@@ -29,6 +29,9 @@ class LiveKeras(Protocol):
     def save(self, model: Live, path: Path) -> None:
         """Save a model in the format of the file's ending."""
 
+    def archive_places(self, model: Live) -> dict[str, dict[str, Any]]:
+        """Return the groups of a .keras file's weights, and the variables by name in each."""
+
     def document(self, model: Live) -> dict[str, Any]:
         """Return the serialised form of a model."""
 

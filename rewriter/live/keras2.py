@@ -19,7 +19,7 @@ from tf_keras.src.engine.functional import (
     get_network_config,
 )
 from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
-from tf_keras.src.saving import serialization_lib
+from tf_keras.src.saving import saving_lib, serialization_lib
 from tf_keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras2 as rewriter_layers
@@ -27,6 +27,7 @@ from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
 from rewriter.live.lookup import share_table
+from rewriter.live.places import Places, Recorder
 from rewriter.structure import map_leaves
 
 keras = 2
@@ -48,6 +49,13 @@ def save(model: Live, path: Path) -> None:
     with warnings.catch_warnings(), counted_objects(serialization_lib):
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
         model.save(path)
+
+
+def archive_places(model: Live) -> Places:
+    """Return the groups of a .keras file's weights, and the variables by name in each."""
+    recorder = Recorder()
+    saving_lib._save_state(model, recorder, None, "", set())
+    return recorder.places
 
 
 def document(model: Live) -> dict[str, Any]:

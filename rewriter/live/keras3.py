@@ -13,13 +13,14 @@ from keras.layers import GRU, LSTM, Discretization, GRUCell, LSTMCell, Normaliza
 from keras.src import tree
 from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.models.functional import Functional
-from keras.src.saving import serialization_lib
+from keras.src.saving import saving_lib, serialization_lib
 from keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras3 as rewriter_layers
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
 from rewriter.live.lookup import share_table
+from rewriter.live.places import Places, Recorder
 from rewriter.structure import map_leaves
 
 keras = 3
@@ -46,6 +47,17 @@ def save(model: Live, path: Path) -> None:
     """Save a model in the format of the file's ending."""
     with counted_objects(serialization_lib):
         model.save(path)
+
+
+class _Recorder(Recorder, saving_lib.H5IOStore):  # type: ignore[misc]
+    """A recorder that newer versions take for a store of theirs."""
+
+
+def archive_places(model: Live) -> Places:
+    """Return the groups of a .keras file's weights, and the variables by name in each."""
+    recorder = _Recorder()
+    saving_lib._save_state(model, recorder, None, "", set())
+    return recorder.places
 
 
 def document(model: Live) -> dict[str, Any]:

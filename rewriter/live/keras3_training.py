@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+from keras.src.backend import Variable  # keras.Variable is a class of its own before 3.8
 from keras.src.trainers.trainer import Trainer
 
 from rewriter.live import Live
@@ -89,7 +90,7 @@ def new_optimizer(old: Live, scope: Mapping[str, Any]) -> Live:
     """Return a new optimizer of the same class and config; a schedule is used by both."""
     config = old.get_config()
     rate = _rate(old)
-    if callable(rate) and not isinstance(rate, keras.Variable):
+    if callable(rate) and not isinstance(rate, Variable):
         config["learning_rate"] = rate
     with keras.saving.custom_object_scope(dict(scope)):
         return type(old).from_config(config)
@@ -130,13 +131,13 @@ def optimizer_state(
     """
     owners = optimizer._trainable_variables
     for name, value in vars(optimizer).items():
-        if isinstance(value, keras.Variable):
+        if isinstance(value, Variable):
             yield prefix + name, None, value
         elif isinstance(value, keras.optimizers.Optimizer):
             yield from optimizer_state(value, variables, f"{prefix}{name}.")
         elif isinstance(value, list) and name not in _REGISTERS and len(value) == len(owners):
             for owner, slot in zip(owners, value, strict=True):
-                if isinstance(slot, keras.Variable):
+                if isinstance(slot, Variable):
                     yield prefix + name, owner, slot
 
 

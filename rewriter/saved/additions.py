@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved.reading import ModelFile, read
+from rewriter.saved.reread import WEIGHTS, weights_file
+from rewriter.saved.unknown import carry, copy_object, unknown
 
-_OF_KERAS = ("metadata.json", "config.json", "model.weights.h5", "assets/")
+_OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")
 _GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")
 _ATTRIBUTES_OF_KERAS = ("backend", "keras_version", "model_config", "training_config")
 RECORD = "rewriter"
@@ -50,12 +53,15 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
     if file.format == "keras":
         with zipfile.ZipFile(file.path) as archive:
             found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+        with weights_file(file.path) as root:
+            found += map(str, unknown(root, "keras"))
     elif file.format == "h5":
         import h5py
 
         with h5py.File(file.path, "r") as root:
             known = {*_GROUPS_OF_KERAS, *_ATTRIBUTES_OF_KERAS, RECORD}
             found = [name for name in (*root, *root.attrs) if name not in known]
+            found += map(str, unknown(root, "h5"))
     if found:
         raise ModelWriteError(
             f"{found[0]!r} of {file.path} has no place in a .{target} file",
@@ -67,6 +73,8 @@ def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any])
     old = {} if file is None else _metadata(file.path)
     metadata = {**old, **_metadata(written), RECORD: record}
     config = None if file is None else _merged(file.document, read(written).document)
+    if file is not None:
+        _into_weights(file.path, written)
     # The archive gets a new list of members; rewriting it whole would copy the weights.
     with zipfile.ZipFile(written, "a") as archive:
         _replace(archive, "metadata.json", json.dumps(metadata))
@@ -81,6 +89,30 @@ def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any])
                     continue
                 with source.open(info) as member, archive.open(info, "w") as copy:
                     shutil.copyfileobj(member, copy)
+
+
+def _into_weights(path: Path, written: Path) -> None:
+    """Carry over what is unknown in the weights file of an archive."""
+    import h5py
+
+    with weights_file(path) as source:
+        found = unknown(source, "keras")
+        if not found:
+            return
+        with tempfile.TemporaryFile() as weights, tempfile.TemporaryFile() as packed:
+            with zipfile.ZipFile(written) as archive, zipfile.ZipFile(packed, "w") as copy:
+                with archive.open(WEIGHTS) as member:
+                    shutil.copyfileobj(member, weights)
+                with h5py.File(weights, "r+") as target:
+                    carry(found, source, target)
+                for info in archive.infolist():
+                    weights.seek(0)
+                    held = weights if info.filename == WEIGHTS else archive.open(info)
+                    with copy.open(info.filename, "w", force_zip64=True) as member:
+                        shutil.copyfileobj(held, member)
+            packed.seek(0)
+            with written.open("wb") as file:
+                shutil.copyfileobj(packed, file)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -143,4 +175,5 @@ def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) ->
                     target.attrs[name] = value
             for name in source:
                 if name not in target and name not in _GROUPS_OF_KERAS:
-                    source.copy(name, target)
+                    copy_object(source, name, target)
+            carry(unknown(source, "h5"), source, target)

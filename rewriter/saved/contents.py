@@ -1,10 +1,12 @@
 """What a model file holds besides its config, looked through before Keras reads it.
 
-Links are read as links and never followed, and no weights are read.
+Links are read as links and never followed. The HDF5 library does not always come back from a
+damaged file: `rewriter.saved.trial` runs this in a process of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import posixpath
@@ -12,13 +14,11 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
-from rewriter.errors import ModelReadError, UnsupportedModelError
-
-if TYPE_CHECKING:
-    from rewriter.saved.reading import ModelFile
+from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 
 INFLATION_LIMIT = 100
 """How many times the bytes of its file the weights may take."""
@@ -29,19 +29,25 @@ INFLATION_FLOOR = 256 * 2**20
 OBJECT_LIMIT = 1_000_000
 """Groups and data sets of one HDF5 file."""
 
+SLAB = 2**26
+"""Bytes that are read at once."""
+
 ENDINGS = {"keras": (".keras",), "h5": (".h5", ".hdf5")}
 """Keras picks the reader by the ending."""
 
 
-def references(file: ModelFile, *, limits: bool = True) -> Iterator[tuple[str, str]]:
+def references(path: Path, format: str, *, limits: bool = True) -> Iterator[tuple[str, str]]:
     """Yield what in a file leads out of it, with the place where it stands.
 
     Parameters
     ----------
-    file : ModelFile
-        A ``.keras`` or ``.h5`` file.
+    path : Path
+        The file.
+    format : str
+        ``keras`` or ``h5``.
     limits : bool
-        Whether what the file declares is held against `INFLATION_LIMIT` and `OBJECT_LIMIT`.
+        Whether what the file declares is held against `INFLATION_LIMIT` and `OBJECT_LIMIT`; then
+        it is read, too.
 
     Yields
     ------
@@ -51,26 +57,42 @@ def references(file: ModelFile, *, limits: bool = True) -> Iterator[tuple[str, s
     Raises
     ------
     ModelReadError
-        If the file declares more than its size allows, is damaged, or is not what its ending says.
+        If the file declares more than its size allows, or is damaged.
+    UnsupportedModelError
+        If it holds weights in a form that is not looked through.
     """
-    if file.path.suffix not in ENDINGS.get(file.format, (file.path.suffix,)):
-        raise ModelReadError(
-            f"it is a .{file.format} file by its content, and Keras goes by the ending",
-            where=str(file.path),
-            fix=f"rename it to end in .{file.format}",
-        )
     try:
-        if file.format == "keras":
-            yield from _of_archive(file.path, limits=limits)
-        elif file.format == "h5":
-            with file.path.open("rb") as raw:
-                yield from _of_hdf5(raw, "", file.path.stat().st_size, limits, file.document)
-    except (OSError, RuntimeError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelReadError(
-            f"the file is damaged: {error}", where=str(file.path), fix="copy or download it again"
-        ) from error
-    except ModelReadError as error:
-        raise ModelReadError(error.what, where=str(file.path), fix=error.fix) from error
+        if format == "keras":
+            yield from _of_archive(path, limits=limits)
+        else:
+            with path.open("rb") as raw:
+                yield from _of_hdf5(raw, "", path.stat().st_size, limits)
+    except RewriterError as error:
+        raise type(error)(error.what, where=str(path), fix=error.fix) from error
+    except MemoryError as error:
+        raise damaged(path, "it takes more memory than its size allows") from error
+    except Exception as error:  # h5py raises whatever comes to its mind
+        raise damaged(path, f"{error}" or type(error).__name__) from error
+
+
+def damaged(path: Path, how: str) -> ModelReadError:
+    """Return the error for a damaged file."""
+    return ModelReadError(
+        f"the file is damaged: {how}", where=str(path), fix="copy or download it again"
+    )
+
+
+def config_digest(document: Any) -> str:
+    """Return what tells one model's config from another."""
+    return hashlib.blake2b(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def stored_config(path: Path) -> str:
+    """Return the digest of the config that the HDF5 library finds in an ``.h5`` file."""
+    import h5py
+
+    with h5py.File(path, "r") as root:
+        return config_digest(json.loads(root.attrs["model_config"]))
 
 
 def _of_archive(path: Path, *, limits: bool) -> Iterator[tuple[str, str]]:
@@ -85,7 +107,6 @@ def _of_archive(path: Path, *, limits: bool) -> Iterator[tuple[str, str]]:
             if name.endswith(".npz"):
                 raise UnsupportedModelError(
                     f"weights in {name} are not looked through",
-                    where=str(path),
                     fix="save the model again where h5py is installed",
                 )
             if name.endswith(".h5"):
@@ -111,23 +132,19 @@ def seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
 
 
 def _of_hdf5(
-    raw: IO[bytes] | BinaryIO | io.BufferedReader,
-    prefix: str,
-    size: int,
-    limits: bool,
-    document: dict[str, Any] | None = None,
+    raw: IO[bytes] | BinaryIO | io.BufferedReader, prefix: str, size: int, limits: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield the links out of an HDF5 file, and refuse data sets larger than it can hold."""
     import h5py
 
     declared = 0
     with h5py.File(raw, "r") as root:
-        if document is not None and json.loads(root.attrs["model_config"]) != document:
-            raise ModelReadError("the HDF5 library reads another model_config than this program")
         seen: set[Any] = set()
         pending: list[tuple[str, Any]] = [(prefix, root)]
         while pending:
             place, group = pending.pop()
+            if limits:
+                list(group.attrs.items())
             for name in group:
                 where = f"{place}/{name}" if place else name
                 link = group.get(name, getlink=True)
@@ -148,13 +165,39 @@ def _of_hdf5(
                 if isinstance(found, h5py.Group):
                     pending.append((where, found))
                 elif isinstance(found, h5py.Dataset):
-                    declared += found.size * found.dtype.itemsize if found.size else 0
+                    declared += _declared(found)
                     if limits:
                         _refuse_inflation(declared, size)
-                    if found.is_virtual:
-                        yield where, "is put together from other files"
-                    elif found.external:
-                        yield where, f"reads the file {found.external[0][0]!r}"
+                    leads = _leads(found)
+                    if leads:
+                        yield where, leads
+                    elif limits:
+                        _read_through(found)
+
+
+def _leads(dataset: Any) -> str:
+    """Say how a data set leads out of its file; nothing if it does not."""
+    if dataset.is_virtual:
+        return "is put together from other files"
+    return f"reads the file {dataset.external[0][0]!r}" if dataset.external else ""
+
+
+def _declared(dataset: Any) -> int:
+    """Return the bytes that reading a data set takes; a chunk of it is unpacked whole."""
+    items = max(dataset.size or 0, prod(dataset.chunks or (0,)))
+    return int(items * dataset.dtype.itemsize)
+
+
+def _read_through(dataset: Any) -> None:
+    """Read a data set in slabs, and what is attached to it."""
+    list(dataset.attrs.items())
+    if not dataset.shape:
+        dataset[()]
+        return
+    row = prod(dataset.shape[1:]) * dataset.dtype.itemsize
+    step = max(SLAB // max(row, 1), (dataset.chunks or (1,))[0], 1)
+    for start in range(0, dataset.shape[0], step):
+        dataset[start : start + step]
 
 
 _LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limits=False)"

@@ -1,12 +1,13 @@
-"""A file read back before it takes its place: the layers and every weight."""
+"""A file read back before it takes its place: the layers, and every weight in its own place."""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from rewriter.dialects import decode
 from rewriter.errors import ModelWriteError, RewriterError
@@ -17,8 +18,16 @@ from rewriter.saved.reading import read
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+WEIGHTS = "model.weights.h5"
+"""The member of a ``.keras`` archive that holds the weights."""
 
-def read_back(written: Path, graph: ModelGraph, weights: Sequence[Any]) -> None:
+
+def read_back(
+    written: Path,
+    graph: ModelGraph,
+    weights: Sequence[Any],
+    places: Mapping[str, Mapping[str, Any]] | None,
+) -> None:
     """Compare a written file with the live model that it was saved from.
 
     Parameters
@@ -27,26 +36,34 @@ def read_back(written: Path, graph: ModelGraph, weights: Sequence[Any]) -> None:
         The file.
     graph : ModelGraph
         Of the live model.
-    weights : sequence of arrays
+    weights : sequence of variables
         Of the live model.
+    places : mapping or None
+        Groups of the file, and in each the variables by name; in ``.h5`` files by number in the
+        order in which Keras loads them. None if that is not known: then the bytes of each weight
+        must be anywhere in the file.
 
     Raises
     ------
     ModelWriteError
-        If a layer is missing or another, or the bytes of a weight are nowhere in the file.
+        If a layer is missing or another, or a weight is not where Keras will look for it.
     """
     try:
         file = read(written, limits=False)
         found = _layers(decode(file.document, file.keras))
-        stored = set(_checksums(written))
+        with weights_file(written) as root:
+            wrong = (
+                _elsewhere(root, weights)
+                if places is None
+                else _misplaced(root, places, file.format)
+            )
     except (RewriterError, OSError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
         raise _otherwise(f"it cannot be read: {error}") from error
     missing = sorted(_layers(graph) ^ found)
     if missing:
         raise _otherwise(f"layer {missing[0][0]!r} is not as it was")
-    for weight in weights:
-        if _checksum(weight) not in stored:
-            raise _otherwise(f"a weight of shape {tuple(weight.shape)} is not as it was")
+    if wrong:
+        raise _otherwise(wrong)
 
 
 def _otherwise(how: str) -> ModelWriteError:
@@ -66,29 +83,76 @@ def _layers(graph: ModelGraph) -> set[tuple[str, str]]:
     }
 
 
-def _checksums(path: Path) -> Iterator[bytes]:
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as raw:
-            yield from _of_hdf5(raw)
-        return
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if info.filename.endswith(".h5"):
-                with seekable(archive, info) as member:
-                    yield from _of_hdf5(member)
-
-
-def _of_hdf5(raw: Any | BinaryIO) -> Iterator[bytes]:
+@contextmanager
+def weights_file(path: Path) -> Iterator[Any]:
+    """Open the HDF5 file that is or is in a model file."""
     import h5py
 
-    with h5py.File(raw, "r") as root:
-        pending: list[Any] = [root]
-        while pending:
-            for each in pending.pop().values():
-                if isinstance(each, h5py.Group):
-                    pending.append(each)
-                else:
-                    yield _checksum(each[()])
+    if not zipfile.is_zipfile(path):
+        with h5py.File(path, "r") as root:
+            yield root
+        return
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(WEIGHTS)
+        with seekable(archive, info) as member, h5py.File(member, "r") as root:
+            yield root
+
+
+def _misplaced(root: Any, places: Mapping[str, Mapping[str, Any]], format: str) -> str:
+    """Say which weight is not in its place; nothing if all are."""
+    if format == "h5":
+        listed = listed_names(root["model_weights"], "layer_names")
+        own = "top_level_model_weights"
+        expected = [each.removeprefix("model_weights/") for each in places]
+        if listed != [name for name in expected if name != own]:
+            return "it lists its layers in another order"
+    for place, variables in places.items():
+        if not variables:
+            continue
+        group = root[place]
+        names = listed_names(group, "weight_names") if format == "h5" else list(variables)
+        if len(names) != len(variables):
+            return f"{place} has {len(names)} weights, not {len(variables)}"
+        for name, variable in zip(names, variables.values(), strict=True):
+            if _checksum(group[name][()]) != _checksum(_array(variable)):
+                return f"the weight {place}/{name} is not as it was"
+    return ""
+
+
+def listed_names(group: Any, attribute: str) -> list[str]:
+    """Return the names that Keras lists in an attribute, which it splits if they are many."""
+    parts = [attribute] if attribute in group.attrs else []
+    while f"{attribute}{len(parts)}" in group.attrs:
+        parts.append(f"{attribute}{len(parts)}")
+    found = [name for part in parts for name in group.attrs[part]]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
+
+
+def _elsewhere(root: Any, weights: Sequence[Any]) -> str:
+    """Say which weight is nowhere in a file; nothing if all are there."""
+    stored = set(_checksums(root))
+    for weight in weights:
+        if _checksum(_array(weight)) not in stored:
+            return f"a weight of shape {tuple(weight.shape)} is not as it was"
+    return ""
+
+
+def _checksums(root: Any) -> Iterator[bytes]:
+    import h5py
+
+    pending: list[Any] = [root]
+    while pending:
+        for each in pending.pop().values():
+            if isinstance(each, h5py.Group):
+                pending.append(each)
+            else:
+                yield _checksum(each[()])
+
+
+def _array(variable: Any) -> NDArray[Any]:
+    import numpy as np
+
+    return np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable)
 
 
 def _checksum(array: NDArray[Any]) -> bytes:

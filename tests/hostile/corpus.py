@@ -12,6 +12,7 @@ import json
 import marshal
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,6 +212,47 @@ def many_bombs(file: h5py.File, folder: Path) -> None:
         file.create_dataset(f"layers/dense/vars/{number}", (2**22,), "float32", chunks=(4096,))
 
 
+def chunk_bomb(file: h5py.File, folder: Path) -> None:
+    """One number, in a chunk that takes 2 GB once it is unpacked."""
+    chunk = (2**29,)
+    data = file.create_dataset("d", (1,), "float32", maxshape=(None,), chunks=chunk, compression=9)
+    data.id.write_direct_chunk((0,), zlib.compress(bytes(2**20)))
+
+
+def endless(path: Path, folder: Path) -> None:
+    """One changed byte, the size of a string, on which libhdf5 1.14.6 walks without end."""
+    save(path, 2, model(2))
+    with h5py.File(path, "r+") as file:
+        file["model_weights"].attrs["layer_names"] = [f"layer_{number:02}" for number in range(20)]
+    content = path.read_bytes()
+    size = content.index(b"layer_05") - 8
+    path.write_bytes(content[:size] + b"\xff" + content[size + 1 :])
+
+
+def as_json(keras: int, *layers: dict[str, Any]) -> Make:
+    """Return what writes a model with layers whose configs are just so."""
+
+    def make(path: Path, folder: Path) -> None:
+        held = json.loads(json.dumps(layers).replace("FOLDER", str(folder)))
+        save(path, keras, model(keras, *held))
+
+    return make
+
+
+def inside(keras: int, wrapper: str, key: str, layer: dict[str, Any]) -> dict[str, Any]:
+    """Return a wrapper around a layer."""
+    outer = written_layer(wrapper, "outer", keras)
+    outer["config"][key] = layer
+    return outer
+
+
+def writer(**entry: Any) -> dict[str, Any]:
+    """Return a layer of Keras 2 that writes a file, under names of the caller's choice."""
+    layer = written_layer("TFOpLambda", "evil", 2)
+    layer["config"] |= {"function": "io.write_file"}
+    return layer | {"module": "tf_keras.src.layers.core.tf_op_layer"} | entry
+
+
 def zip_bomb(path: Path, folder: Path) -> None:
     save(path, 3, model(3), **{"assets/zeros": bytes(400 * 2**20)})
 
@@ -242,7 +284,7 @@ def many_calls(path: Path, folder: Path) -> None:
 
 
 CODE = "runs Python code that the file holds"
-NODE = json.dumps({"name": "x", "op": "PyFunc", "attr": {}})
+NODE = {"name": "x", "op": "PyFunc", "attr": {}}
 GET_FILE = named("keras.utils", "get_file")
 UNSAFE = named("keras.config", "enable_unsafe_deserialization")
 HIJACK = {"module": "keras.layers", "registered_name": "mine>Dense"}
@@ -345,6 +387,87 @@ HOSTILE = [
         "TensorFlowOpLayer runs the operation PyFunc",
         of_layer(2, "TensorFlowOpLayer", node_def=NODE, constants={}),
     ),
+    Hostile(
+        "other_name.keras",
+        "tf_keras takes registered_name where the module has no such class",
+        "Nothing calls tf.io.write_file",
+        as_json(2, writer(class_name="Nothing", registered_name="TFOpLambda")),
+    ),
+    Hostile(
+        "borrowed_name.h5",
+        "files of .h5 are looked up by class_name, whatever registered_name says",
+        "TFOpLambda calls tf.io.write_file",
+        as_json(2, writer(registered_name="rewriter>DynamicDropout")),
+    ),
+    Hostile(
+        "dotted.keras",
+        "tf_keras resolves one dot in a function's name",
+        "function calls keras.losses.tf.load_op_library",
+        of_layer(2, "Dense", units=1, activation=named("keras.losses", "tf.load_op_library")),
+    ),
+    Hostile(
+        "quantize.h5",
+        "symbols of TensorFlow that do more than compute",
+        "TFOpLambda calls tf.quantization.experimental.quantize_saved_model",
+        of_layer(2, "TFOpLambda", function="quantization.experimental.quantize_saved_model"),
+    ),
+    Hostile(
+        "floatx.h5",
+        "symbols of TensorFlow that change the process",
+        "TFOpLambda calls tf.keras.backend.set_floatx",
+        of_layer(2, "TFOpLambda", function="keras.backend.set_floatx"),
+    ),
+    Hostile(
+        "memory.h5",
+        "operations of TensorFlow 2.0 graphs that read files",
+        "TensorFlowOpLayer runs the operation ImmutableConst",
+        of_layer(2, "TensorFlowOpLayer", node_def={"name": "x", "op": "ImmutableConst"}),
+    ),
+    Hostile(
+        "cyrillic.keras",
+        "a module that looks like Keras",
+        "is a class of the module 'k\u0435ras.layers'",
+        of_class(module="k\u0435ras.layers"),
+    ),
+    Hostile(
+        "wrapped.h5",
+        "CVE-2025-9905, inside a wrapper",
+        f"outer/evil: Lambda {CODE}",
+        lambda path, folder: as_json(
+            2, inside(2, "TimeDistributed", "layer", lambda_layer(2, folder))
+        )(path, folder),
+    ),
+    Hostile(
+        "cell.keras",
+        "CVE-2025-1550, as a cell of a recurrent layer",
+        "outer/Popen: Popen is a class of the module 'subprocess'",
+        as_json(
+            3,
+            inside(
+                3,
+                "RNN",
+                "cell",
+                {"class_name": "Popen", "module": "subprocess", "config": {"args": ["true"]}},
+            ),
+        ),
+    ),
+    Hostile(
+        "policy.keras",
+        "CVE-2025-1550, as a dtype",
+        "calls os.system",
+        of_layer(3, "Dense", units=1, dtype=named("os", "system")),
+    ),
+    Hostile(
+        "build.keras",
+        "CVE-2025-12058, in what a layer is built from",
+        "reads the file",
+        as_json(3, written_layer("Dense", "evil", 3) | {"build_config": {"vocabulary": "/x"}}),
+    ),
+    Hostile(
+        "chunk.keras", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)
+    ),
+    Hostile("chunk.h5", "a chunk larger than its data set", "declares", with_weights(chunk_bomb)),
+    Hostile("endless.h5", "libhdf5, a heap without end", "the file is damaged", endless),
     Hostile("deep.keras", "keras.io, nested JSON", "nested more than", deep, readable=False),
     Hostile("calls.keras", "graphs that fill the memory", "calls of layers", many_calls, False),
 ]

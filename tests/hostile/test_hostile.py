@@ -16,7 +16,7 @@ from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 
 sys.path.insert(0, __file__.rpartition("/")[0])
 
-from corpus import HOSTILE, MARK, SECRET, lambda_layer, model, named, save
+from corpus import HOSTILE, MARK, SECRET, endless, lambda_layer, model, named, save
 
 NAMES = [hostile.name for hostile in HOSTILE]
 LOADS = """if True:
@@ -47,6 +47,8 @@ def test_a_hostile_file_is_refused_before_keras_sees_it(hostile, made, tmp_path,
     """The advisory that each stands for is its `source` in corpus.py."""
     path = made(hostile.name)
     monkeypatch.setattr("rewriter.rewriting.live_keras", lambda keras: pytest.fail("Keras saw it"))
+    if hostile.make is endless:
+        monkeypatch.setattr("rewriter.saved.trial.TIME_LIMIT", 10)
     with pytest.raises((UnsupportedModelError, ModelReadError)) as refused:
         rewriter.rewrite(path, ["strip-dropout"], output=tmp_path / f"out{path.suffix}")
     assert hostile.says in str(refused.value)
