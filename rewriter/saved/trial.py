@@ -28,7 +28,8 @@ BYTES_A_SECOND = 5 * 2**20
 MEMORY_LIMIT = 2 * 2**30
 """Bytes of address space that a child may take, and twice the file on top."""
 
-# Isolated, Python has neither the working directory nor the environment on its path.
+# Isolated, Python has neither the working directory nor the environment on its path; without
+# bytecode it leaves none behind that a full disk has cut short.
 _CHILD = "import sys; sys.path[:] = {path!r}; from rewriter.saved.trial import main; main()"
 
 
@@ -75,7 +76,7 @@ def _answer(file: ModelFile, *, limits: bool) -> dict[str, Any]:
     try:
         done = subprocess.run(
             [
-                *(sys.executable, "-I", "-c", _CHILD.format(path=sys.path)),
+                *(sys.executable, "-I", "-B", "-c", _CHILD.format(path=sys.path)),
                 *(str(file.path), file.format, str(MEMORY_LIMIT + 2 * size if limits else 0)),
             ],
             stdin=subprocess.DEVNULL,
