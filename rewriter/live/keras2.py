@@ -26,6 +26,7 @@ import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
+from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.structure import map_leaves
 
@@ -36,6 +37,9 @@ def load(
     path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
     """Load a saved model; in safe mode, unless code from the file is allowed."""
+    if path.is_dir():
+        with SafeModeScope(safe_mode=not allow_code):
+            return load_directory(path, custom_objects, compiled=compiled)
     options = {"safe_mode": not allow_code} if path.suffix == ".keras" else {}
     with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
         return tf_keras.models.load_model(

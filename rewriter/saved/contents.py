@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
+from rewriter.saved import directory
 
 if TYPE_CHECKING:
     from rewriter.saved.reading import ModelFile
@@ -39,7 +40,7 @@ def references(file: ModelFile, *, limits: bool = True) -> Iterator[tuple[str, s
     Parameters
     ----------
     file : ModelFile
-        A ``.keras`` or ``.h5`` file.
+        A ``.keras`` or ``.h5`` file, or a SavedModel directory.
     limits : bool
         Whether what the file declares is held against `INFLATION_LIMIT` and `OBJECT_LIMIT`.
 
@@ -60,7 +61,9 @@ def references(file: ModelFile, *, limits: bool = True) -> Iterator[tuple[str, s
             fix=f"rename it to end in .{file.format}",
         )
     try:
-        if file.format == "keras":
+        if file.format == "savedmodel":
+            yield from directory.references(file.path, file.document)
+        elif file.format == "keras":
             yield from _of_archive(file.path, limits=limits)
         elif file.format == "h5":
             with file.path.open("rb") as raw:
