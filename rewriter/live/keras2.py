@@ -48,7 +48,10 @@ def load(
 
 
 def save(model: Live, path: Path) -> None:
-    """Save a model in the format of the file's ending."""
+    """Save a model in the format of the file's ending, or in a directory that exists."""
+    if path.is_dir():
+        model.save(path, save_format="tf")
+        return
     with warnings.catch_warnings(), counted_objects(serialization_lib):
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
         model.save(path)
@@ -152,8 +155,10 @@ def make_sequential(graph: ModelGraph, layers: Sequence[Live], like: Live) -> Li
 
 def carry_state(old: Live, new: Live) -> None:
     """Give a new layer what the old one adapted itself to, before it is called."""
-    if isinstance(old, IndexLookup | Normalization | Discretization) and old.built:
-        new.build_from_config(old.get_build_config())
+    known = isinstance(old, IndexLookup | Normalization | Discretization) and old.built
+    built = old.get_build_config() if known else None
+    if built:  # a layer that Keras loaded from a SavedModel may have none
+        new.build_from_config(built)
     if isinstance(old, IndexLookup):
         share_table(old, new)
 

@@ -12,9 +12,11 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from tf_keras.layers import Discretization, Normalization
+from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
 from tf_keras.src.optimizers import optimizer as current
 from tf_keras.src.saving.legacy import model_config, saving_utils, serialization
 from tf_keras.src.saving.legacy.saved_model import json_utils
@@ -39,9 +41,11 @@ def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: b
     """
     file = read(path, limits=False)
     if any(lookups(file.document)):
-        return tf_keras.models.load_model(
+        model = tf_keras.models.load_model(
             path, custom_objects=dict(custom_objects), compile=compiled
         )
+        _tell_vocabularies(model)
+        return model
     with ExitStack() as scopes:
         scopes.enter_context(tf_keras.saving.custom_object_scope(dict(custom_objects)))
         scopes.enter_context(_one_scope_of_shared_objects())
@@ -51,6 +55,17 @@ def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: b
             _compile(model, _revived(file.training_config))
     _restore(model, path)
     return model
+
+
+def _tell_vocabularies(model: Live) -> None:
+    """Write the vocabularies of a loaded model into its configs, where Keras leaves a [].
+
+    No layer could be made from that.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, IndexLookup) and layer.input_vocabulary is not None:
+            tokens = layer.get_vocabulary(include_special_tokens=False)
+            layer.input_vocabulary = np.asarray(tokens).tolist()
 
 
 @contextmanager
@@ -87,8 +102,9 @@ def _compile(model: Live, training_config: Mapping[str, Any]) -> None:
 
 def _restore(model: Live, path: Path) -> None:
     """Give a model the weights and states of a checkpoint."""
+    found = tf.train.Checkpoint(model).read(str(path / WEIGHTS)).expect_partial()
     try:
-        tf.train.Checkpoint(model).read(str(path / WEIGHTS)).assert_existing_objects_matched()
+        found.assert_existing_objects_matched()
     except AssertionError as error:
         raise WeightsError(
             "its checkpoint lacks weights that the layers have",

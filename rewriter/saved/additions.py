@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.directory import EXTRA, foreign
 from rewriter.saved.reading import ModelFile, read
 
 _OF_KERAS = ("metadata.json", "config.json", "model.weights.h5", "assets/")
@@ -16,6 +17,9 @@ _GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")
 _ATTRIBUTES_OF_KERAS = ("backend", "keras_version", "model_config", "training_config")
 RECORD = "rewriter"
 """The key of metadata.json, and the attribute of ``.h5`` files, that holds the record."""
+
+_RECORD_FILE = Path(EXTRA, f"{RECORD}.json")
+_ARTICLES = {"keras": "a .keras file", "h5": "an .h5 file", "savedmodel": "a SavedModel directory"}
 
 
 def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
@@ -35,11 +39,17 @@ def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any
     ModelWriteError
         If the formats differ, and the file holds what the other format has no place for.
     """
-    target = "keras" if zipfile.is_zipfile(written) else "h5"
+    target = "h5"
+    if written.is_dir():
+        target = "savedmodel"
+    elif zipfile.is_zipfile(written):
+        target = "keras"
     if file is not None and file.format != target:
         _refuse_additions(file, target)
         file = None
-    if target == "keras":
+    if target == "savedmodel":
+        _into_directory(file, written, record)
+    elif target == "keras":
         _into_archive(file, written, record)
     else:
         _into_hdf5(file, written, record)
@@ -50,6 +60,8 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
     if file.format == "keras":
         with zipfile.ZipFile(file.path) as archive:
             found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+    elif file.format == "savedmodel":
+        found = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
     elif file.format == "h5":
         import h5py
 
@@ -58,9 +70,21 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
             found = [name for name in (*root, *root.attrs) if name not in known]
     if found:
         raise ModelWriteError(
-            f"{found[0]!r} of {file.path} has no place in a .{target} file",
-            fix=f"name an output that ends in {file.path.suffix}",
+            f"{found[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
+            fix=f"name an output that ends in {file.path.suffix}"
+            if file.path.suffix
+            else "name an output without an ending",
         )
+
+
+def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    if file is not None:
+        for name in foreign(file.path):
+            (written / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file.path / name, written / name)
+    place = written / _RECORD_FILE
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(record))
 
 
 def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:

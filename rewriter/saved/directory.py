@@ -9,8 +9,8 @@ saved_metadata.proto, tf_keras/src/saving/legacy/saved_model/save.py).
 
 from __future__ import annotations
 
+import json
 import mmap
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
 from rewriter.saved.document import parse, too_large
-from rewriter.saved.protobuf import fields, messages, number, text
+from rewriter.saved.protobuf import encoded, fields, messages, number, text
 
 GRAPH = "saved_model.pb"
 METADATA = "keras_metadata.pb"
@@ -94,6 +94,19 @@ def read_metadata(path: Path, limit: int, memory_limit: int) -> dict[str, Any]:
     return found
 
 
+def put_training_config(path: Path, training_config: Mapping[str, Any]) -> None:
+    """Write a training configuration into a SavedModel directory, which is changed in place."""
+    nodes: list[bytes | memoryview] = []
+    for node in messages(memoryview((path / METADATA).read_bytes()), 1):
+        if number(node, 2):
+            nodes.append(node)
+            continue
+        metadata = json.loads(text(node, 5)) | {"training_config": training_config}
+        kept = [(key, value) for key, value in fields(node) if key != 5]
+        nodes.append(encoded([*kept, (5, json.dumps(metadata).encode())]))
+    (path / METADATA).write_bytes(encoded((1, node) for node in nodes))
+
+
 def foreign(path: Path) -> list[str]:
     """Return the names of the files in a SavedModel directory that are not of Keras."""
     files = (each.relative_to(path) for each in sorted(path.rglob("*")) if not each.is_dir())
@@ -109,7 +122,7 @@ def references(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, s
     inside = path.resolve()
     for each in sorted(path.rglob("*")):
         if each.is_symlink() and not each.resolve().is_relative_to(inside):
-            yield each.name, f"links to the file {os.readlink(each)!r}"
+            yield each.name, f"links to the file {str(each.readlink())!r}"
     for name in lookups(document):
         yield name, "keeps a vocabulary in a graph of operations, which loading the model runs"
 
@@ -207,8 +220,8 @@ def _tell_shared(model: dict[str, Any], nodes: Mapping[int, _Node], memory_limit
         entry, node = pending.pop()
         children = nodes[node].children if node in nodes else {}
         if isinstance(entry, list):  # cells of an RNN
-            held = {str(place): each for place, each in enumerate(entry)}
-            pending += [(each, children[key]) for key, each in held.items() if key in children]
+            cells = ((each, str(place)) for place, each in enumerate(entry))
+            pending += [(each, children[key]) for each, key in cells if key in children]
         config = entry.get("config") if isinstance(entry, dict) else None
         if config is None:
             continue

@@ -6,7 +6,7 @@ messages that nobody vouches for. The format: https://protobuf.dev/programming-g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rewriter.errors import ModelReadError
 
@@ -76,6 +76,31 @@ def text(message: memoryview, wanted: int) -> str:
         return str(held[-1], "utf-8") if held else ""
     except UnicodeDecodeError:
         raise _damaged() from None
+
+
+def encoded(held: Iterable[tuple[int, int | bytes | memoryview]]) -> bytes:
+    """Return the message of fields that are numbers, strings or messages.
+
+    Examples
+    --------
+    >>> list(encoded([(1, 150), (2, b"ab")]))
+    [8, 150, 1, 18, 2, 97, 98]
+    """
+    written = bytearray()
+    for key, value in held:
+        if isinstance(value, int):
+            written += _digits(key << 3) + _digits(value)
+        else:
+            written += _digits(key << 3 | 2) + _digits(len(value)) + value
+    return bytes(written)
+
+
+def _digits(value: int) -> bytes:
+    digits = bytearray()
+    while value > 0x7F:
+        digits.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*digits, value))
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

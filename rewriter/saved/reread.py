@@ -12,6 +12,7 @@ from rewriter.dialects import decode
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.graph import ModelGraph
 from rewriter.saved.contents import seekable
+from rewriter.saved.directory import WEIGHTS
 from rewriter.saved.reading import read
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def _layers(graph: ModelGraph) -> set[tuple[str, str]]:
 
 
 def _checksums(path: Path) -> Iterator[bytes]:
+    if path.is_dir():
+        yield from _of_checkpoint(path / WEIGHTS)
+        return
     if not zipfile.is_zipfile(path):
         with path.open("rb") as raw:
             yield from _of_hdf5(raw)
@@ -76,6 +80,15 @@ def _checksums(path: Path) -> Iterator[bytes]:
             if info.filename.endswith(".h5"):
                 with seekable(archive, info) as member:
                     yield from _of_hdf5(member)
+
+
+def _of_checkpoint(prefix: Path) -> Iterator[bytes]:
+    import numpy as np
+    import tensorflow as tf
+
+    checkpoint = tf.train.load_checkpoint(str(prefix))
+    for name in checkpoint.get_variable_to_shape_map():
+        yield _checksum(np.asarray(checkpoint.get_tensor(name)))
 
 
 def _of_hdf5(raw: Any | BinaryIO) -> Iterator[bytes]:
