@@ -12,7 +12,7 @@ from rewriter.checking import graph_of
 from rewriter.errors import RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.live import live_keras
+from rewriter.live import keras_of, live_keras
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
 from rewriter.saved import ModelFile, check_output
@@ -215,7 +215,8 @@ def rewrite(  # noqa: PLR0913
     passes : sequence of Pass or str
         As objects, or as on the command line.
     output : str or Path, optional
-        Where to write the rewritten model, in the format that the ending names.
+        Where to write the rewritten model, in the format that the ending names; in Keras 2, a
+        name without an ending is a SavedModel directory.
     verify : bool
         Whether to measure the guarantee; if it does not hold, nothing is written.
     data : mapping of str to array, optional
@@ -264,7 +265,8 @@ def rewrite(  # noqa: PLR0913
         file = read_file(model, limits=limits) if isinstance(model, str | Path) else None
         target = None if output is None else Path(output)
         if target is not None:
-            check_output(target, None if file is None else file.path, force)
+            number = keras_of(model) if file is None else file.keras
+            check_output(target, None if file is None else file.path, force, number)
         objects = dict(custom_objects or {})
 
         def loaded_model() -> Loaded:

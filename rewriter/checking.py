@@ -16,6 +16,7 @@ from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
+from rewriter.saved.directory import is_saved_model
 from rewriter.sharing import join
 
 CALLS_LIMIT = 500_000
@@ -57,7 +58,7 @@ def check_file(
     Parameters
     ----------
     path : str
-        A ``.keras`` or ``.h5`` file.
+        A ``.keras`` or ``.h5`` file, or a SavedModel directory of Keras 2.
     codes : sequence of str, optional
         The codes to look for; by default all.
     version : str, optional
@@ -105,7 +106,8 @@ def expanded(patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         if _exists(pattern):
             folder = Path(pattern)
-            inside = _models_below(folder) if folder.is_dir() else []
+            holds = folder.is_dir() and not is_saved_model(folder)
+            inside = _models_below(folder) if holds else []
             found |= dict.fromkeys(inside or [pattern])
         elif glob.has_magic(pattern):
             # Path.glob takes no absolute patterns
@@ -177,7 +179,10 @@ def _exists(pattern: str) -> bool:
 
 def _models_below(folder: Path) -> list[str]:
     endings = (".keras", ".h5", ".hdf5")
-    return sorted(str(each) for each in folder.rglob("*") if each.suffix in endings)
+    files = {each for each in folder.rglob("*") if each.suffix in endings}
+    directories = {each.parent for each in folder.rglob("saved_model.pb*")}
+    inside = {each for each in files if any(above in directories for above in each.parents)}
+    return sorted(str(each) for each in (files - inside) | directories)
 
 
 def _processors() -> int:

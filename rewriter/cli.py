@@ -88,7 +88,8 @@ def rewrite(  # noqa: PLR0913
     model: ModelArgument,
     passes: PassOption = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT", help="Where to write.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="A .keras or .h5 file, or a folder."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
     exit_code: Annotated[
@@ -125,7 +126,8 @@ def rewrite(  # noqa: PLR0913
     if output is None and not dry_run:
         raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
     if not dry_run and output is not None:
-        output = output if output.suffix else output.with_suffix(Path(model).suffix)
+        named = output.suffix or output.is_dir()
+        output = output if named else output.with_suffix(Path(model).suffix)
         check_output(output, Path(model), force)
         require_tensorflow_backend()
     inputs = _inputs(data)

@@ -93,6 +93,8 @@ def keras3_cannot_load(model: Subject) -> Iterator[Found]:
         return
     if model.format == "keras" and not model.graph.sequential:
         yield Found("", "Keras 3 cannot load Functional models that Keras 2 saved as .keras")
+    if model.format == "savedmodel":
+        yield Found("", "Keras 3 loads no SavedModel directories: rewrite it to an .h5 file first")
     slashed = [place.path for place in model.layers() if "/" in place.layer.name]
     if slashed:
         others = _and_more(slashed)

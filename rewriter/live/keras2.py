@@ -26,6 +26,7 @@ import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
+from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
 from rewriter.structure import map_leaves
@@ -37,6 +38,9 @@ def load(
     path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
     """Load a saved model; in safe mode, unless code from the file is allowed."""
+    if path.is_dir():
+        with SafeModeScope(safe_mode=not allow_code):
+            return load_directory(path, custom_objects, compiled=compiled)
     options = {"safe_mode": not allow_code} if path.suffix == ".keras" else {}
     with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
         return tf_keras.models.load_model(
@@ -45,7 +49,10 @@ def load(
 
 
 def save(model: Live, path: Path) -> None:
-    """Save a model in the format of the file's ending."""
+    """Save a model in the format of the file's ending, or in a directory that exists."""
+    if path.is_dir():
+        model.save(path, save_format="tf")
+        return
     with warnings.catch_warnings(), counted_objects(serialization_lib):
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
         model.save(path)
@@ -161,8 +168,10 @@ def make_sequential(graph: ModelGraph, layers: Sequence[Live], like: Live) -> Li
 
 def carry_state(old: Live, new: Live) -> None:
     """Give a new layer what the old one adapted itself to, before it is called."""
-    if isinstance(old, IndexLookup | Normalization | Discretization) and old.built:
-        new.build_from_config(old.get_build_config())
+    known = isinstance(old, IndexLookup | Normalization | Discretization) and old.built
+    built = old.get_build_config() if known else None
+    if built:  # a layer that Keras loaded from a SavedModel may have none
+        new.build_from_config(built)
     if isinstance(old, IndexLookup):
         share_table(old, new)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.directory import EXTRA, foreign
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.reread import WEIGHTS, weights_file
 from rewriter.saved.unknown import carry, copy_object, unknown
@@ -19,6 +20,9 @@ _GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")
 _ATTRIBUTES_OF_KERAS = ("backend", "keras_version", "model_config", "training_config")
 RECORD = "rewriter"
 """The key of metadata.json, and the attribute of ``.h5`` files, that holds the record."""
+
+_RECORD_FILE = Path(EXTRA, f"{RECORD}.json")
+_ARTICLES = {"keras": "a .keras file", "h5": "an .h5 file", "savedmodel": "a SavedModel directory"}
 
 
 def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
@@ -38,11 +42,17 @@ def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any
     ModelWriteError
         If the formats differ, and the file holds what the other format has no place for.
     """
-    target = "keras" if zipfile.is_zipfile(written) else "h5"
+    target = "h5"
+    if written.is_dir():
+        target = "savedmodel"
+    elif zipfile.is_zipfile(written):
+        target = "keras"
     if file is not None and file.format != target:
         _refuse_additions(file, target)
         file = None
-    if target == "keras":
+    if target == "savedmodel":
+        _into_directory(file, written, record)
+    elif target == "keras":
         _into_archive(file, written, record)
     else:
         _into_hdf5(file, written, record)
@@ -55,6 +65,8 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
             found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
         with weights_file(file.path) as root:
             found += map(str, unknown(root, "keras"))
+    elif file.format == "savedmodel":
+        found = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
     elif file.format == "h5":
         import h5py
 
@@ -64,9 +76,21 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
             found += map(str, unknown(root, "h5"))
     if found:
         raise ModelWriteError(
-            f"{found[0]!r} of {file.path} has no place in a .{target} file",
-            fix=f"name an output that ends in {file.path.suffix}",
+            f"{found[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
+            fix=f"name an output that ends in {file.path.suffix}"
+            if file.path.suffix
+            else "name an output without an ending",
         )
+
+
+def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    if file is not None:
+        for name in foreign(file.path):
+            (written / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file.path / name, written / name)
+    place = written / _RECORD_FILE
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(record))
 
 
 def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:

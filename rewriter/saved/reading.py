@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
-from rewriter.saved import archive, hdf5
+from rewriter.saved import archive, directory, hdf5
 from rewriter.saved.document import parse
 
 CONFIG_LIMIT = 64 * 2**20  # bytes of JSON that describe a model
@@ -70,7 +70,7 @@ def read(path: str | Path, *, limits: bool = True) -> ModelFile:
     Parameters
     ----------
     path : str or Path
-        A ``.keras`` or ``.h5`` file.
+        A ``.keras`` or ``.h5`` file, or a SavedModel directory of Keras 2.
     limits : bool
         Whether what is read is held against the limits of this module.
 
@@ -112,7 +112,7 @@ def _unreadable(path: Path, what: str, fix: str) -> ModelReadError:
 def _read(path: Path, limits: _Limits) -> ModelFile:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
-        return _read_directory(path)
+        return _read_directory(path, limits)
     if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
         raise ModelReadError("it is no regular file", fix="give a file saved with model.save(...)")
     with path.open("rb") as file:
@@ -125,16 +125,32 @@ def _read(path: Path, limits: _Limits) -> ModelFile:
     raise ModelReadError(content, fix="give a file saved with model.save(...)")
 
 
-def _read_directory(path: Path) -> ModelFile:
-    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
-        raise UnsupportedModelError(
-            "SavedModel directories are not read yet", fix="save as .keras or .h5"
-        )
+def _read_directory(path: Path, limits: _Limits) -> ModelFile:
+    if directory.is_saved_model(path):
+        return _read_saved_model(path, limits)
     if (path / "config.json").exists() and (path / "metadata.json").exists():
         raise UnsupportedModelError(
             "unzipped .keras directories are not read yet", fix="save as .keras or .h5"
         )
-    raise ModelReadError("it is a directory without a model", fix="give a .keras or .h5 file")
+    raise ModelReadError(
+        "it is a directory without a model", fix="give a .keras or .h5 file, or a SavedModel"
+    )
+
+
+def _read_saved_model(path: Path, limits: _Limits) -> ModelFile:
+    found = directory.read_metadata(path, limits.config, limits.config_memory)
+    document = _described(found["model_config"], directory.METADATA, limits)
+    version = found.get("keras_version")
+    training = found.get("training_config")
+    keras = _keras(version) if isinstance(version, str) else 2
+    return ModelFile(
+        path,
+        "savedmodel",
+        keras,
+        version if isinstance(version, str) else None,
+        document,
+        training if isinstance(training, dict) and training else None,
+    )
 
 
 def _read_archive(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
@@ -176,7 +192,11 @@ def _read_hdf5(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
 
 
 def _document(text: bytes, name: str, limits: _Limits) -> dict[str, Any]:
-    document = parse(text, name, limits.config_memory)
+    return _described(parse(text, name, limits.config_memory), name, limits)
+
+
+def _described(document: dict[str, Any], name: str, limits: _Limits) -> dict[str, Any]:
+    """Return a document that describes a model, of so many calls at most."""
     if not isinstance(document.get("class_name"), str) or "config" not in document:
         raise ModelReadError(f"{name} does not describe a model", fix=_SAVE_WHOLE)
     calls = _calls(document)

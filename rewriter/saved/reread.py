@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rewriter.dialects import decode
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.graph import ModelGraph
+from rewriter.saved import directory
 from rewriter.saved.contents import seekable
 from rewriter.saved.reading import read
 
@@ -40,8 +41,8 @@ def read_back(
         Of the live model.
     places : mapping or None
         Groups of the file, and in each the variables by name; in ``.h5`` files by number in the
-        order in which Keras loads them. None if that is not known: then the bytes of each weight
-        must be anywhere in the file.
+        order in which Keras loads them. None if that is not known: then, and in SavedModel
+        directories, the bytes of each weight must be anywhere in the file.
 
     Raises
     ------
@@ -51,12 +52,7 @@ def read_back(
     try:
         file = read(written, limits=False)
         found = _layers(decode(file.document, file.keras))
-        with weights_file(written) as root:
-            wrong = (
-                _elsewhere(root, weights)
-                if places is None
-                else _misplaced(root, places, file.format)
-            )
+        wrong = _wrong(written, weights, places, file.format)
     except (RewriterError, OSError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
         raise _otherwise(f"it cannot be read: {error}") from error
     missing = sorted(_layers(graph) ^ found)
@@ -64,6 +60,21 @@ def read_back(
         raise _otherwise(f"layer {missing[0][0]!r} is not as it was")
     if wrong:
         raise _otherwise(wrong)
+
+
+def _wrong(
+    written: Path,
+    weights: Sequence[Any],
+    places: Mapping[str, Mapping[str, Any]] | None,
+    format: str,
+) -> str:
+    """Say which weight is not where it belongs; nothing if all are."""
+    if format == "savedmodel":
+        return _missing(set(_of_checkpoint(written / directory.WEIGHTS)), weights)
+    with weights_file(written) as root:
+        if places is None:
+            return _missing(set(_checksums(root)), weights)
+        return _misplaced(root, places, format)
 
 
 def _otherwise(how: str) -> ModelWriteError:
@@ -81,6 +92,16 @@ def _layers(graph: ModelGraph) -> set[tuple[str, str]]:
         for layer in each.layers
         if layer.class_name != "InputLayer" and layer.graph is None
     }
+
+
+def _of_checkpoint(prefix: Path) -> Iterator[bytes]:
+    """Yield the checksums of the weights of a SavedModel directory."""
+    import numpy as np
+    import tensorflow as tf
+
+    checkpoint = tf.train.load_checkpoint(str(prefix))
+    for name in checkpoint.get_variable_to_shape_map():
+        yield _checksum(np.asarray(checkpoint.get_tensor(name)))
 
 
 @contextmanager
@@ -128,9 +149,8 @@ def listed_names(group: Any, attribute: str) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
 
 
-def _elsewhere(root: Any, weights: Sequence[Any]) -> str:
-    """Say which weight is nowhere in a file; nothing if all are there."""
-    stored = set(_checksums(root))
+def _missing(stored: Collection[bytes], weights: Sequence[Any]) -> str:
+    """Say which weight has none of these checksums; nothing if all have one."""
     for weight in weights:
         if _checksum(_array(weight)) not in stored:
             return f"a weight of shape {tuple(weight.shape)} is not as it was"

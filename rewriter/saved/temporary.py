@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import stat
 import sys
 import zlib
@@ -40,20 +41,55 @@ def temporary_for(place: Path, mode: int, ending: str) -> Iterator[Path]:
     Path
         The file.
     """
+    with _named(place, ending) as path:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
+        yield path
+
+
+@contextmanager
+def temporary_directory_for(place: Path, mode: int) -> Iterator[Path]:
+    """Create an empty directory beside another one, and remove it if it is there at the end.
+
+    Parameters
+    ----------
+    place : Path
+        The directory beside which it is made.
+    mode : int
+        Its permissions, to which those of the owner and the umask are applied.
+
+    Yields
+    ------
+    Path
+        The directory.
+    """
+    with _named(place, "") as path:
+        path.mkdir(mode | stat.S_IRWXU)
+        yield path
+
+
+@contextmanager
+def _named(place: Path, ending: str) -> Iterator[Path]:
+    """Give a name to what is made beside a place, and remove what bears it at the end."""
     owner = f"{os.getpid()}-{_host()}-{secrets.token_hex(4)}"
     path = place.with_name(f"{_prefix(place)}{owner}{ending}")
     _in_use.add(path.name)
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
         yield path
     finally:
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            _remove(path)
         _in_use.discard(path.name)
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove_leftovers(place: Path) -> None:
-    """Remove the temporary files that dead processes of this host left beside a file."""
+    """Remove what dead processes of this host left beside a file or a directory."""
     owned = re.compile(re.escape(_prefix(place)) + r"(\d{1,9})-([0-9a-f]{8})-[0-9a-f]{8}(\.\w+)?")
     for entry in place.parent.iterdir():
         match = owned.fullmatch(entry.name)
@@ -62,7 +98,7 @@ def remove_leftovers(place: Path) -> None:
         pid = int(match[1])
         if pid == os.getpid() or not _is_alive(pid):
             with suppress(OSError):
-                entry.unlink()
+                _remove(entry)
 
 
 def _prefix(place: Path) -> str:

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.directory import put_training_config
 from rewriter.saved.reading import ModelFile, read
 
 
@@ -32,13 +33,15 @@ def carry_training_config(file: ModelFile, written: Path) -> None:
         return
     other = read(written)
     if other.format != file.format:
+        ending = f"that ends in {file.path.suffix}" if file.path.suffix else "without an ending"
         raise ModelWriteError(
-            f"the training configuration of {file.path} cannot be kept: .h5 and .keras files "
-            "write it in different ways",
-            fix=f"name an output that ends in {file.path.suffix}, or give the custom objects "
-            "that the configuration names",
+            f"the training configuration of {file.path} cannot be kept: .h5 files, .keras "
+            "files and SavedModel directories write it in different ways",
+            fix=f"name an output {ending}, or give the custom objects that the configuration names",
         )
-    if file.format == "h5":
+    if file.format == "savedmodel":
+        put_training_config(written, file.training_config)
+    elif file.format == "h5":
         import h5py
 
         with h5py.File(written, "r+") as group:

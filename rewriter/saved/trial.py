@@ -17,6 +17,7 @@ from typing import Any
 
 from rewriter import errors
 from rewriter.errors import ModelReadError, RewriterError
+from rewriter.saved import directory
 from rewriter.saved.contents import ENDINGS, config_digest, damaged, references, stored_config
 from rewriter.saved.reading import ModelFile
 
@@ -39,7 +40,7 @@ def references_of(file: ModelFile, *, limits: bool = True) -> list[tuple[str, st
     Parameters
     ----------
     file : ModelFile
-        A ``.keras`` or ``.h5`` file.
+        A ``.keras`` or ``.h5`` file, or a SavedModel directory.
     limits : bool
         Whether what the file declares, and the time and memory that reading it takes, are held
         against limits.
@@ -58,6 +59,8 @@ def references_of(file: ModelFile, *, limits: bool = True) -> list[tuple[str, st
             where=str(file.path),
             fix=f"rename it to end in .{file.format}",
         )
+    if file.format == "savedmodel":
+        return list(directory.references(file.path, file.document))
     if file.format not in ENDINGS:
         return []
     found = _answer(file, limits=limits)

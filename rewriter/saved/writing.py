@@ -9,56 +9,83 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import FrameType
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.temporary import remove_leftovers, temporary_for
+from rewriter.saved.directory import GRAPH, foreign, is_saved_model
+from rewriter.saved.placing import put_directory
+from rewriter.saved.temporary import remove_leftovers, temporary_directory_for, temporary_for
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-def check_output(target: Path, source: Path | None, force: bool) -> None:
+def is_directory(target: Path) -> bool:
+    """Whether a target is written as a SavedModel directory.
+
+    It is where it has no ending, or where one stands there already.
+
+    Examples
+    --------
+    >>> is_directory(Path("models/1")), is_directory(Path("model.h5"))
+    (True, False)
+    """
+    return target.suffix not in ENDINGS and (not target.suffix or is_saved_model(target))
+
+
+def check_output(target: Path, source: Path | None, force: bool, keras: int = 2) -> None:
     """Refuse an output that cannot be written, or must not be, before any work is done.
 
     Parameters
     ----------
     target : Path
-        The file to be written.
+        The file or SavedModel directory to be written.
     source : Path or None
         The file of the model, if it comes from one.
     force : bool
-        Whether a file that exists may be replaced.
+        Whether a model that exists may be replaced.
+    keras : int
+        The Keras that writes it, 2 or 3.
 
     Raises
     ------
     ModelWriteError
-        If the ending names no format, the folder is missing or closed, or the target exists
-        and `force` is not set; and for anything at the target but a writable file.
+        If the ending names no format that can be written, the folder is missing or closed, or
+        the target exists and `force` is not set; and for anything at the target but a model.
 
     Examples
     --------
     >>> check_output(Path("model.onnx"), None, force=False)
     Traceback (most recent call last):
     rewriter.errors.ModelWriteError: model.onnx: the ending names no format that can be written; \
-end it in .keras, .h5 or .hdf5 (SavedModel directories are not written yet)
+end it in .keras, .h5 or .hdf5 (in Keras 2, a name without an ending is a SavedModel directory)
     """
-    if target.suffix not in ENDINGS:
+    if target.suffix not in ENDINGS and not is_directory(target):
         raise ModelWriteError(
             "the ending names no format that can be written",
             where=str(target),
-            fix="end it in .keras, .h5 or .hdf5 (SavedModel directories are not written yet)",
+            fix="end it in .keras, .h5 or .hdf5 (in Keras 2, a name without an ending is a "
+            "SavedModel directory)",
+        )
+    if is_directory(target) and keras != 2:
+        raise ModelWriteError(
+            f"Keras {keras} writes no SavedModel directory that it could load again",
+            where=str(target),
+            fix="end it in .keras, and make a SavedModel for serving with model.export",
         )
     try:
         place = _destination(target)
-        if force or not place.exists():
+        if not place.exists() or _is_empty(place):
             return
-        what = "it exists already"
-        if source is not None and source.exists() and place.samefile(source):
-            what = "it is the file that the model comes from"
+        from_here = source is not None and source.exists() and place.samefile(source)
+        if force:
+            if place.is_dir() and not from_here:
+                _refuse_loss(place, target)
+            return
+        what = "it is the file that the model comes from" if from_here else "it exists already"
     except (OSError, ValueError) as error:
         raise _unwritable(target, error) from error
     raise ModelWriteError(
@@ -68,19 +95,33 @@ end it in .keras, .h5 or .hdf5 (SavedModel directories are not written yet)
     )
 
 
+def _is_empty(place: Path) -> bool:
+    return place.is_dir() and not any(place.iterdir())
+
+
+def _refuse_loss(place: Path, target: Path) -> None:
+    """Refuse to replace a directory that holds more than a model."""
+    others = foreign(place)
+    if others:
+        raise ModelWriteError(
+            f"it holds {others[0]!r} besides a SavedModel", where=str(target), fix="name another"
+        )
+
+
 @contextmanager
 def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
-    """Write a file beside the target, and put it in the target's place once it is whole.
+    """Write a model beside the target, and put it in the target's place once it is whole.
 
     Until then the target stays as it is, whatever happens: an exception, SIGTERM or Ctrl-C
     removes the temporary file; what a killed process leaves is removed by the next call for the
     same target. A symbolic link stays, and the file that it points to is replaced. A file that
-    is replaced hands on its permissions and, where the system lets it, its owner.
+    is replaced hands on its permissions and, where the system lets it, its owner. A SavedModel
+    directory is put in place as `put_directory` says.
 
     Parameters
     ----------
     target : Path
-        The file to be written.
+        The file or directory to be written.
     backup : bool, optional
         Keep the target's old content as ``NAME.bak``. An older ``NAME.bak`` becomes
         ``NAME.bak.1``, or the next free number.
@@ -88,7 +129,7 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty file in the folder of the target, with the same ending.
+        An empty file in the folder of the target, with the same ending; or an empty directory.
 
     Raises
     ------
@@ -107,20 +148,48 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     place = _destination(target)
     try:
         remove_leftovers(place)
-        with _sigterm_raises(), temporary_for(place, _mode(place), target.suffix) as temporary:
+        with _sigterm_raises(), _temporary(place, target) as temporary:
             yield temporary
-            _sync(temporary)
-            if place.exists():
-                if backup:
-                    _back_up(place)
-                _hand_on(place, temporary)
-            temporary.replace(place)
+            if temporary.is_dir():
+                _replace_directory(temporary, place, backup=backup)
+            else:
+                _replace_file(temporary, place, backup=backup)
             _sync_folder(place.parent)
     except Exception as error:
         disk_error = _disk_error(error)
         if disk_error is None and not isinstance(error, OSError):
             raise
         raise _unwritable(target, disk_error or error) from error
+
+
+def _temporary(place: Path, target: Path) -> AbstractContextManager[Path]:
+    if is_directory(target):
+        return temporary_directory_for(place, _mode(place) if place.exists() else 0o777)
+    return temporary_for(place, _mode(place), target.suffix)
+
+
+def _replace_file(temporary: Path, place: Path, *, backup: bool) -> None:
+    _sync(temporary)
+    if place.exists():
+        if backup:
+            _back_up(place)
+        _hand_on(place, temporary)
+    temporary.replace(place)
+
+
+def _replace_directory(temporary: Path, place: Path, *, backup: bool) -> None:
+    if not (temporary / GRAPH).is_file():
+        raise _nothing_written(temporary)
+    for each in temporary.rglob("*"):
+        if each.is_dir():
+            _sync_folder(each)
+        elif each.stat().st_size:
+            _sync(each)
+    if place.exists():
+        _hand_on(place, temporary)
+        if _is_empty(place):
+            place.rmdir()
+    put_directory(temporary, place, backup=backup)
 
 
 def _unwritable(target: Path, error: Exception) -> ModelWriteError:
@@ -145,7 +214,7 @@ def _destination(target: Path) -> Path:
     """Return the file that a target stands for, links resolved, or refuse the target."""
     try:
         place = Path(os.path.realpath(target))
-        refusal = _refusal(place)
+        refusal = _refusal(place, directory=is_directory(target))
     except (OSError, ValueError) as error:  # a path with a null character is a ValueError
         raise _unwritable(target, error) from error
     if refusal is None:
@@ -154,15 +223,17 @@ def _destination(target: Path) -> Path:
     raise ModelWriteError(what, where=str(target), fix=fix)
 
 
-def _refusal(place: Path) -> tuple[str, str] | None:
-    """Say why no file can be put in a place, and what to do about it."""
+def _refusal(place: Path, *, directory: bool) -> tuple[str, str] | None:
+    """Say why no model can be put in a place, and what to do about it."""
     if not place.parent.is_dir():
         return f"there is no folder {place.parent}", "make it first"
     if not os.access(place.parent, os.W_OK | os.X_OK):
         return f"the folder {place.parent} cannot be written to", "choose another one"
     if place.is_symlink():
         return "its symbolic links lead in a circle", "name another file"
-    if place.exists() and not place.is_file():
+    if place.exists() and directory and not (_is_empty(place) or is_saved_model(place)):
+        return "it exists and is no SavedModel directory", "name another one"
+    if place.exists() and not directory and not place.is_file():
         return "it exists and is no regular file", "name another file"
     if place.exists() and not _mode(place) & 0o222:
         return "it is write-protected", "name another file, or make it writable"
@@ -178,8 +249,12 @@ def _sync(path: Path) -> None:
     """Wait until a file is on the disk."""
     with path.open("r+b") as file:
         if not file.seek(0, os.SEEK_END):
-            raise ModelWriteError("nothing was written", where=str(path), fix="save a model to it")
+            raise _nothing_written(path)
         os.fsync(file.fileno())
+
+
+def _nothing_written(path: Path) -> ModelWriteError:
+    return ModelWriteError("nothing was written", where=str(path), fix="save a model to it")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,116 @@
+"""SavedModel directories of Keras 2, loaded without running the graphs that they hold.
+
+The layers are made from their configs, as from any other file; the weights and the optimizer's
+state come out of the checkpoint that every SavedModel contains. Keras' own loading restores the
+graphs of operations as well, and runs those that set up tables: they may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tf_keras.layers import Discretization, Normalization
+from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
+from tf_keras.src.optimizers import optimizer as current
+from tf_keras.src.saving.legacy import model_config, saving_utils, serialization
+from tf_keras.src.saving.legacy.saved_model import json_utils
+from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
+
+from rewriter.errors import WeightsError
+from rewriter.live import Live
+from rewriter.saved import read
+from rewriter.saved.directory import WEIGHTS, lookups
+
+
+def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+    """Load a SavedModel directory.
+
+    A vocabulary is in the graphs alone: a model that has one is loaded as Keras does it, which
+    only those may ask for who trust the directory.
+
+    Raises
+    ------
+    WeightsError
+        The checkpoint lacks a weight.
+    """
+    file = read(path, limits=False)
+    if any(lookups(file.document)):
+        model = tf_keras.models.load_model(
+            path, custom_objects=dict(custom_objects), compile=compiled
+        )
+        _tell_vocabularies(model)
+        return model
+    with ExitStack() as scopes:
+        scopes.enter_context(tf_keras.saving.custom_object_scope(dict(custom_objects)))
+        scopes.enter_context(_one_scope_of_shared_objects())
+        scopes.enter_context(keras_option_scope(save_traces=False, in_tf_saved_model_scope=True))
+        model = model_config.model_from_config(_revived(file.document))
+        if compiled and file.training_config is not None:
+            _compile(model, _revived(file.training_config))
+    _restore(model, path)
+    return model
+
+
+def _tell_vocabularies(model: Live) -> None:
+    """Write the vocabularies of a loaded model into its configs, where Keras leaves a [].
+
+    No layer could be made from that.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, IndexLookup) and layer.input_vocabulary is not None:
+            tokens = layer.get_vocabulary(include_special_tokens=False)
+            layer.input_vocabulary = np.asarray(tokens).tolist()
+
+
+@contextmanager
+def _one_scope_of_shared_objects() -> Iterator[None]:
+    """Know objects again that several nested models share.
+
+    Every Functional model opens a scope of its own for them, and ends those around it
+    (tf_keras/src/engine/functional.py, `Functional.from_config`).
+    """
+    scope = serialization.SharedObjectLoadingScope
+    with scope():
+        serialization.SharedObjectLoadingScope = nullcontext
+        try:
+            yield
+        finally:
+            serialization.SharedObjectLoadingScope = scope
+
+
+def _revived(document: Mapping[str, Any]) -> Any:
+    """Return a config with the types of tensors that it describes."""
+    return json_utils.decode(json_utils.Encoder().encode(document))
+
+
+def _compile(model: Live, training_config: Mapping[str, Any]) -> None:
+    """Compile a model, and make the variables that its optimizer's state goes into."""
+    model.compile(**saving_utils.compile_args_from_training_config(training_config))
+    saving_utils.try_build_compiled_arguments(model)
+    optimizer = model.optimizer
+    if isinstance(optimizer, current.Optimizer):
+        optimizer.build(model.trainable_variables)
+    else:
+        optimizer._create_all_weights(model.trainable_variables)
+
+
+def _restore(model: Live, path: Path) -> None:
+    """Give a model the weights and states of a checkpoint."""
+    found = tf.train.Checkpoint(model).read(str(path / WEIGHTS)).expect_partial()
+    try:
+        found.assert_existing_objects_matched()
+    except AssertionError as error:
+        raise WeightsError(
+            "its checkpoint lacks weights that the layers have",
+            where=str(path),
+            fix="copy or download it again, or save the model again",
+        ) from error
+    for layer in model._flatten_layers():
+        if isinstance(layer, Normalization | Discretization) and layer.built:
+            layer.finalize_state()
