@@ -231,16 +231,11 @@ class _Builder:
             place = self.places.get(inner.origin or ())
             if place is None:
                 continue
-            edited = _holds_edited_model(inner, before.inner.get(role))
-            if not edited and self.times[id(place.live)] == 1:
-                continue
-            if "/" in role:
-                raise RebuildError(
-                    "a cell that other layers have too cannot be kept shared",
-                    where=graph.path_of(layer.name),
-                    fix="give each layer cells of its own",
-                )
-            self.keras.put_inside(wrapper, role, self.layer(inner, graph))
+            old = before.inner.get(role)
+            if _holds_edited_model(inner, old) or self.times[id(place.live)] > 1:
+                self.keras.put_inside(wrapper, role, self.layer(inner, graph))
+            elif inner.inner:
+                self.fill(inner, old or inner, inner_of(wrapper, role), graph)
 
 
 def _alike(one: Layer, other: Layer) -> bool:

@@ -361,6 +361,13 @@ def rnn_over_a_list(k):
 
 
 @covers()
+def cells_shared_in_lists(k):
+    x, cell = k.Input((5, 4)), k.layers.GRUCell(4, dropout=0.1)
+    stacked = k.layers.RNN([cell, k.layers.LSTMCell(4), cell])(x)
+    return k.Model(x, [stacked, k.layers.RNN(cell)(x)])
+
+
+@covers()
 def stacked_rnn_cells(k):
     x = k.Input((5, 4))
     cells = k.layers.StackedRNNCells([k.layers.LSTMCell(3), k.layers.GRUCell(2, dropout=0.1)])
@@ -442,6 +449,16 @@ def operations_of_keras_2(k):
     y = tf.concat([x[:, 1:], tf.cast(tf.shape(x)[1], "float32") * x[:, :1]], axis=1)
     first = tf.RaggedTensor.from_row_splits(r.values, r.row_splits)
     return k.Model([x, r], [k.layers.Dropout(0.5)(y), first.values])
+
+
+@covers(2)
+def constants_in_lists(k):
+    import tensorflow as tf
+
+    x, n = k.Input(batch_shape=(2, 3)), k.Input(batch_shape=(2, 3), dtype="int64", name="n")
+    y = tf.concat([x, tf.constant([[1.0, 2.0, 3.0]])], 0)
+    z = tf.stack([n, np.ones((2, 3), "int64"), [[1, 2, 3]] * 2], 1)
+    return k.Model([x, n], [k.layers.Dropout(0.5)(y), z])
 
 
 @covers(2)

@@ -134,13 +134,30 @@ def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> li
     def fill(leaf: Any) -> Any:
         if isinstance(leaf, Hole):
             return tensors[leaf.index]
-        return leaf.value if isinstance(leaf, Constant) else leaf
+        return _constant(leaf.value, tensors) if isinstance(leaf, Constant) else leaf
 
     first = map_leaves(fill, arguments.args[0])
     if not getattr(layer, "_preserve_input_structure_in_config", False):
         first = base_layer_utils.unnest_if_single_tensor(first)
     outputs = layer(first, **map_leaves(fill, dict(arguments.kwargs)))
     return list(tf.nest.flatten(outputs))
+
+
+def _constant(value: Any, tensors: Sequence[Live]) -> Any:
+    """Return a constant as it was given: of a list of Python, Keras writes each item by itself.
+
+    What is written as a list was a tensor or an array, of a dtype that nothing tells but the
+    tensors beside it.
+    """
+    if not isinstance(value, list):
+        return value
+    made = tf.constant(value)
+    for tensor in tensors:
+        if getattr(tensor, "dtype", None) is None or tensor.dtype == made.dtype:
+            continue
+        if tensor.dtype.is_floating == made.dtype.is_floating:
+            return tf.cast(made, tensor.dtype)
+    return made
 
 
 def make_functional(
@@ -203,8 +220,14 @@ def copy_trainable(old: Live, new: Live) -> None:
 
 
 def put_inside(wrapper: Live, role: str, layer: Live) -> None:
-    """Make a wrapper that was never called hold this layer."""
-    setattr(wrapper, role, layer)
+    """Make a wrapper that was never called hold this layer, or a list in it: ``cells/0``."""
+    key, _, number = role.partition("/")
+    if number:
+        held = list(getattr(wrapper, key))
+        held[int(number)] = layer
+        setattr(wrapper, key, held)
+    else:
+        setattr(wrapper, key, layer)
 
 
 def sublayers(layer: Live) -> list[Live]:

@@ -244,9 +244,19 @@ def copy_trainable(old: Live, new: Live) -> None:
 
 
 def put_inside(wrapper: Live, role: str, layer: Live) -> None:
-    """Make a wrapper that was never called hold this layer."""
-    wrapper._tracker.untrack(getattr(wrapper, role))
-    setattr(wrapper, role, layer)
+    """Make a wrapper that was never called hold this layer, or a list in it: ``cells/0``."""
+    key, _, number = role.partition("/")
+    wrapper.built = False  # Keras builds what it makes inside another layer, and locks it
+    wrapper._tracker.unlock()
+    if number:
+        held = list(getattr(wrapper, key))
+        for each in held:
+            wrapper._tracker.untrack(each)
+        held[int(number)] = layer
+        setattr(wrapper, key, held)
+    else:
+        wrapper._tracker.untrack(getattr(wrapper, key))
+        setattr(wrapper, key, layer)
 
 
 def sublayers(layer: Live) -> list[Live]:
