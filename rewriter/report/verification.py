@@ -32,7 +32,8 @@ def verification_text(verification: Verification) -> str:
             lines.append(f"  sensitivity to {what}: {value:.3g} before, {measured} after")
         if padding.before and padding.on_data and not padding.probed_data:
             lines.append(
-                "  (of made sequences: none of the data has padding that could stand elsewhere)"
+                "  (of made sequences: in the data, no padding can change sides without shifting "
+                "windows)"
             )
     return "\n".join(lines)
 
