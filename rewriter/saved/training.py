@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.reading import ModelFile, read
 
 
@@ -39,9 +40,7 @@ def carry_training_config(file: ModelFile, written: Path) -> None:
             "that the configuration names",
         )
     if file.format == "h5":
-        import h5py
-
-        with h5py.File(written, "r+") as group:
+        with hdf5_to_write(written, "r+") as group:
             group.attrs["training_config"] = json.dumps(file.training_config).encode()
     else:
         document = other.document | {"compile_config": file.training_config}
