@@ -54,7 +54,7 @@ class _Lasting:
     def __init__(self, raw: Any) -> None:
         self.raw = raw
         self.at = 0
-        self.end = raw.seek(0, 2)
+        self.end: int = raw.seek(0, 2)
         self.error: OSError | None = None
         self.kept: list[tuple[int, bytes]] = []
 
