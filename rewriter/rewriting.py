@@ -226,6 +226,8 @@ def write(
             carry_additions(file, temporary, _record(plan, verified=verified))
             graph = decode(keras.document(model), plan.keras)
             read_back(temporary, graph, model.weights, places(keras, model, target.suffix))
+        except ModelReadError as error:  # the folder is gone, or somebody else writes to the file
+            raise ModelWriteError(error.what, where=str(target), fix=error.fix) from error
         except RewriterError as error:
             if error.where is None:
                 error.where = str(target)

@@ -6,7 +6,10 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -323,3 +326,55 @@ def test_nothing_in_real_models_is_unknown(real_models):
     for path in real_models.glob("*.h5"):
         with reread.weights_file(path) as root:
             assert unknown(root, "h5") == []
+
+
+FULL = """if True:
+    import resource, sys
+    import rewriter
+    from rewriter.errors import ModelWriteError
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+    try:
+        rewriter.rewrite(sys.argv[1], [], output=sys.argv[1], force=True, verify=False)
+    except ModelWriteError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
+@pytest.mark.parametrize("share", [0.3, 0.7])
+@pytest.mark.parametrize(("name", "ending"), KEYS)
+def test_a_disk_that_fills_up_is_told_in_one_line_and_leaves_the_file(
+    rich_files, tmp_path, name, ending, share
+):
+    """libhdf5 alone ends the process in a segmentation fault."""
+    path = tmp_path / f"model.{ending}"
+    content = rich_files[name, ending].read_bytes()
+    path.write_bytes(content)
+    limit = str(int(share * len(content)))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path), limit], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the file cannot be written: File too large" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert path.read_bytes() == content
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_a_folder_that_goes_away_is_told(dialect, tmp_path, monkeypatch, ending):
+    layers = dialect.keras.layers
+    model = dialect.keras.Sequential([layers.Input((4,)), layers.Dense(2)])
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    real = rewriting.carry_additions
+
+    def gone(file, written, record):
+        shutil.rmtree(folder)
+        real(file, written, record)
+
+    monkeypatch.setattr(rewriting, "carry_additions", gone)
+    output = folder / f"out.{ending}"
+    with pytest.raises(ModelWriteError) as told:
+        rewriter.rewrite(model, [], output=output, verify=False)
+    assert told.value.where == str(output)

@@ -29,6 +29,7 @@ from rewriter.live import Live, counted_objects
 from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
+from rewriter.saved.lasting import hdf5_to_write
 from rewriter.structure import map_leaves
 
 keras = 2
@@ -55,7 +56,11 @@ def save(model: Live, path: Path) -> None:
         return
     with warnings.catch_warnings(), counted_objects(serialization_lib):
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
-        model.save(path)
+        if path.suffix == ".keras":
+            model.save(path)
+            return
+        with hdf5_to_write(path, "w") as file:
+            model.save(file, save_format="h5")
 
 
 def archive_places(model: Live) -> Places:

@@ -12,6 +12,7 @@ import keras as keras_module
 from keras.layers import GRU, LSTM, Discretization, GRUCell, LSTMCell, Normalization
 from keras.src import tree
 from keras.src.layers.preprocessing.index_lookup import IndexLookup
+from keras.src.legacy.saving import legacy_h5_format
 from keras.src.models.functional import Functional
 from keras.src.saving import saving_lib, serialization_lib
 from keras.src.saving.serialization_lib import SafeModeScope
@@ -21,6 +22,7 @@ from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
+from rewriter.saved.lasting import hdf5_to_write
 from rewriter.structure import map_leaves
 
 keras = 3
@@ -46,7 +48,11 @@ def load(
 def save(model: Live, path: Path) -> None:
     """Save a model in the format of the file's ending."""
     with counted_objects(serialization_lib):
-        model.save(path)
+        if path.suffix == ".keras":
+            model.save(path)
+            return
+        with hdf5_to_write(path, "w") as file:
+            legacy_h5_format.save_model_to_hdf5(model, file)
 
 
 class _Recorder(Recorder, saving_lib.H5IOStore):  # type: ignore[misc]

@@ -81,7 +81,7 @@ def _verdict(
         kind, words = ("good", "verified") if verification.ok else ("bad", "verification failed")
         yield f'<span class="chip {kind}">{words}</span>'
     else:
-        yield '<span class="chip">not verified: this is a plan</span>'
+        yield '<span class="chip">nothing was verified</span>'
     if rehearsal is not None:
         kind, words = ("good", "rehearsed") if rehearsal.ok else ("bad", "the rehearsal failed")
         yield f'<span class="chip {kind}">{words}</span>'

@@ -39,6 +39,8 @@ def markdown_report(
         from rewriter.report.verification import verification_text
 
         parts.append(f"### Verification\n\n{_fenced(verification_text(verification), language='')}")
+    else:
+        parts.append("Nothing was verified.")
     if rehearsal is not None:
         parts.append(f"### Rehearsal\n\n{_fenced(str(rehearsal), language='')}")
     return "\n\n".join(parts) + "\n"

@@ -11,6 +11,7 @@ from typing import Any
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved.directory import EXTRA, foreign
+from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.reread import WEIGHTS, weights_file
 from rewriter.saved.unknown import carry, copy_object, unknown
@@ -187,7 +188,7 @@ def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) ->
     import h5py
 
     config = None if file is None else _merged(file.document, read(written).document)
-    with h5py.File(written, "r+") as target:
+    with hdf5_to_write(written, "r+") as target:
         target.attrs[RECORD] = json.dumps(record)
         if config is not None:
             target.attrs["model_config"] = json.dumps(config)

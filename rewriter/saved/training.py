@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved.directory import put_training_config
+from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.reading import ModelFile, read
 
 
@@ -42,9 +43,7 @@ def carry_training_config(file: ModelFile, written: Path) -> None:
     if file.format == "savedmodel":
         put_training_config(written, file.training_config)
     elif file.format == "h5":
-        import h5py
-
-        with h5py.File(written, "r+") as group:
+        with hdf5_to_write(written, "r+") as group:
             group.attrs["training_config"] = json.dumps(file.training_config).encode()
     else:
         document = other.document | {"compile_config": file.training_config}

@@ -1,8 +1,9 @@
 """Feed mutated model files to the readers for as long as one likes, with atheris.
 
-``pip install atheris`` and ``python tests/fuzz/fuzz_reading.py CORPUS -max_total_time=3600
--rss_limit_mb=2048 -timeout=10``, where CORPUS is a folder of small ``.keras`` and ``.h5`` files:
-``python tests/hostile/corpus.py CORPUS`` makes one. A crash is any exception but a RewriterError.
+``pip install atheris`` and ``python tests/fuzz/fuzz_reading.py NEW CORPUS -max_total_time=3600
+-rss_limit_mb=2048 -timeout=20``, where CORPUS is a folder of small ``.keras`` and ``.h5`` files and
+NEW an empty one: ``python tests/hostile/corpus.py CORPUS`` writes some, and any real model helps. A
+crash is any exception but a RewriterError.
 """
 
 from __future__ import annotations

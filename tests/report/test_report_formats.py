@@ -20,7 +20,7 @@ from rewriter.errors import RewriterError
 from rewriter.findings import Finding
 from rewriter.pipeline import make_plan
 from rewriter.rehearsal.judging import CODES as MEASURED
-from rewriter.report.files import check_report
+from rewriter.report.files import check_report, write_report
 from rewriter.report.findings import codes_table, explanation, readme_with_codes
 from rewriter.report.markdown import markdown_report
 from rewriter.report.sarif import sarif
@@ -223,3 +223,13 @@ def test_the_readme_has_the_table_as_it_is():
 def test_a_moved_layer_is_one_row_in_every_format():
     document = moved().to_json()
     assert [change["action"] for change in document["changes"]] == ["move"]
+
+
+@pytest.mark.parametrize("ending", ["html", "md", "json"])
+def test_a_report_says_when_nothing_was_verified(tmp_path, ending):
+    path = tmp_path / f"report.{ending}"
+    write_report(path, pinned(), VERIFICATION)
+    told = ("nothing was verified", '"verification": null')
+    assert not any(words in path.read_text(encoding="utf-8").lower() for words in told)
+    write_report(path, pinned())
+    assert any(words in path.read_text(encoding="utf-8").lower() for words in told)
