@@ -33,7 +33,8 @@ def is_directory(target: Path) -> bool:
     >>> is_directory(Path("models/1")), is_directory(Path("model.h5"))
     (True, False)
     """
-    return target.suffix not in ENDINGS and (not target.suffix or is_saved_model(target))
+    named = bool(target.suffix) or target.name.startswith(".")  # `.keras` lacks its name
+    return target.suffix not in ENDINGS and (not named or is_saved_model(target))
 
 
 def check_output(target: Path, source: Path | None, force: bool, keras: int = 2) -> None:

@@ -436,7 +436,7 @@ def test_a_new_file_is_accepted(tmp_path, ending):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["model", "model.onnx", "model.H5", ".keras", "model.keras.zip"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.H5", ".keras", "model.keras.zip"])
 def test_an_ending_that_names_no_format_is_refused(tmp_path, name):
     assert "ending" in refusals(tmp_path / name, force=True).what
 
