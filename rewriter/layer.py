@@ -85,6 +85,8 @@ class Layer:
         whose own graph counts as the first.
     implicit : bool
         True for the input that a Sequential model has but does not write down.
+    functional : bool
+        True for a nested Functional model of a class of its own, whose config lists no layers.
     identity : int, optional
         Equal for layers that are one object, where that stands in several places.
     """
@@ -98,6 +100,7 @@ class Layer:
     origin: tuple[str, ...] | None = None
     first_node: int = 0
     implicit: bool = False
+    functional: bool = False
     identity: int | None = None
 
     def walk(self) -> Iterator[Layer]:

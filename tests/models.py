@@ -900,7 +900,32 @@ def nested_subclass_with_constructor_arguments(k):
     return k.Model(x, k.layers.Dense(2)(backbone(k)(k.layers.Dropout(0.1)(x))))
 
 
-def backbone(k):
+@covers()
+def nested_subclass_called_several_times(k):
+    """Each call is an output, and the last alone is nothing else."""
+    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
+    first = inner(x)
+    second = inner(k.layers.Dropout(0.1)(first))
+    return k.Model(x, [second, first, inner(second)])
+
+
+@covers()
+def nested_subclass_whose_middle_call_is_output(k):
+    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
+    first = inner(x)
+    second = inner(k.layers.Dropout(0.1)(first))
+    return k.Model(x, [first, k.layers.Dense(2)(second)])
+
+
+@covers()
+def custom_layer_whose_second_call_is_output(k):
+    """Numbered like the one before, and no model."""
+    x, layer = k.Input((4,)), custom_layer(k)(3.0)
+    second = layer(k.layers.Dropout(0.1)(layer(x)))
+    return k.Model(x, [second, k.layers.Dense(2)(second)])
+
+
+def backbone(k, units=5):
     class Backbone(k.Model):
         def __init__(self, units=3, **kwargs):
             x = k.Input((4,), name="x")
@@ -915,7 +940,7 @@ def backbone(k):
         def from_config(cls, config):
             return cls(**config)
 
-    return Backbone(5, name="backbone")
+    return Backbone(units, name="backbone")
 
 
 # Layers of many kinds

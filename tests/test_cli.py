@@ -230,7 +230,7 @@ def test_a_rehearsal_that_still_fails_after_the_rewrite_exits_with_one(run, fixe
     [
         (["missing.keras"], "missing.keras"),
         (["empty"], "empty"),
-        (["saved_model"], "saved_model.pb is empty"),
+        (["saved_model"], "SavedModel is empty"),
         (["torn.keras"], "torn.keras"),
         (["alone.weights.h5"], "weights alone"),
         (["subclassed.h5"], "no graph"),

@@ -7,7 +7,7 @@ call; every leaf repeats the keyword arguments, in which a tensor is ``[layer, n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,13 @@ def first_node(layer: Layer) -> int:
 def end_offset(layer: Layer) -> int:
     """Return 0: calls are numbered everywhere alike."""
     return 0
+
+
+def is_functional(
+    calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
+) -> bool | None:
+    """Return False: whether a layer is a model makes no difference to its numbers."""
+    return False
 
 
 def _is_leaf(value: Any) -> bool:

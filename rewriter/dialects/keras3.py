@@ -7,7 +7,7 @@ A node is ``{"args": [...], "kwargs": {...}}``, a tensor in it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rewriter.dialects.model import Reference
@@ -66,4 +66,36 @@ def end_offset(layer: Layer) -> int:
     keras/src/models/functional.py: `Functional.get_config` numbers outputs so, and
     `serialize_node` does not.
     """
-    return 0 if layer.graph is None or layer.graph.sequential else 1
+    if layer.graph is None:
+        return int(layer.functional)
+    return 0 if layer.graph.sequential else 1
+
+
+def is_functional(
+    calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
+) -> bool | None:
+    """Tell a nested Functional model whose config lists no layers from any other layer.
+
+    Numbers of calls tell it: where tensors go into layers they count from 0, in the model's
+    outputs from `end_offset`, and each call is used somewhere. Where both readings hold, a call
+    without ``mask`` is none of a model, which takes one.
+
+    Parameters
+    ----------
+    calls : sequence of Arguments
+        What the layer is called with.
+    inside, ends : collection of int
+        The numbers of its calls as other layers, and as inputs and outputs have them.
+
+    Returns
+    -------
+    bool or None
+        None where it cannot be told.
+    """
+    every = set(range(len(calls)))
+    as_layer = {*inside, *ends} == every
+    as_model = {*inside, *(number - 1 for number in ends)} == every
+    if as_layer and as_model and ends:
+        takes_mask = all("mask" in each.kwargs for each in calls)
+        return None if takes_mask else False
+    return as_model and not as_layer

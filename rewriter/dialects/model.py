@@ -5,13 +5,14 @@ What differs, how a call and its tensors are written, is the dialect's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from rewriter.builtin import OURS
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
+from rewriter.kinds import is_builtin
 from rewriter.structure import leaves, map_leaves
 
 GRAPH_KEYS = ("layers", "input_layers", "output_layers")
@@ -55,6 +56,11 @@ class Dialect(Protocol):
 
     def end_offset(self, layer: Layer) -> int:
         """Return how much higher a layer's calls are numbered in the inputs and outputs."""
+
+    def is_functional(
+        self, calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
+    ) -> bool | None:
+        """Tell a nested Functional model whose config lists no layers; None if it cannot be."""
 
 
 def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
@@ -212,6 +218,7 @@ class _Decoder:
             [self.dialect.decode_call(node, names) for node in entry.get("inbound_nodes") or ()]
             for entry in entries
         ]
+        layers = self.told_models(graph, layers, nodes, config)
         used: dict[str, set[int]] = {layer.name: set() for layer in layers}
         offsets = {layer.name: self.dialect.end_offset(layer) for layer in layers}
         ends = [_decode_ends(config[key], offsets) for key in GRAPH_KEYS[1:]]
@@ -251,6 +258,48 @@ class _Decoder:
                 for hole, reference in zip(arguments.holes, references, strict=True):
                     graph.connect(tensor(reference), call, hole, reference.spec)
         graph.inputs, graph.outputs = (map_leaves_of_ends(tensor, end) for end in ends)
+
+    def told_models(
+        self,
+        graph: ModelGraph,
+        layers: list[Layer],
+        nodes: list[list[tuple[Arguments, list[Reference]]]],
+        config: Mapping[str, Any],
+    ) -> list[Layer]:
+        """Mark the layers that are Functional models of classes of their own."""
+        ends = [each for key in GRAPH_KEYS[1:] for each in leaves([_decode_ends(config[key], {})])]
+        inside = [each for calls in nodes for _, found in calls for each in found]
+        numbers = [
+            {name: {each.node for each in group} for name, group in _by_layer(references).items()}
+            for references in (inside, ends)
+        ]
+        told = []
+        for layer, calls in zip(layers, nodes, strict=True):
+            if layer.graph is None and not is_builtin(layer) and layer.name in numbers[1]:
+                arguments = [each for each, _ in calls]
+                held = (each.get(layer.name, set()) for each in numbers)
+                functional = self.dialect.is_functional(arguments, *held)
+                if functional is None:
+                    raise _ambiguous(graph, layer)
+                layer = replace(layer, functional=functional)
+            told.append(layer)
+        return told
+
+
+def _by_layer(references: Iterable[Reference]) -> dict[str, list[Reference]]:
+    found: dict[str, list[Reference]] = {}
+    for reference in references:
+        found.setdefault(reference.layer, []).append(reference)
+    return found
+
+
+def _ambiguous(graph: ModelGraph, layer: Layer) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"which call of {layer.class_name} is an output cannot be told from the config alone, "
+        "for it does not say whether the class is one of Functional models",
+        where="/".join((*graph.path, layer.name)),
+        fix="rewrite it, which loads it, or give the live model",
+    )
 
 
 @dataclass(frozen=True, slots=True)

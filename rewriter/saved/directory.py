@@ -169,7 +169,7 @@ def _objects(path: Path) -> Iterator[memoryview]:
     """Yield the objects that the first graph of a SavedModel is of."""
     with path.open("rb") as file:
         if not path.stat().st_size:
-            raise ModelReadError(f"{GRAPH} is empty")
+            raise ModelReadError(f"{GRAPH} of this SavedModel is empty")
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     for graph in messages(mapped, 2):
         for objects in messages(graph, 7):

@@ -132,13 +132,12 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     assert "no regular file" in refusal(tmp_path / "pipe.keras").what
 
 
-def test_directories_of_models_are_refused_by_name(tmp_path):
-    (tmp_path / "saved_model.pb").touch()
-    assert refusal(tmp_path).what == "saved_model.pb is empty"
-    (tmp_path / "saved_model.pb").unlink()
+def test_an_unzipped_archive_is_refused_by_name(tmp_path):
     (tmp_path / "config.json").touch()
     (tmp_path / "metadata.json").touch()
-    assert "unzipped" in refusal(tmp_path).what
+    error = refusal(tmp_path)
+    assert isinstance(error, UnsupportedModelError)
+    assert "unzipped" in error.what
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permission bits are POSIX")
