@@ -281,8 +281,9 @@ class _Decoder:
                 functional = self.dialect.is_functional(arguments, *held)
                 if functional is None:
                     raise _ambiguous(graph, layer)
-                layer = replace(layer, functional=functional)
-            told.append(layer)
+                told.append(replace(layer, functional=functional))
+            else:
+                told.append(layer)
         return told
 
 
