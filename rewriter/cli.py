@@ -41,7 +41,9 @@ class Format(str, Enum):
     JSON = "json"
 
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model file, or a SavedModel folder.")
+]
 PassOption = Annotated[
     list[str] | None,
     typer.Option(

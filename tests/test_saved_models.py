@@ -260,3 +260,15 @@ def test_keras_3_writes_no_directory_and_is_told_so_before_any_work(tmp_path):
     with pytest.raises(ModelWriteError, match="Keras 3 writes no SavedModel") as caught:
         rewriter.rewrite(model, [], output=tmp_path / "out")
     assert ".keras" in caught.value.fix
+
+
+def test_a_compiled_model_that_was_never_trained_stays_compiled(tmp_path):
+    import tf_keras as k
+
+    model = k.Sequential([k.layers.Input((3,)), k.layers.Dropout(0.5), k.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.save(tmp_path / "before")
+    for name in ("after", "after.h5"):
+        result = rewriter.rewrite(tmp_path / "before", ["strip-dropout"], output=tmp_path / name)
+        assert not result.plan.notes
+        assert type(result.model.optimizer).__name__ == "Adam"

@@ -20,7 +20,10 @@ class RehearsalFormat(str, Enum):
 
 
 def rehearse(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A model file, or a SavedModel folder."),
+    ],
     batch: Annotated[
         list[int] | None, typer.Option("--batch", help="A batch size; may be repeated.")
     ] = None,

@@ -20,7 +20,10 @@ class ShowFormat(str, Enum):
 
 
 def show(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A model file, or a SavedModel folder."),
+    ],
     format: Annotated[
         ShowFormat, typer.Option("--format", help="How to write the layers.")
     ] = ShowFormat.TEXT,

@@ -52,7 +52,7 @@ def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: b
         scopes.enter_context(keras_option_scope(save_traces=False, in_tf_saved_model_scope=True))
         model = model_config.model_from_config(_revived(file.document))
         if compiled and file.training_config is not None:
-            _compile(model, _revived(file.training_config))
+            _compile(model, _revived(file.training_config), has_state=_has_optimizer_state(path))
     _restore(model, path)
     return model
 
@@ -89,10 +89,22 @@ def _revived(document: Mapping[str, Any]) -> Any:
     return json_utils.decode(json_utils.Encoder().encode(document))
 
 
-def _compile(model: Live, training_config: Mapping[str, Any]) -> None:
+def _has_optimizer_state(path: Path) -> bool:
+    """Whether a checkpoint has more of an optimizer than a new one has: the model was trained."""
+    names = tf.train.load_checkpoint(str(path / WEIGHTS)).get_variable_to_shape_map()
+    return any(
+        "/.OPTIMIZER_SLOT/" in name
+        or (name.startswith("optimizer/") and ("/_variables/" in name or "/iter/" in name))
+        for name in names
+    )
+
+
+def _compile(model: Live, training_config: Mapping[str, Any], *, has_state: bool) -> None:
     """Compile a model, and make the variables that its optimizer's state goes into."""
     model.compile(**saving_utils.compile_args_from_training_config(training_config))
     saving_utils.try_build_compiled_arguments(model)
+    if not has_state:
+        return
     optimizer = model.optimizer
     if isinstance(optimizer, current.Optimizer):
         optimizer.build(model.trainable_variables)
