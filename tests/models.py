@@ -893,14 +893,6 @@ def nested_subclass_called_several_times(k):
 
 
 @covers()
-def nested_subclass_whose_middle_call_is_output(k):
-    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
-    first = inner(x)
-    second = inner(k.layers.Dropout(0.1)(first))
-    return k.Model(x, [first, k.layers.Dense(2)(second)])
-
-
-@covers()
 def custom_layer_whose_second_call_is_output(k):
     """Numbered like the one before, and no model."""
     x, layer = k.Input((4,)), custom_layer(k)(3.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from evidence import document, every_layer
-from models import MODELS, custom_layer, encoder
+from models import MODELS, backbone, custom_layer, encoder
 
 import rewriter
 from rewriter.dialects import decode
@@ -77,6 +77,56 @@ def test_constructor_arguments_in_a_file_are_refused_by_name(dialect, tmp_path):
     MODELS["subclass_with_constructor_arguments"].make(dialect.keras).save(path)
     with pytest.raises(UnsupportedModelError, match="Backbone"):
         rewriter.plan(path, ["strip-dropout"])
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+@pytest.mark.parametrize("outputs", [(0,), (1,), (2,), (1, 0), (0, 2), (2, 1, 0)])
+def test_the_calls_of_a_model_that_a_file_does_not_list_are_told_apart(
+    dialect, tmp_path, outputs, ending
+):
+    k = dialect.keras
+    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
+    calls = [inner(x)]
+    calls.append(inner(k.layers.Dropout(0.1, name="noise")(calls[0])))
+    calls.append(inner(calls[1]))
+    model = k.Model(x, [calls[each] for each in outputs])
+    model.save(tmp_path / f"m{ending}")
+    graph = rewriter.read(tmp_path / f"m{ending}")
+    assert [str(tensor.call) for tensor in graph.outputs] == [
+        ("backbone", "backbone (call 2)", "backbone (call 3)")[each] for each in outputs
+    ]
+    result = rewriter.rewrite(
+        tmp_path / f"m{ending}", ["strip-dropout"], custom_objects={"Backbone": type(inner)}
+    )
+    assert result.verification.ok
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_what_numbers_cannot_tell_is_refused_by_name_and_rewritten_from_the_loaded_model(
+    tmp_path, ending
+):
+    import keras as k
+
+    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
+    first = inner(x)
+    second = inner(k.layers.Dropout(0.1, name="noise")(first))
+    k.Model(x, [first, k.layers.Dense(2)(second)]).save(tmp_path / f"m{ending}")
+    with pytest.raises(UnsupportedModelError, match="backbone: which call of Backbone"):
+        rewriter.read(tmp_path / f"m{ending}")
+    result = rewriter.rewrite(
+        tmp_path / f"m{ending}", ["strip-dropout"], custom_objects={"Backbone": type(inner)}
+    )
+    assert result.verification.ok
+    assert [change.layer for change in result.plan.changes] == ["noise", "backbone/drop"]
+
+
+def test_layers_of_keras_that_are_called_and_output_alike_are_no_models(tmp_path):
+    import keras as k
+
+    x, shared = k.Input((5, 4)), k.layers.LSTM(4, return_sequences=True, name="shared")
+    second = shared(k.layers.Dropout(0.1)(shared(x)))
+    k.Model(x, [second, k.layers.Dense(2)(second)]).save(tmp_path / "m.h5")
+    assert str(rewriter.read(tmp_path / "m.h5").outputs[0].call) == "shared (call 2)"
 
 
 def test_a_subclassed_model_is_refused(dialect):
