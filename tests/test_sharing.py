@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from evidence import document, every_layer
 from models import MODELS, backbone, custom_layer, encoder
@@ -136,6 +137,16 @@ def test_a_subclassed_model_is_refused(dialect):
 
     with pytest.raises(UnsupportedModelError, match=r"Own|own"):
         rewriter.read(Own())
+
+
+def test_a_call_whose_tensors_keras_does_not_write_down_is_refused_by_name():
+    import tensorflow as tf
+    import tf_keras as k
+
+    x = k.Input((4,))
+    model = k.Model(x, tf.einsum("ab,cb->ac", x, np.ones((2, 4), "float32")))
+    with pytest.raises(UnsupportedModelError, match=r"tf\.einsum.*not in its config"):
+        rewriter.read(model)
 
 
 def test_a_layer_without_a_config_is_named_with_its_path(dialect):

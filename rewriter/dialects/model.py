@@ -188,6 +188,9 @@ class _Decoder:
             [self.dialect.decode_call(node, names) for node in entry.get("inbound_nodes") or ()]
             for entry in entries
         ]
+        for layer, found in zip(layers, nodes, strict=True):
+            if any(not references for _, references in found):
+                raise _without_tensors(graph, layer)
         layers = tell_models(layers, nodes, config, self.dialect, graph)
         used: dict[str, set[int]] = {layer.name: set() for layer in layers}
         offsets = {layer.name: self.dialect.end_offset(layer) for layer in layers}
@@ -306,6 +309,16 @@ class _Encoder:
             "config": None,
             "registered_name": registered,
         }
+
+
+def _without_tensors(graph: ModelGraph, layer: Layer) -> UnsupportedModelError:
+    """Return the error for a call that Keras wrote down without what goes into it."""
+    return UnsupportedModelError(
+        "the tensors that it is called with are not in its config: Keras writes down the first "
+        "argument and those with names",
+        where="/".join((*graph.path, layer.name)),
+        fix="call it inside a layer, as keras.layers.EinsumDense does for tf.einsum",
+    )
 
 
 def map_leaves_of_ends(function: Any, ends: Any) -> Any:

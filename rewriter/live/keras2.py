@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from tf_keras.layers import Discretization, Normalization
@@ -121,13 +122,28 @@ def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> li
     def fill(leaf: Any) -> Any:
         if isinstance(leaf, Hole):
             return tensors[leaf.index]
-        return leaf.value if isinstance(leaf, Constant) else leaf
+        return _constant(leaf.value, tensors) if isinstance(leaf, Constant) else leaf
 
     first = map_leaves(fill, arguments.args[0])
     if not getattr(layer, "_preserve_input_structure_in_config", False):
         first = base_layer_utils.unnest_if_single_tensor(first)
     outputs = layer(first, **map_leaves(fill, dict(arguments.kwargs)))
     return list(tf.nest.flatten(outputs))
+
+
+def _constant(value: Any, tensors: Sequence[Live]) -> Any:
+    """Return a constant that stands among tensors; one written as a list was an array.
+
+    Its type is in no config: it is that of a tensor of the same kind, else the one that
+    TensorFlow gives to numbers.
+    """
+    if not isinstance(value, list):
+        return value
+    array = np.asarray(value)
+    types = [np.dtype(tensor.dtype.as_numpy_dtype) for tensor in tensors]
+    usual = {"f": np.dtype("float32"), "i": np.dtype("int32")}
+    alike = [each for each in types if each.kind == array.dtype.kind]
+    return array.astype(alike[0] if alike else usual.get(array.dtype.kind, array.dtype))
 
 
 def make_functional(
