@@ -375,6 +375,28 @@ def stacked_rnn_cells(k):
 
 
 @covers()
+def cell_twice_in_a_list(k):
+    x = k.Input((5, 3))
+    cell = k.layers.GRUCell(3, dropout=0.2, name="cell")
+    return k.Model(x, k.layers.RNN([cell, cell], name="twice")(x))
+
+
+@covers()
+def cell_in_two_lists(k):
+    x = k.Input((5, 3))
+    cell, other = k.layers.LSTMCell(3, dropout=0.1), k.layers.GRUCell(3)
+    y = k.layers.RNN([cell, other], return_sequences=True)(x)
+    return k.Model(x, k.layers.RNN([cell, k.layers.SimpleRNNCell(2)])(y))
+
+
+@covers()
+def cell_alone_and_in_a_list(k):
+    x, cell = k.Input((5, 3)), k.layers.GRUCell(3, recurrent_dropout=0.1)
+    y = k.layers.RNN(cell, return_sequences=True)(x)
+    return k.Model(x, k.layers.RNN(k.layers.StackedRNNCells([cell, cell]))(y))
+
+
+@covers()
 def bidirectional_over_rnn_over_a_cell(k):
     x = k.Input((5, 4))
     return k.Model(x, k.layers.Bidirectional(k.layers.RNN(k.layers.GRUCell(3)))(x))
@@ -468,6 +490,26 @@ def operations_on_keyword_tensors(k):
     x, y = k.Input((4,)), k.Input((4,), name="y")
     z = tf.where(condition=x > 0, x=x, y=y)
     return k.Model([x, y], tf.clip_by_value(z, clip_value_min=-1.0, clip_value_max=x[0, 0] + 9.0))
+
+
+@covers(2)
+def arrays_in_first_arguments(k):
+    """Written as lists, which calls would take apart."""
+    import tensorflow as tf
+
+    x, n = k.Input((4,)), k.Input((2,), dtype="int32", name="n")
+    y = tf.concat([tf.stack([x, x + 1.0]), np.ones((1, 3, 4), "float32")], 0)
+    scale = tf.constant([1.0, 2.0, 3.0, 4.0]) * y[0]
+    return k.Model([x, n], [scale, tf.concat([n, tf.constant([[7, 8]])], 0)], name="m")
+
+
+@covers(2)
+def constants_among_first_arguments(k):
+    import tensorflow as tf
+
+    x = k.Input((4,))
+    y = tf.stack([1.0, x[0, 0], 2.0])
+    return k.Model(x, [y, tf.stack([[1.0, x[0, 0]], [2.0, x[0, 1]]])])
 
 
 @covers(3)
@@ -907,14 +949,6 @@ def nested_subclass_called_several_times(k):
     first = inner(x)
     second = inner(k.layers.Dropout(0.1)(first))
     return k.Model(x, [second, first, inner(second)])
-
-
-@covers()
-def nested_subclass_whose_middle_call_is_output(k):
-    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
-    first = inner(x)
-    second = inner(k.layers.Dropout(0.1)(first))
-    return k.Model(x, [first, k.layers.Dense(2)(second)])
 
 
 @covers()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from evidence import document, every_layer
-from models import MODELS, custom_layer, encoder
+from models import MODELS, backbone, custom_layer, encoder
 
 import rewriter
 from rewriter.dialects import decode
@@ -79,6 +80,56 @@ def test_constructor_arguments_in_a_file_are_refused_by_name(dialect, tmp_path):
         rewriter.plan(path, ["strip-dropout"])
 
 
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+@pytest.mark.parametrize("outputs", [(0,), (1,), (2,), (1, 0), (0, 2), (2, 1, 0)])
+def test_the_calls_of_a_model_that_a_file_does_not_list_are_told_apart(
+    dialect, tmp_path, outputs, ending
+):
+    k = dialect.keras
+    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
+    calls = [inner(x)]
+    calls.append(inner(k.layers.Dropout(0.1, name="noise")(calls[0])))
+    calls.append(inner(calls[1]))
+    model = k.Model(x, [calls[each] for each in outputs])
+    model.save(tmp_path / f"m{ending}")
+    graph = rewriter.read(tmp_path / f"m{ending}")
+    assert [str(tensor.call) for tensor in graph.outputs] == [
+        ("backbone", "backbone (call 2)", "backbone (call 3)")[each] for each in outputs
+    ]
+    result = rewriter.rewrite(
+        tmp_path / f"m{ending}", ["strip-dropout"], custom_objects={"Backbone": type(inner)}
+    )
+    assert result.verification.ok
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_what_numbers_cannot_tell_is_refused_by_name_and_rewritten_from_the_loaded_model(
+    tmp_path, ending
+):
+    import keras as k
+
+    x, inner = k.Input((4,), name="ids"), backbone(k, 4)
+    first = inner(x)
+    second = inner(k.layers.Dropout(0.1, name="noise")(first))
+    k.Model(x, [first, k.layers.Dense(2)(second)]).save(tmp_path / f"m{ending}")
+    with pytest.raises(UnsupportedModelError, match="backbone: which call of Backbone"):
+        rewriter.read(tmp_path / f"m{ending}")
+    result = rewriter.rewrite(
+        tmp_path / f"m{ending}", ["strip-dropout"], custom_objects={"Backbone": type(inner)}
+    )
+    assert result.verification.ok
+    assert [change.layer for change in result.plan.changes] == ["noise", "backbone/drop"]
+
+
+def test_layers_of_keras_that_are_called_and_output_alike_are_no_models(tmp_path):
+    import keras as k
+
+    x, shared = k.Input((5, 4)), k.layers.LSTM(4, return_sequences=True, name="shared")
+    second = shared(k.layers.Dropout(0.1)(shared(x)))
+    k.Model(x, [second, k.layers.Dense(2)(second)]).save(tmp_path / "m.h5")
+    assert str(rewriter.read(tmp_path / "m.h5").outputs[0].call) == "shared (call 2)"
+
+
 def test_a_subclassed_model_is_refused(dialect):
     class Own(dialect.keras.Model):
         def call(self, x):
@@ -86,6 +137,16 @@ def test_a_subclassed_model_is_refused(dialect):
 
     with pytest.raises(UnsupportedModelError, match=r"Own|own"):
         rewriter.read(Own())
+
+
+def test_a_call_whose_tensors_keras_does_not_write_down_is_refused_by_name():
+    import tensorflow as tf
+    import tf_keras as k
+
+    x = k.Input((4,))
+    model = k.Model(x, tf.einsum("ab,cb->ac", x, np.ones((2, 4), "float32")))
+    with pytest.raises(UnsupportedModelError, match=r"tf\.einsum.*not in its config"):
+        rewriter.read(model)
 
 
 def test_a_layer_without_a_config_is_named_with_its_path(dialect):

@@ -7,9 +7,10 @@ from typing import Any
 
 from rewriter.collection import collection_paused
 from rewriter.dialects import keras2, keras3, model
+from rewriter.dialects.numbering import Dialect
 from rewriter.graph import Layer, ModelGraph
 
-DIALECTS: Mapping[int, model.Dialect] = {2: keras2, 3: keras3}
+DIALECTS: Mapping[int, Dialect] = {2: keras2, 3: keras3}
 
 
 def decode(document: Mapping[str, Any], keras: int) -> ModelGraph:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.dialects.model import Reference, is_reference
+from rewriter.dialects.numbering import Reference, is_reference
 from rewriter.graph import Arguments, Hole, Layer
 from rewriter.structure import map_leaves
 
@@ -99,7 +99,7 @@ def end_offset(layer: Layer) -> int:
 
 
 def is_functional(
-    calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
+    layer: Layer, calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
 ) -> bool | None:
     """Return False: whether a layer is a model makes no difference to its numbers."""
     return False

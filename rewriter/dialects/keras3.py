@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rewriter.dialects.model import Reference
+from rewriter.dialects.numbering import Reference
 from rewriter.graph import Arguments, Hole, Layer
+from rewriter.kinds import is_builtin
 from rewriter.structure import map_leaves
 
 TENSOR = "__keras_tensor__"
+
+_TAKE_MASKS = """
+AdditiveAttention Attention BatchNormalization Bidirectional ConvLSTM1D ConvLSTM2D ConvLSTM3D
+GRU GlobalAveragePooling1D LSTM Lambda RNN SimpleRNN Softmax TimeDistributed
+"""
+
+_MASKED = frozenset(_TAKE_MASKS.split())
+"""Keras' own layers whose calls take ``mask``; files without modules have their names alone."""
 
 keras = 3
 input_shape_key = "batch_shape"
@@ -72,7 +81,7 @@ def end_offset(layer: Layer) -> int:
 
 
 def is_functional(
-    calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
+    layer: Layer, calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
 ) -> bool | None:
     """Tell a nested Functional model whose config lists no layers from any other layer.
 
@@ -82,6 +91,8 @@ def is_functional(
 
     Parameters
     ----------
+    layer : Layer
+        One without a graph.
     calls : sequence of Arguments
         What the layer is called with.
     inside, ends : collection of int
@@ -92,6 +103,9 @@ def is_functional(
     bool or None
         None where it cannot be told.
     """
+    known = is_builtin(layer) if layer.envelope.get("module") else layer.class_name in _MASKED
+    if known:
+        return False
     every = set(range(len(calls)))
     as_layer = {*inside, *ends} == every
     as_model = {*inside, *(number - 1 for number in ends)} == every

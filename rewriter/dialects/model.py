@@ -5,17 +5,22 @@ What differs, how a call and its tensors are written, is the dialect's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from rewriter.builtin import OURS
+from rewriter.dialects.numbering import (
+    GRAPH_KEYS,
+    Dialect,
+    Reference,
+    decode_ends,
+    numbered,
+    tell_models,
+)
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import is_builtin
 from rewriter.structure import leaves, map_leaves
-
-GRAPH_KEYS = ("layers", "input_layers", "output_layers")
 
 # Where a config holds other layers: one, or a list of them.
 INNER_KEYS = ("layer", "forward_layer", "backward_layer", "cell")
@@ -28,39 +33,6 @@ PACKAGE = "rewriter>"
 # A Sequential model of Keras 2 or 3 has these keys and no others; a custom layer that
 # happens to hold a list of layers has more.
 SEQUENTIAL_KEYS = frozenset({"name", "layers", "trainable", "dtype", "build_input_shape"})
-
-
-class Reference(NamedTuple):
-    """A tensor as a config names it, and what is written beside the name."""
-
-    layer: str
-    node: int
-    output: int
-    spec: Any = None
-
-
-class Dialect(Protocol):
-    """How one Keras writes calls."""
-
-    keras: int
-    input_shape_key: str
-
-    def decode_call(self, node: Any, names: Collection[str]) -> tuple[Arguments, list[Reference]]:
-        """Return a node's arguments and what goes into its holes, in their order."""
-
-    def encode_call(self, arguments: Arguments, references: Mapping[int, Reference]) -> Any:
-        """Return the node of a call."""
-
-    def first_node(self, layer: Layer) -> int:
-        """Return the number of the first call of a nested model."""
-
-    def end_offset(self, layer: Layer) -> int:
-        """Return how much higher a layer's calls are numbered in the inputs and outputs."""
-
-    def is_functional(
-        self, calls: Sequence[Arguments], inside: Collection[int], ends: Collection[int]
-    ) -> bool | None:
-        """Tell a nested Functional model whose config lists no layers; None if it cannot be."""
 
 
 def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
@@ -218,10 +190,13 @@ class _Decoder:
             [self.dialect.decode_call(node, names) for node in entry.get("inbound_nodes") or ()]
             for entry in entries
         ]
-        layers = self.told_models(graph, layers, nodes, config)
+        for layer, found in zip(layers, nodes, strict=True):
+            if any(not references for _, references in found):
+                raise _without_tensors(graph, layer)
+        layers = tell_models(layers, nodes, config, self.dialect, graph)
         used: dict[str, set[int]] = {layer.name: set() for layer in layers}
         offsets = {layer.name: self.dialect.end_offset(layer) for layer in layers}
-        ends = [_decode_ends(config[key], offsets) for key in GRAPH_KEYS[1:]]
+        ends = [decode_ends(config[key], offsets) for key in GRAPH_KEYS[1:]]
         everything = [reference for each in nodes for _, found in each for reference in found]
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
@@ -231,12 +206,12 @@ class _Decoder:
                     fix="the config is damaged; save the model again",
                 )
             used[reference.layer].add(reference.node)
-        numbered = [
-            _numbered(layer, len(found), used[layer.name], self.dialect)
+        known = [
+            numbered(layer, len(found), used[layer.name], self.dialect)
             for layer, found in zip(layers, nodes, strict=True)
         ]
-        first = {layer.name: layer.first_node for layer in numbered}
-        for layer, found in zip(numbered, nodes, strict=True):
+        first = {layer.name: layer.first_node for layer in known}
+        for layer, found in zip(known, nodes, strict=True):
             for arguments, _ in found or [(Arguments(), [])]:
                 graph.add(layer, arguments=arguments)
 
@@ -251,56 +226,13 @@ class _Decoder:
                 )
             return Tensor(call, reference.output)
 
-        for layer, found in zip(numbered, nodes, strict=True):
+        for layer, found in zip(known, nodes, strict=True):
             for call, (arguments, references) in zip(
                 graph.calls_of(layer.name), found, strict=False
             ):
                 for hole, reference in zip(arguments.holes, references, strict=True):
                     graph.connect(tensor(reference), call, hole, reference.spec)
         graph.inputs, graph.outputs = (map_leaves_of_ends(tensor, end) for end in ends)
-
-    def told_models(
-        self,
-        graph: ModelGraph,
-        layers: list[Layer],
-        nodes: list[list[tuple[Arguments, list[Reference]]]],
-        config: Mapping[str, Any],
-    ) -> list[Layer]:
-        """Mark the layers that are Functional models of classes of their own."""
-        ends = [each for key in GRAPH_KEYS[1:] for each in leaves([_decode_ends(config[key], {})])]
-        inside = [each for calls in nodes for _, found in calls for each in found]
-        numbers = [
-            {name: {each.node for each in group} for name, group in _by_layer(references).items()}
-            for references in (inside, ends)
-        ]
-        told = []
-        for layer, calls in zip(layers, nodes, strict=True):
-            if layer.graph is None and not is_builtin(layer) and layer.name in numbers[1]:
-                arguments = [each for each, _ in calls]
-                held = (each.get(layer.name, set()) for each in numbers)
-                functional = self.dialect.is_functional(arguments, *held)
-                if functional is None:
-                    raise _ambiguous(graph, layer)
-                told.append(replace(layer, functional=functional))
-            else:
-                told.append(layer)
-        return told
-
-
-def _by_layer(references: Iterable[Reference]) -> dict[str, list[Reference]]:
-    found: dict[str, list[Reference]] = {}
-    for reference in references:
-        found.setdefault(reference.layer, []).append(reference)
-    return found
-
-
-def _ambiguous(graph: ModelGraph, layer: Layer) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"which call of {layer.class_name} is an output cannot be told from the config alone, "
-        "for it does not say whether the class is one of Functional models",
-        where="/".join((*graph.path, layer.name)),
-        fix="rewrite it, which loads it, or give the live model",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +313,16 @@ class _Encoder:
         }
 
 
+def _without_tensors(graph: ModelGraph, layer: Layer) -> UnsupportedModelError:
+    """Return the error for a call that Keras wrote down without what goes into it."""
+    return UnsupportedModelError(
+        "the tensors that it is called with are not in its config: Keras writes down the first "
+        "argument and those with names",
+        where="/".join((*graph.path, layer.name)),
+        fix="call it inside a layer, as keras.layers.EinsumDense does for tf.einsum",
+    )
+
+
 def map_leaves_of_ends(function: Any, ends: Any) -> Any:
     """Apply a function to the references in the model's inputs or outputs."""
     if isinstance(ends, Reference):
@@ -390,39 +332,9 @@ def map_leaves_of_ends(function: Any, ends: Any) -> Any:
     return type(ends)(map_leaves_of_ends(function, value) for value in ends)
 
 
-def is_reference(value: Any) -> bool:
-    """Whether a value has the form [layer, node, output] of a tensor in a config."""
-    return (
-        isinstance(value, list | tuple)
-        and len(value) >= 3
-        and isinstance(value[0], str)
-        and type(value[1]) is int
-        and type(value[2]) is int
-    )
-
-
-def _decode_ends(ends: Any, offsets: Mapping[str, int]) -> Any:
-    if is_reference(ends) and len(ends) == 3:
-        layer, node, output = ends
-        return Reference(layer, node - offsets.get(layer, 0), output)
-    if isinstance(ends, dict):
-        return {key: _decode_ends(value, offsets) for key, value in ends.items()}
-    return [_decode_ends(value, offsets) for value in ends]
-
-
 def _edges(graph: ModelGraph, call: Call) -> Iterator[tuple[Call, Call, int, int, Any]]:
     for source, target, hole, data in graph.network.in_edges(call, keys=True, data=True):
         yield source, target, hole, data["output"], data["spec"]
-
-
-def _numbered(layer: Layer, calls: int, used: set[int], dialect: Dialect) -> Layer:
-    """Tell the number of a nested model's first call from the numbers that are in use."""
-    if layer.graph is None and calls not in used:
-        return layer
-    first = 0
-    if 0 not in used:
-        first = 1 if calls in used else dialect.first_node(layer)
-    return replace(layer, first_node=first) if first else layer
 
 
 def _refuse_equal_names(layers: list[Layer], path: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from tf_keras.layers import Discretization, Normalization
@@ -149,20 +150,18 @@ def call_layer(layer: Live, arguments: Arguments, tensors: Sequence[Live]) -> li
 
 
 def _constant(value: Any, tensors: Sequence[Live]) -> Any:
-    """Return a constant as it was given: of a list of Python, Keras writes each item by itself.
+    """Return a constant that stands among tensors; one written as a list was an array.
 
-    What is written as a list was a tensor or an array, of a dtype that nothing tells but the
-    tensors beside it.
+    Its type is in no config: it is that of a tensor of the same kind, else the one that
+    TensorFlow gives to numbers.
     """
     if not isinstance(value, list):
         return value
-    made = tf.constant(value)
-    for tensor in tensors:
-        if getattr(tensor, "dtype", None) is None or tensor.dtype == made.dtype:
-            continue
-        if tensor.dtype.is_floating == made.dtype.is_floating:
-            return tf.cast(made, tensor.dtype)
-    return made
+    array = np.asarray(value)
+    types = [np.dtype(tensor.dtype.as_numpy_dtype) for tensor in tensors]
+    usual = {"f": np.dtype("float32"), "i": np.dtype("int32")}
+    alike = [each for each in types if each.kind == array.dtype.kind]
+    return array.astype(alike[0] if alike else usual.get(array.dtype.kind, array.dtype))
 
 
 def make_functional(
