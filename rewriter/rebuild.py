@@ -223,18 +223,15 @@ class _Builder:
         return live
 
     def share(self, layer: Layer, wrapper: Live, graph: ModelGraph) -> None:
-        """Let a wrapper hold the layer that stands elsewhere in the model too."""
+        """Let a wrapper hold the layers that stand elsewhere in the model too."""
         for role, inner in layer.inner.items():
             place = self.places.get(inner.origin or ())
-            if place is None or self.times[id(place.live)] == 1:
+            if place is None:
                 continue
-            if "/" in role:
-                raise RebuildError(
-                    "a cell that other layers have too cannot be kept shared",
-                    where=graph.path_of(layer.name),
-                    fix="give each layer cells of its own",
-                )
-            self.keras.put_inside(wrapper, role, self.layer(inner, graph))
+            if self.times[id(place.live)] > 1:
+                self.keras.put_inside(wrapper, role, self.layer(inner, graph))
+            elif inner.graph is None:
+                self.share(inner, inner_of(wrapper, role), graph)
 
 
 def _alike(one: Layer, other: Layer) -> bool:
@@ -244,10 +241,20 @@ def _alike(one: Layer, other: Layer) -> bool:
     if one.graph is not None and other.graph is not None and one.graph is not other.graph:
         return encode(one.graph) == encode(other.graph)
     return (
-        (one.class_name, one.config, one.graph) == (other.class_name, other.config, other.graph)
+        (one.class_name, one.graph) == (other.class_name, other.graph)
+        and (one.config == other.config or _numberless(one.config) == _numberless(other.config))
         and one.inner.keys() == other.inner.keys()
         and all(_alike(layer, other.inner[role]) for role, layer in one.inner.items())
     )
+
+
+def _numberless(config: Any) -> Any:
+    """Return a config without the numbers of objects, which stand beside some of them only."""
+    if isinstance(config, list):
+        return [_numberless(each) for each in config]
+    if not isinstance(config, Mapping):
+        return config
+    return {key: _numberless(each) for key, each in config.items() if key != "shared_object_id"}
 
 
 def inner_of(live: Live, role: str) -> Live:

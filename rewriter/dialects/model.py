@@ -6,7 +6,7 @@ What differs, how a call and its tensors are written, is the dialect's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rewriter.dialects.numbering import (
@@ -120,13 +120,17 @@ class _Decoder:
         return graph
 
     def layer(
-        self, entry: Mapping[str, Any], path: tuple[str, ...], origin: tuple[str, ...]
+        self,
+        entry: Mapping[str, Any],
+        path: tuple[str, ...],
+        origin: tuple[str, ...],
+        role: str | None = None,
     ) -> Layer:
         written, config = str(entry["class_name"]), entry["config"]
         class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
         name = str(entry.get("name") or held.get("name") or class_name.lower())
-        path, origin = (*path, name), (*origin, name)
+        path, origin = (*path, name), (*origin, role or name)
         envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:
             envelope["inbound_nodes"] = None
@@ -137,8 +141,8 @@ class _Decoder:
             return Layer(name, class_name, {}, envelope, graph, origin=origin)
         inner = dict(self.inner(held, path, origin))
         rest = dict(held)
-        for role in inner:
-            _put(rest, role, None)
+        for place in inner:
+            _put(rest, place, None)
         return Layer(name, class_name, rest, envelope, inner=inner, origin=origin)
 
     def inner(
@@ -149,8 +153,7 @@ class _Decoder:
             if _are_layers(config.get(key)):
                 found |= {f"{key}/{number}": each for number, each in enumerate(config[key])}
         for role, entry in found.items():
-            layer = self.layer(entry, path, origin)
-            yield role, replace(layer, origin=(*origin, role))
+            yield role, self.layer(entry, path, origin, role)
 
     def sequential(self, graph: ModelGraph, layers: list[Layer]) -> None:
         graph.listed = True
