@@ -93,13 +93,13 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 
 
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
-    for outer in graph.layers:
-        for role, layer in held(outer):
+    for name in [outer.name for outer in graph.layers]:
+        for role, layer in held(graph.layer(name)):
             shape = layer.config.get("noise_shape")
             if shape and isinstance(shape[0], int) and shape[0] > 1:
                 reason = f"training fails at other batch sizes than {shape[0]}, or is wrong"
                 new = {"noise_shape": [None, *shape[1:]]}
-                yield graph.configure(outer.name, new, reason=reason, role=role)
+                yield graph.configure(name, new, reason=reason, role=role)
 
 
 def _free_reshape(graph: ModelGraph, call: Call, batches: set[int]) -> Iterator[Change | Note]:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from rewriter.changes import Action, Change, Note
 from rewriter.errors import GraphError
-from rewriter.graph import Layer, ModelGraph
+from rewriter.graph import ModelGraph
 from rewriter.kinds import held, noise_calls, rates_in
 from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee, Pass
@@ -55,7 +55,7 @@ class StripDropout(Pass):
         for graph in list(model.walk()):
             yield from self._noise_layers(graph, pins)
             for layer in graph.layers:
-                yield from self._rates(graph, layer, pins)
+                yield from self._rates(graph, layer.name, pins)
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
@@ -74,13 +74,14 @@ class StripDropout(Pass):
             except GraphError as error:
                 yield Note(path, class_name, f"stays: {error.what}")
 
-    def _rates(self, graph: ModelGraph, layer: Layer, pins: Pins) -> Iterator[Change | Note]:
-        for role, inner in held(layer):
+    def _rates(self, graph: ModelGraph, name: str, pins: Pins) -> Iterator[Change | Note]:
+        for role in [role for role, _ in held(graph.layer(name))]:
+            inner = dict(held(graph.layer(name)))[role]  # may be another that was changed already
             rates = rates_in(inner)
             if not rates:
                 continue
-            if self.pinned == "keep" and pins.active_layer(graph, layer.name):
-                yield Note(graph.path_of(layer.name), inner.class_name, ACTIVE)
+            if self.pinned == "keep" and pins.active_layer(graph, name):
+                yield Note(graph.path_of(name), inner.class_name, ACTIVE)
                 continue
             reason = "rates inside a layer do nothing at inference"
-            yield graph.configure(layer.name, dict.fromkeys(rates, 0.0), reason=reason, role=role)
+            yield graph.configure(name, dict.fromkeys(rates, 0.0), reason=reason, role=role)

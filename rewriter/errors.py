@@ -73,7 +73,7 @@ class PassError(RewriterError):
     plan: Plan | None = None
 
 
-class RebuildError(RewriterError):
+class RebuildError(UnsupportedModelError):
     """Keras could not build a layer of the rewritten model."""
 
 

@@ -245,7 +245,8 @@ def _alike(one: Layer, other: Layer) -> bool:
     if one.graph is not None and other.graph is not None and one.graph is not other.graph:
         return encode(one.graph) == encode(other.graph)
     return (
-        (one.class_name, one.config, one.graph) == (other.class_name, other.config, other.graph)
+        (one.class_name, one.graph) == (other.class_name, other.graph)
+        and (one.config == other.config or _numberless(one.config) == _numberless(other.config))
         and one.inner.keys() == other.inner.keys()
         and all(_alike(layer, other.inner[role]) for role, layer in one.inner.items())
     )
@@ -260,6 +261,15 @@ def _holds_edited_model(layer: Layer, before: Layer | None) -> bool:
     return any(
         _holds_edited_model(inner, before.inner.get(role)) for role, inner in layer.inner.items()
     )
+
+
+def _numberless(config: Any) -> Any:
+    """Return a config without the numbers of objects, which stand beside some of them only."""
+    if isinstance(config, list):
+        return [_numberless(each) for each in config]
+    if not isinstance(config, Mapping):
+        return config
+    return {key: _numberless(each) for key, each in config.items() if key != "shared_object_id"}
 
 
 def inner_of(live: Live, role: str) -> Live:

@@ -216,6 +216,13 @@ def several_outputs_as_a_tuple(k):
 
 
 @covers()
+def outputs_in_a_dict_of_lists(k):
+    x = k.Input((4,))
+    y = k.layers.Dense(2)(x)
+    return k.Model({"x": x}, {"b": [y, x], "a": (k.layers.Dropout(0.5)(y),)})
+
+
+@covers()
 def nested_model_with_dicts(k):
     inputs = {"a": k.Input((4,), name="a"), "b": k.Input((4,), name="b")}
     y = k.layers.Add()([inputs["a"], k.layers.Dropout(0.5)(inputs["b"])])
@@ -436,6 +443,30 @@ def custom_cell(k):
 
         def call(self, x, states):
             y = x @ self.kernel + states[0]
+            return y, [y]
+
+        def get_config(self):
+            return {**super().get_config(), "units": self.units}
+
+    x = k.Input((5, 4))
+    return k.Model(x, k.layers.RNN(Cell(3))(x))
+
+
+@covers()
+def custom_cell_with_a_model_inside(k):
+    class Cell(k.layers.Layer):
+        def __init__(self, units=3, **kwargs):
+            super().__init__(**kwargs)
+            self.units = self.state_size = self.output_size = units
+            self.inner = encoder(k, size=units, units=units)
+            self.entrance = k.layers.Dense(units)
+
+        def build(self, shape):
+            self.entrance.build((None, shape[-1]))
+            super().build(shape)
+
+        def call(self, x, states):
+            y = self.entrance(x) + self.inner(states[0])
             return y, [y]
 
         def get_config(self):
@@ -857,6 +888,38 @@ def added_loss_and_metric(k):
 
 
 @covers()
+def custom_layer_that_adds_a_loss(k):
+    class Penalty(k.layers.Layer):
+        def call(self, x):
+            self.add_loss(0.1 * (x * x)[0, 0])
+            return x
+
+    x = k.Input((4,))
+    return k.Model(x, k.layers.Dropout(0.5)(Penalty()(k.layers.Dense(3)(x))))
+
+
+@covers(3)
+def custom_layer_with_a_seed_generator(k):
+    class Shaken(k.layers.Layer):
+        def __init__(self, seed=5, **kwargs):
+            super().__init__(**kwargs)
+            self.seed = seed
+            self.generator = k.random.SeedGenerator(seed)
+
+        def call(self, x, training=False):
+            noise = k.random.normal(k.ops.shape(x), seed=self.generator)
+            return x + noise if training else x
+
+        def get_config(self):
+            return {**super().get_config(), "seed": self.seed}
+
+    x = k.Input((4,))
+    model = k.Model(x, k.layers.Dropout(0.5)(Shaken()(x)))
+    model(np.ones((2, 4)), training=True)  # the generator has moved on
+    return model
+
+
+@covers()
 def sparse_input(k):
     x = k.Input((4,), sparse=True)
     return k.Model(x, k.layers.Dropout(0.5)(k.layers.Dense(3)(x)))
@@ -899,6 +962,43 @@ def quantized_in_a_nested_model(k):
     inner = encoder(k, size=8)
     model = k.Model([x, y._keras_history.operation.input], [inner(x), k.layers.GRU(2)(y)])
     model.quantize("int8")
+    return model
+
+
+@covers(3)
+def quantized_to_four_bits(k):
+    x = k.Input((8,))
+    model = k.Model(x, k.layers.Dropout(0.5)(k.layers.Dense(4)(x)))
+    model.quantize("int4")
+    return model
+
+
+@covers(3)
+def quantized_layers_of_other_kinds(k):
+    x = k.Input((3,), dtype="int32")
+    y = k.layers.EinsumDense("abc,cd->abd", (None, 4))(k.layers.Embedding(9, 4)(x))
+    model = k.Model(x, k.layers.Dropout(0.5)(y))
+    model.quantize("int8")
+    return model
+
+
+@covers(3)
+def one_policy_of_each_layer_in_a_map(k):
+    policies = k.dtype_policies.DTypePolicyMap()
+    policies["first"] = k.dtype_policies.DTypePolicy("mixed_bfloat16")
+    x = k.Input((4,))
+    y = k.layers.Dense(3, dtype=policies["first"])(x)
+    return k.Model(x, k.layers.Dense(2, dtype="float16")(k.layers.Dropout(0.5)(y)))
+
+
+@covers(3)
+def low_rank_adapted_layers_of_other_kinds(k):
+    x = k.Input((3,), dtype="int32")
+    embedding, dense = k.layers.Embedding(9, 4), k.layers.EinsumDense("abc,cd->abd", (None, 4))
+    model = k.Model(x, k.layers.Dropout(0.5)(dense(embedding(x))))
+    embedding.enable_lora(2)
+    dense.enable_lora(2)
+    embedding.lora_embeddings_b.assign(np.ones(embedding.lora_embeddings_b.shape))
     return model
 
 

@@ -58,6 +58,23 @@ def test_a_shared_layer_of_a_file_is_configured_in_every_place(dialect):
     assert rates == [0.25, 0.25]
 
 
+def test_a_cell_that_stands_twice_in_a_list_stays_one_through_files(tmp_path):
+    """Of Keras 3, .keras files alone: what else Keras saves of such models, it cannot load."""
+    import keras
+
+    model = MODELS["cell_twice_in_a_list"].make(keras)
+    model.save(tmp_path / "m.keras")
+    rewritten = rewriter.rewrite(
+        tmp_path / "m.keras", ["strip-dropout"], output=tmp_path / "out.keras"
+    )
+    assert len(rewritten.plan.changes) == 1
+    again = keras.models.load_model(tmp_path / "out.keras")
+    assert len(again.weights) == len(model.weights) == 3
+    cells = again.get_layer("twice").cell.cells
+    assert cells[0] is cells[1]
+    assert cells[0].dropout == 0
+
+
 def test_constructor_arguments_are_read_from_the_live_layers_and_the_plan_says_so(dialect):
     model = MODELS["subclass_with_constructor_arguments"].make(dialect.keras)
     result = rewriter.rewrite(model, ["strip-dropout"])

@@ -141,6 +141,16 @@ def live_keras(keras: int) -> LiveKeras:
     return cast(LiveKeras, importlib.import_module(f"rewriter.live.keras{keras}"))
 
 
+def held_with(wrapper: Live, role: str, layer: Live) -> tuple[str, Any]:
+    """Return the attribute that a role is in, and what it holds with this layer in the place."""
+    key, _, number = role.partition("/")
+    if not number:
+        return key, layer
+    cells = list(getattr(wrapper, key))
+    cells[int(number)] = layer
+    return key, cells
+
+
 @contextmanager
 def counted_objects(serialization: ModuleType) -> Iterator[None]:
     """Have shared objects numbered in order where Keras writes their addresses in memory.

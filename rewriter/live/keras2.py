@@ -26,7 +26,7 @@ from tf_keras.src.saving.serialization_lib import SafeModeScope
 import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
-from rewriter.live import Live, counted_objects
+from rewriter.live import Live, counted_objects, held_with
 from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
@@ -224,14 +224,9 @@ def copy_trainable(old: Live, new: Live) -> None:
 
 
 def put_inside(wrapper: Live, role: str, layer: Live) -> None:
-    """Make a wrapper that was never called hold this layer, or a list in it: ``cells/0``."""
-    key, _, number = role.partition("/")
-    if number:
-        held = list(getattr(wrapper, key))
-        held[int(number)] = layer
-        setattr(wrapper, key, held)
-    else:
-        setattr(wrapper, key, layer)
+    """Make a wrapper that was never called hold this layer."""
+    key, held = held_with(wrapper, role, layer)
+    setattr(wrapper, key, held)
 
 
 def sublayers(layer: Live) -> list[Live]:

@@ -19,7 +19,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras3 as rewriter_layers
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
-from rewriter.live import Live, counted_objects
+from rewriter.live import Live, counted_objects, held_with
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
 from rewriter.saved.lasting import hdf5_to_write
@@ -250,19 +250,17 @@ def copy_trainable(old: Live, new: Live) -> None:
 
 
 def put_inside(wrapper: Live, role: str, layer: Live) -> None:
-    """Make a wrapper that was never called hold this layer, or a list in it: ``cells/0``."""
-    key, _, number = role.partition("/")
-    wrapper.built = False  # Keras builds what it makes inside another layer, and locks it
-    wrapper._tracker.unlock()
-    if number:
-        held = list(getattr(wrapper, key))
-        for each in held:
-            wrapper._tracker.untrack(each)
-        held[int(number)] = layer
-        setattr(wrapper, key, held)
-    else:
-        wrapper._tracker.untrack(getattr(wrapper, key))
-        setattr(wrapper, key, layer)
+    """Make a wrapper that was never called hold this layer."""
+    key, held = held_with(wrapper, role, layer)
+    before = tree.flatten(getattr(wrapper, key))
+    for old, new in zip(before, tree.flatten(held), strict=True):
+        wrapper._tracker.untrack(old)
+        # Keras builds what a config says was built, and a built wrapper builds nothing again.
+        if new is layer and old.built and not new.built:
+            new.build_from_config(old.get_build_config())
+    locked, wrapper._tracker.locked = wrapper._tracker.locked, False
+    setattr(wrapper, key, held)
+    wrapper._tracker.locked = locked
 
 
 def sublayers(layer: Live) -> list[Live]:
