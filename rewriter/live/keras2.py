@@ -105,7 +105,10 @@ def layers(model: Live) -> dict[str, Live]:
 def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
     """Return a new layer of the same class with this config."""
     with tf_keras.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):
-        return type(layer).from_config(dict(config))
+        new = type(layer).from_config(dict(config))
+    if "name" not in config:  # as Keras writes it for some classes without a get_config
+        new._name = layer.name
+    return new
 
 
 def unwritten(layer: Live) -> dict[str, Any]:

@@ -104,6 +104,8 @@ def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]
     """Return a new layer of the same class with this config."""
     with keras_module.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):
         new = type(layer).from_config(dict(config))
+    if "name" not in config:  # as Keras writes it for some classes without a get_config
+        new.name = layer.name
     _keep_kernels(layer, new)
     return new
 
