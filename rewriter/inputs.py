@@ -117,7 +117,7 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
                 where=graph.path_of(tensor.call),
                 fix="call the model on data once before it is saved or rewritten",
             )
-        dtype = layer.config.get("dtype") or "float32"
+        dtype = layer.config.get("dtype") or next(iter(_type_spec(layer)[1:]), None) or "float32"
         ids = min(_vocabularies(graph, tensor), default=None)
         given = layer.name, shape, _dtype_name(dtype), ids, padding, _form(layer), axis
         specs.append(InputSpec(*given))
@@ -302,15 +302,26 @@ def _pad(spec: InputSpec, values: NDArray[Any], random: np.random.Generator) -> 
 
 
 def _shape(layer: Layer) -> tuple[int | None, ...] | None:
-    spec = layer.config.get("type_spec") or {}
     for shape in (
         layer.config.get("batch_shape"),
         layer.config.get("batch_input_shape"),
-        *spec.get("config", ())[:1],  # tf_keras: Input(type_spec=...), the shape first
+        *_type_spec(layer)[:1],
     ):
         if isinstance(shape, list | tuple):
             return tuple(shape)
     return None
+
+
+def _type_spec(layer: Layer) -> Sequence[Any]:
+    """Return shape and type of an input that tf_keras was given as ``Input(type_spec=...)``.
+
+    It is ``config`` in .keras files and ``serialized``, as a marked tuple or not, elsewhere.
+    """
+    spec = layer.config.get("type_spec")
+    held = (spec.get("config") or spec.get("serialized")) if isinstance(spec, Mapping) else None
+    if isinstance(held, Mapping):
+        held = held.get("items")
+    return held if isinstance(held, list | tuple) else ()
 
 
 def _form(layer: Layer) -> str:

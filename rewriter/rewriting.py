@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -89,7 +90,7 @@ def load(
     try:
         model, said = _with_warnings(partial(load_file, compiled=False))
     except Exception as error:
-        raise _load_error(file, error) from error
+        raise _load_error(file, error, custom_objects, admission.allow_code) from error
     notes = [_note(model, each) for each in said]
     if not file.training_config:
         return Loaded(model, notes=notes)
@@ -113,15 +114,44 @@ def _with_warnings(load_file: Callable[[], Live]) -> tuple[Live, list[str]]:
     return model, [text for text in dict.fromkeys(texts) if text.startswith("Skipping")]
 
 
-def _load_error(file: ModelFile, error: Exception) -> RewriterError:
-    text = first_line(error)
+def _load_error(
+    file: ModelFile, error: Exception, custom_objects: Mapping[str, Any], allow_code: bool
+) -> RewriterError:
+    keras = live_keras(file.keras)
+    revive = partial(keras.revive_layer, custom_objects=custom_objects, allow_code=allow_code)
+    layer, reason = next(_rejected(file.document, revive), ("", error))
+    text = _innermost(reason)
     unknown = ("Unknown layer", "Could not locate", "Unknown ", "not registered")
     fix = "check that the file loads in Keras"
     if any(words in str(error) for words in unknown):
         fix = "name the module that has the custom class or function with --custom MODULE[:NAME]"
     return ModelReadError(
-        f"Keras {file.keras} cannot load it: {text}", where=str(file.path), fix=fix
+        f"Keras {file.keras} cannot load it: {text}",
+        where=f"{file.path}: {layer}" if layer else str(file.path),
+        fix=fix,
     )
+
+
+def _rejected(
+    model: Mapping[str, Any], revive: Callable[[Mapping[str, Any]], Any], above: str = ""
+) -> Iterator[tuple[str, Exception]]:
+    """Yield the paths of the layers whose configs Keras rejects, and what it says."""
+    config = model.get("config")
+    for entry in (config.get("layers") if isinstance(config, dict) else config) or ():
+        path = f"{above}{entry.get('name') or entry['config'].get('name')}"
+        if isinstance(entry["config"], list) or "layers" in entry["config"]:
+            yield from _rejected(entry, revive, f"{path}/")
+            continue
+        try:
+            revive(entry)
+        except Exception as error:
+            yield path, error
+
+
+def _innermost(error: Exception) -> str:
+    """Return what the class of a layer says, where Keras has put a frame around it."""
+    found = re.findall(r"Exception encountered: *(\S.*)", str(error))
+    return str(found[-1])[:300] if found else first_line(error)
 
 
 def carry_out(

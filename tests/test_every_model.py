@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from evidence import check_config, check_identity, check_pass, document
@@ -44,6 +48,23 @@ def test_a_model_is_read_rebuilt_and_rewritten(name, number):
         check_config(document(model), number)
     check_identity(model)
     check_pass(model, "strip-dropout")
+
+
+def test_spectral_normalization_of_keras_2_comes_through_where_it_runs():
+    """Beside Keras 3, that of tf_keras 2.21 meets another InputSpec than its own."""
+    code = """if True:
+        import tf_keras as k
+        from evidence import check_identity, check_pass
+        x = k.Input((4,))
+        layer = k.layers.SpectralNormalization(k.layers.Dense(3))
+        model = k.Model(x, layer(k.layers.Dropout(0.5)(x)))
+        check_identity(model)
+        check_pass(model, "strip-dropout")
+    """
+    folders = [str(Path(__file__).parent), *sys.path]
+    path = os.pathsep.join(each for each in folders if each)
+    environment = os.environ | {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import rewriter
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.inputs import given_inputs, has_padding, input_specs, make_inputs, padded
@@ -80,3 +81,14 @@ def test_a_given_array_of_the_wrong_shape_is_refused():
 def test_a_model_that_was_never_built_is_told():
     with pytest.raises(RewriterError, match="never built"):
         input_specs(tokens(shape=None))
+
+
+@pytest.mark.parametrize("form", [".keras", ".h5", ""])
+def test_an_input_from_a_tensor_type_is_known_from_every_file(tmp_path, form):
+    import tensorflow as tf
+    import tf_keras as k
+
+    x = k.Input(type_spec=tf.TensorSpec((None, 4), tf.int32))
+    k.Model(x, k.layers.Embedding(9, 2)(x)).save(tmp_path / f"m{form}")
+    [spec] = input_specs(rewriter.read(tmp_path / f"m{form}"))
+    assert (spec.shape, spec.dtype) == ((None, 4), "int32")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+
+import h5py
 import numpy as np
 import pytest
 from evidence import document, every_layer
@@ -9,7 +12,7 @@ from models import MODELS, backbone, custom_layer, encoder
 
 import rewriter
 from rewriter.dialects import decode
-from rewriter.errors import UnsupportedModelError
+from rewriter.errors import ModelReadError, RebuildError, UnsupportedModelError
 from rewriter.pipeline import Guarantee, Pass, make_plan
 from rewriter.sharing import join
 
@@ -181,6 +184,43 @@ def test_a_layer_without_a_config_is_named_with_its_path(dialect):
         rewriter.read(model)
 
 
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_a_layer_of_a_file_that_keras_rejects_is_named_with_its_path(dialect, tmp_path, ending):
+    k = dialect.keras
+
+    class Picky(custom_layer(k)):
+        def __init__(self, factor=2.0, **kwargs):
+            if factor < 0:
+                raise ValueError("no negative factors")
+            super().__init__(factor, **kwargs)
+
+    y = k.Input((4,), name="y")
+    inner = k.Model(y, Picky(7.5, name="picky")(y), name="inner")
+    x = k.Input((4,), name="x")
+    path = tmp_path / f"m{ending}"
+    k.Model(x, inner(encoder(k)(x))).save(path)
+    spoil(path)
+    with pytest.raises(ModelReadError, match="no negative factors") as caught:
+        rewriter.rewrite(path, ["strip-dropout"], custom_objects={"Picky": Picky})
+    assert caught.value.where == f"{path}: inner/picky"
+
+
+def spoil(path):
+    """Set the factor of a saved layer to one that its class rejects."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "r+") as file:
+            config = file.attrs["model_config"]
+            text = config if isinstance(config, str) else config.decode()
+            file.attrs["model_config"] = text.replace("7.5", "-7.5")
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = members["config.json"].replace(b"7.5", b"-7.5")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
 def test_a_config_that_its_class_rejects_is_named_with_its_path_and_the_original_is_kept(dialect):
     k = dialect.keras
 
@@ -191,7 +231,8 @@ def test_a_config_that_its_class_rejects_is_named_with_its_path_and_the_original
     x = k.Input((4,))
     model = k.Model(x, Forgetful(3, name="forgetful")(x))
     calls = [len(layer._inbound_nodes) for layer in model.layers]
-    with pytest.raises(rewriter.errors.RebuildError, match="forgetful"):
+    assert issubclass(RebuildError, UnsupportedModelError)
+    with pytest.raises(RebuildError, match="forgetful"):
         rewriter.rewrite(model, [], verify=False)
     assert [len(layer._inbound_nodes) for layer in model.layers] == calls
 

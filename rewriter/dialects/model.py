@@ -191,7 +191,7 @@ class _Decoder:
             for entry in entries
         ]
         for layer, found in zip(layers, nodes, strict=True):
-            if any(not references for _, references in found):
+            if layer.class_name == "TFOpLambda" and not all(held for _, held in found):
                 raise _without_tensors(graph, layer)
         layers = tell_models(layers, nodes, config, self.dialect, graph)
         used: dict[str, set[int]] = {layer.name: set() for layer in layers}

@@ -26,6 +26,11 @@ class LiveKeras(Protocol):
     ) -> Live:
         """Load a saved model; in safe mode, unless code from the file is allowed."""
 
+    def revive_layer(
+        self, entry: Mapping[str, Any], custom_objects: Mapping[str, Any], allow_code: bool
+    ) -> Live:
+        """Return a new layer of its serialised form alone; in safe mode, unless code is allowed."""
+
     def save(self, model: Live, path: Path) -> None:
         """Save a model in the format of the file's ending."""
 

@@ -50,6 +50,14 @@ def load(
         )
 
 
+def revive_layer(
+    entry: Mapping[str, Any], custom_objects: Mapping[str, Any], allow_code: bool
+) -> Live:
+    """Return a new layer of its serialised form alone; in safe mode, unless code is allowed."""
+    with SafeModeScope(safe_mode=not allow_code):
+        return tf_keras.layers.deserialize(dict(entry), custom_objects=dict(custom_objects))
+
+
 def save(model: Live, path: Path) -> None:
     """Save a model in the format of the file's ending, or in a directory that exists."""
     if path.is_dir():

@@ -13,6 +13,7 @@ from keras.layers import GRU, LSTM, Discretization, GRUCell, LSTMCell, Normaliza
 from keras.src import tree
 from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.legacy.saving import legacy_h5_format
+from keras.src.legacy.saving.saving_utils import model_from_config
 from keras.src.models.functional import Functional
 from keras.src.saving import saving_lib, serialization_lib
 from keras.src.saving.serialization_lib import SafeModeScope
@@ -43,6 +44,16 @@ def load(
             compile=compiled,
             safe_mode=not allow_code,
         )
+
+
+def revive_layer(
+    entry: Mapping[str, Any], custom_objects: Mapping[str, Any], allow_code: bool
+) -> Live:
+    """Return a new layer of its serialised form alone; in safe mode, unless code is allowed."""
+    with SafeModeScope(safe_mode=not allow_code):
+        if "module" in entry:
+            return keras_module.layers.deserialize(dict(entry), custom_objects=dict(custom_objects))
+        return model_from_config(dict(entry), custom_objects=dict(custom_objects))
 
 
 def save(model: Live, path: Path) -> None:
