@@ -15,7 +15,7 @@ from rewriter.kinds import MASK_USERS
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.carried import needed
 from rewriter.masking.effects import slow_kernels, training_notes
-from rewriter.masking.evidence import real_token, right_padded
+from rewriter.masking.evidence import no_padding, right_padded
 from rewriter.masking.sources import Source, sources
 from rewriter.masking.steps import Way, way_around
 from rewriter.pipeline import Guarantee, Pass
@@ -82,11 +82,7 @@ class CarryMask(Pass):
     def worth_switching_on(self, model: ModelGraph) -> tuple[list[Source], list[Note]]:
         """Return the sources whose mask must be carried to be used, and notes on what refuses."""
         found = {each.path: each for each in sources(model, self.input)}
-        refused = {
-            path: reason
-            for path, each in found.items()
-            if (reason := real_token(model, each, self.mask_value))
-        }
+        refused = no_padding(model, found, self.mask_value)
         flows, refused = decide(model, list(found), refused, _carriable)
         on = [each for path, each in found.items() if path not in refused]
         plain = mask_flow(model, [each.path for each in on])

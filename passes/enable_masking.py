@@ -10,7 +10,7 @@ from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.effects import IGNORED, slow_kernels, training_notes, unseen_notes
-from rewriter.masking.evidence import real_token, right_padded
+from rewriter.masking.evidence import no_padding, right_padded
 from rewriter.masking.sources import Source, sources
 from rewriter.masking.steps import way_around
 from rewriter.pipeline import Guarantee, Pass
@@ -57,11 +57,7 @@ class EnableMasking(Pass):
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
         before = mask_flow(model)
         found = {each.path: each for each in sources(model, self.input)}
-        refused = {
-            path: reason
-            for path, each in found.items()
-            if (reason := real_token(model, each, self.mask_value))
-        }
+        refused = no_padding(model, found, self.mask_value)
         flows, refused = decide(model, list(found), refused)
         for path, source in found.items():
             layer = source.graph.layer(source.call)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE
+from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.masking.indices import LOOKUPS, mask_token
+from rewriter.reach import Reach, Reached
 from rewriter.structure import leaves
 
 if TYPE_CHECKING:
@@ -21,27 +22,12 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], ...]
 
-# Layers and operations that hand on the values that they get, if in another order or shape.
-_HANDING_ON = NOISE | {
-    "InputLayer",
-    "Identity",
-    "Masking",
-    "Reshape",
-    "Flatten",
-    "Permute",
-    "RepeatVector",
-    "Cropping1D",
-    "Concatenate",
-    "ActivityRegularization",
-    "SlicingOpLambda",
-    "GetItem",
-    "Cast",
-    "ExpandDims",
-    "Squeeze",
-}
-
 # Without an Embedding to tell how many ids there are, these two are always safe.
 _UNTOLD_IDS = 2
+
+# Words that a text has where the model takes any number, and those to make texts of.
+_WORDS = 5
+_UNTOLD_WORDS = ("a", "b", "1", "w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +44,32 @@ class InputSpec:
         As in the config.
     ids : int, optional
         The number of ids, index 0 included, if the input feeds an Embedding.
-    padding : float, optional
+    padding : float or str, optional
         The value that a mask of the model hides.
     form : {"dense", "sparse", "ragged"}
         What kind of tensor the model takes.
     axis : int
         The axis of the steps that a mask hides: the second, or a later one where
         TimeDistributed takes the sequences of a sequence apart.
+    words : int
+        Of texts that TextVectorization takes apart: so many words and none is padding. 0 for
+        other inputs.
+    lookup : tuple of str
+        The layers that lead to the one that makes ids of words or numbers, if one does.
+    vocabulary : tuple of str or int
+        What that layer knows, as far as anybody told.
     """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     ids: int | None
-    padding: float | None
+    padding: float | str | None
     form: str = "dense"
     axis: int = 1
+    words: int = 0
+    lookup: tuple[str, ...] = ()
+    vocabulary: tuple[str | int, ...] = ()
 
     @property
     def batch(self) -> int | None:
@@ -106,9 +102,12 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
     RewriterError
         The shape of an input is not in the config: the model was never built.
     """
-    hidden = [_hidden(masked or graph, tensor) for tensor in leaves((masked or graph).inputs)]
+    masked = graph if masked is None else masked
+    ways, masked_ways = Reach(graph), Reach(masked)
     specs = []
-    for tensor, (padding, axis) in zip(leaves(graph.inputs), hidden, strict=True):
+    for tensor, same in zip(leaves(graph.inputs), leaves(masked.inputs), strict=True):
+        padding, axis = _hidden(masked_ways, list(masked_ways.of(masked, same)))
+        reached = list(ways.of(graph, tensor))
         layer = graph.layer(tensor.call)
         shape = _shape(layer)
         if shape is None:
@@ -118,9 +117,11 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
                 fix="call the model on data once before it is saved or rewritten",
             )
         dtype = layer.config.get("dtype") or next(iter(_type_spec(layer)[1:]), None) or "float32"
-        ids = min(_vocabularies(graph, tensor), default=None)
+        ids = min(_vocabularies(reached), default=None)
         given = layer.name, shape, _dtype_name(dtype), ids, padding, _form(layer), axis
-        specs.append(InputSpec(*given))
+        lookup = next((each for each in reached if each.layer.class_name in LOOKUPS), None)
+        steps, words = ((), 0) if lookup is None else (lookup.steps, _words(lookup.layer))
+        specs.append(InputSpec(*given, words=words, lookup=steps))
     return specs
 
 
@@ -155,7 +156,7 @@ def padded(
     """
     import numpy as np
 
-    if spec.padding is None:
+    if spec.padding is None or spec.words:
         return array
     kept = array
     if keep_length:
@@ -172,7 +173,7 @@ def hidden_steps(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any] | None:
     """
     import numpy as np
 
-    if spec.padding is None or array.ndim <= spec.axis:
+    if spec.padding is None or spec.words or array.ndim <= spec.axis:
         return None
     steps = np.asarray(array == spec.padding)
     while steps.ndim > spec.axis + 1:
@@ -183,11 +184,12 @@ def hidden_steps(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any] | None:
 def has_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
     """Return for each sequence of a batch whether it has a step of padding.
 
-    Of ids that stand in sequences of sequences, any 0 is padding.
+    Of ids that stand in sequences of sequences, any 0 is padding. Of texts, the layer that takes
+    them apart has to be asked.
     """
     import numpy as np
 
-    if spec.padding is None or array.ndim < 2:
+    if spec.padding is None or spec.words or array.ndim < 2:
         return np.zeros(len(array), bool)
     hidden = array == spec.padding if spec.ids is not None else hidden_steps(spec, array)
     return np.asarray(np.asarray(hidden).reshape(len(array), -1).any(1))
@@ -268,21 +270,48 @@ def _array(
 ) -> NDArray[Any]:
     import numpy as np
 
-    if spec.dtype == "string":
-        words = np.array(["", "a", "the model", "wörd", "1"])
-        return words[random.integers(0, len(words), shape)]
     if spec.dtype == "bool":
         return random.integers(0, 2, shape).astype(bool)
-    whole = np.issubdtype(np.dtype("float32" if "float" in spec.dtype else spec.dtype), np.integer)
-    kind = "float32" if spec.dtype == "bfloat16" else spec.dtype
-    if spec.ids is not None or whole:
+    if spec.words:
+        return _texts(spec, shape, random, zeros=zeros)
+    kind = {"bfloat16": "float32", "string": "object"}.get(spec.dtype, spec.dtype)
+    if spec.vocabulary or spec.dtype == "string":
+        words = _choice(spec, zeros=zeros)
+        values: NDArray[Any] = words[random.integers(0, len(words), shape)]
+    elif spec.ids is not None or np.issubdtype(np.dtype(kind), np.integer):
         high = spec.ids or _UNTOLD_IDS
-        values: NDArray[Any] = random.integers(min(1, high - 1), high, shape)
+        values = random.integers(min(1, high - 1), high, shape)
     else:
         values = random.standard_normal(shape)
     if zeros:
         _pad(spec, values, random)
     return values.astype(kind)
+
+
+def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:
+    """Return the words or numbers that a lookup gets: known and unknown ones."""
+    import numpy as np
+
+    if spec.dtype == "string":
+        words = [*(spec.vocabulary or _UNTOLD_WORDS), "", "the model", "wörd"]
+    else:
+        words = [*spec.vocabulary, max(map(int, spec.vocabulary)) + 1]
+    return np.array([word for word in words if zeros or word != spec.padding], object)
+
+
+def _texts(
+    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, *, zeros: bool
+) -> NDArray[Any]:
+    """Return texts of as many words as none of them is padded; with `zeros` of fewer."""
+    import numpy as np
+
+    known = [word for word in map(str, spec.vocabulary) if len(word.split()) == 1]
+    words = np.array([*(known or _UNTOLD_WORDS), "wörd"], object)
+    texts = np.empty(shape, object)
+    for place in np.ndindex(shape):
+        count = random.integers(0, spec.words + 1) if zeros else spec.words
+        texts[place] = " ".join(words[random.integers(0, len(words), count)])
+    return texts
 
 
 def _pad(spec: InputSpec, values: NDArray[Any], random: np.random.Generator) -> None:
@@ -334,78 +363,40 @@ def _dtype_name(dtype: Any) -> str:
     return str(dtype)
 
 
-def read_by(graph: ModelGraph, call: Call) -> dict[str, Layer]:
-    """Return the layers that get the values of an input as they are, by their paths.
-
-    Parameters
-    ----------
-    graph : ModelGraph
-        The outermost model.
-    call : Call
-        An input of it.
-    """
-    return {path: layer for path, layer, _ in _reached_paths(graph, Tensor(call))}
+def _vocabularies(reached: Sequence[Reached]) -> Iterator[int]:
+    for each in reached:
+        for layer in each.layer.walk():
+            size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
+            key = size.get(layer.class_name)
+            if key is not None and layer.config.get(key):
+                yield int(layer.config[key])
 
 
-def _reached(graph: ModelGraph, tensor: Tensor) -> Iterator[tuple[Layer, int]]:
-    """Yield the layers that get a tensor's values as they are, and those that they wrap.
-
-    Beside each stands the axis of its steps.
-    """
-    for _, layer, axis in _reached_paths(graph, tensor):
-        for each in layer.walk():
-            yield each, axis
-
-
-def _reached_paths(graph: ModelGraph, tensor: Tensor) -> Iterator[tuple[str, Layer, int]]:
-    pending, seen = [(graph, tensor, 1)], set()
-    while pending:
-        place, current, axis = pending.pop()
-        for call, hole in place.consumers(current):
-            if (id(place), call) in seen:
-                continue
-            seen.add((id(place), call))
-            layer, steps = _taken_apart(place.layer(call), axis)
-            if layer.graph is not None:
-                entrances = list(leaves(layer.graph.inputs))
-                if hole < len(entrances):
-                    pending.append((layer.graph, entrances[hole], steps))
-                continue
-            layer = place.layer(call)
-            yield place.path_of(call), layer, axis
-            if layer.class_name in _HANDING_ON or _is_cast(layer):
-                pending.append((place, Tensor(call), axis))
+def _words(layer: Layer) -> int:
+    """Return how many words a text has that needs no padding; 0 where a layer takes no texts."""
+    if layer.class_name != "TextVectorization":
+        return 0
+    if layer.config.get("split", "whitespace") is None:
+        return 1
+    return int(layer.config.get("output_sequence_length") or _WORDS)
 
 
-def _taken_apart(layer: Layer, axis: int) -> tuple[Layer, int]:
-    """Return what TimeDistributed applies to each step, and the axis of the steps in that."""
-    while layer.class_name == "TimeDistributed" and "layer" in layer.inner:
-        layer, axis = layer.inner["layer"], axis + 1
-    return layer, axis
-
-
-def _is_cast(layer: Layer) -> bool:
-    return layer.class_name == "TFOpLambda" and layer.config.get("function") in (
-        "cast",
-        "reshape",
-        "expand_dims",
-        "squeeze",
-        "identity",
-    )
-
-
-def _vocabularies(graph: ModelGraph, tensor: Tensor) -> Iterator[int]:
-    for layer, _ in _reached(graph, tensor):
-        size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}.get(layer.class_name)
-        if size is not None and layer.config.get(size):
-            yield int(layer.config[size])
-
-
-def _hidden(graph: ModelGraph, tensor: Tensor) -> tuple[float | None, int]:
+def _hidden(ways: Reach, reached: Sequence[Reached]) -> tuple[float | str | None, int]:
     """Return the value of an input that a mask hides, if one does, and the axis of its steps."""
-    for layer, axis in _reached(graph, tensor):
-        if layer.class_name == "Embedding" and layer.config.get("mask_zero"):
-            return 0.0, axis
-        if layer.class_name == "Masking":
-            return float(layer.config.get("mask_value", 0.0)), axis
+    for each in reached:
+        for layer in each.layer.walk():
+            if _is_masked(layer):
+                return 0.0, each.axis
+            if layer.class_name == "Masking":
+                return float(layer.config.get("mask_value", 0.0)), each.axis
+    for each in reached:
+        token = mask_token(each.layer) if each.layer.class_name in LOOKUPS else None
+        if token is not None and any(
+            _is_masked(one.layer) for one in ways.of(each.graph, Tensor(each.call))
+        ):
+            return token, each.axis
     return None, 1
+
+
+def _is_masked(layer: Layer) -> bool:
+    return layer.class_name == "Embedding" and bool(layer.config.get("mask_zero"))

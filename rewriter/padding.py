@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from rewriter.graph import ModelGraph
-from rewriter.inputs import InputSpec, hidden_steps, make_inputs, padded, read_by
-from rewriter.live import Live, LiveKeras
+from rewriter.graph import ModelGraph, Tensor
+from rewriter.inputs import InputSpec, hidden_steps, make_inputs, padded
+from rewriter.live import Live, LiveKeras, layer_at
 from rewriter.masking.steps import way_around
+from rewriter.reach import Reach
 from rewriter.structure import leaves
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def probe(
     given : tuple of array, optional
         The user's inputs, which go before those that are made.
     """
-    masked = [spec for spec in specs if spec.padding is not None]
+    masked = [spec for spec in specs if spec.padding is not None and not spec.words]
     if not masked:
         return None
     stride = _stride(graph)
@@ -214,15 +215,12 @@ def tables(keras: LiveKeras, graph: ModelGraph, masked: ModelGraph, model: Live)
     model : live model
         The model.
     """
-    found = []
+    ways, found = Reach(masked), dict[tuple[str, ...], Live]()
     for end in leaves(masked.inputs):
-        for path, layer in read_by(masked, end.call).items():
-            if layer.class_name == "Embedding" and layer.config.get("mask_zero"):
-                live = model
-                for step in path.split("/"):
-                    live = keras.layers(live)[step]
-                found.append(live.embeddings)
-    return found
+        for each in ways.of(masked, Tensor(end.call)):
+            if each.layer.class_name == "Embedding" and each.layer.config.get("mask_zero"):
+                found[each.steps] = layer_at(keras, model, each.steps).embeddings
+    return list(found.values())
 
 
 @contextmanager

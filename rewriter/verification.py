@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
@@ -20,7 +20,7 @@ from rewriter.inputs import (
     input_specs,
     make_inputs,
 )
-from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.live import Live, LiveKeras, layer_at, live_keras
 from rewriter.padding import Padding, Probe, greatest_difference, probe, tables
 from rewriter.pipeline import Guarantee
 from rewriter.structure import leaves, map_leaves
@@ -203,7 +203,7 @@ def _verify(
     tolerance: float,
     data: Any,
 ) -> Verification:
-    specs = input_specs(before.graph, after.graph)
+    specs = _with_vocabularies(keras, before, input_specs(before.graph, after.graph))
     pairs = {
         mode: (
             _runner(keras, before, specs, compiled=compiled),
@@ -211,7 +211,9 @@ def _verify(
         )
         for mode, compiled in (("eager", False), ("compiled", True))
     }
-    comparison = _Comparison(specs, guarantee, tolerance, data is not None)
+    comparison = _Comparison(
+        specs, guarantee, tolerance, data is not None, _padding_of(keras, before)
+    )
     lengths, batches = _sizes(specs, pairs["eager"][0])
     for label, batch, length, arrays in _tries(specs, lengths, data, batches):
         for mode, (old, new) in pairs.items():
@@ -246,12 +248,43 @@ def _verify(
     )
 
 
+def _with_vocabularies(
+    keras: LiveKeras, subject: Subject, specs: Sequence[InputSpec]
+) -> list[InputSpec]:
+    """Return what the inputs take with the words that the model's lookups know."""
+
+    def told(spec: InputSpec) -> InputSpec:
+        if not spec.lookup:
+            return spec
+        from rewriter.live.lookup import vocabulary
+
+        return replace(spec, vocabulary=vocabulary(layer_at(keras, subject.model, spec.lookup)))
+
+    return [told(spec) for spec in specs]
+
+
+def _padding_of(
+    keras: LiveKeras, subject: Subject
+) -> Callable[[InputSpec, NDArray[Any]], NDArray[Any]]:
+    """Return a function that tells which sequences have padding; texts, by the model's layer."""
+
+    def pads_of(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
+        if not spec.words or spec.padding is None:
+            return has_padding(spec, array)
+        from rewriter.live.lookup import pads
+
+        return pads(layer_at(keras, subject.model, spec.lookup), array)
+
+    return pads_of
+
+
 @dataclass(slots=True)
 class _Comparison:
     specs: Sequence[InputSpec]
     guarantee: Guarantee
     tolerance: float
     on_data: bool
+    has_padding: Callable[[InputSpec, NDArray[Any]], NDArray[Any]]
     cases: list[Case] = field(default_factory=list)
     max_difference: float = 0.0
     first_failure: Arrays | None = None
@@ -332,7 +365,8 @@ class _Comparison:
         """Return which sequences the guarantee speaks of; None for all."""
         if self.guarantee is not Guarantee.SAME_WHERE_UNPADDED:
             return None
-        flags = [has_padding(spec, one) for spec, one in zip(self.specs, arrays, strict=True)]
+        pairs = zip(self.specs, arrays, strict=True)
+        flags = [self.has_padding(spec, one) for spec, one in pairs]
         return ~sum(flags[1:], start=flags[0])
 
     def counts(self, tried: tuple[str, int, int | None, str]) -> bool:

@@ -89,3 +89,13 @@ def test_it_is_told_where_the_data_has_no_padding_to_measure_with(dialect):
         result = rewriter.rewrite(model, ["enable-masking"], data={"ids": given})
         assert result.verification.to_json()["padding"]["sensitivity_on_data"] is padded
         assert ("of made sequences" in str(result.verification)) is not padded
+
+
+def test_an_embedding_with_a_slash_in_its_name_is_found():
+    import tf_keras
+
+    x = tf_keras.Input((8,), dtype="int32")
+    y = tf_keras.layers.Embedding(9, 2, name="words/ids")(x)
+    model = tf_keras.Model(x, tf_keras.layers.LSTM(2)(y))
+    padding = rewriter.rewrite(model, ["enable-masking"]).verification.padding
+    assert padding.after["another vector at index 0"] == 0

@@ -10,6 +10,7 @@ from typing import Any
 from rewriter.graph import Arguments, Call, Layer, ModelGraph
 from rewriter.kinds import NOISE
 from rewriter.masking import CallFlow, mask_flow
+from rewriter.masking.indices import not_padding
 from rewriter.shapes import has_unknown_steps
 
 
@@ -121,10 +122,10 @@ class Subject:
 
     @cached_property
     def unmasked(self) -> list[str]:
-        """Paths of the Embedding layers without a mask."""
-        return [
-            place.path for place in self.layers({"Embedding"}) if not place.config.get("mask_zero")
-        ]
+        """Paths of the Embedding layers without a mask whose index 0 is padding."""
+        places = [each for each in self.layers({"Embedding"}) if not each.config.get("mask_zero")]
+        real = not_padding(self.graph) if places else {}
+        return [place.path for place in places if place.path not in real]
 
     @cached_property
     def flows_if_masked(self) -> list[CallFlow]:

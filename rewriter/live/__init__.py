@@ -146,6 +146,13 @@ def live_keras(keras: int) -> LiveKeras:
     return cast(LiveKeras, importlib.import_module(f"rewriter.live.keras{keras}"))
 
 
+def layer_at(keras: LiveKeras, model: Live, steps: Sequence[str]) -> Live:
+    """Return the layer that these names lead to, from model to model."""
+    for step in steps:
+        model = keras.layers(model)[step]
+    return model
+
+
 def held_with(wrapper: Live, role: str, layer: Live) -> tuple[str, Any]:
     """Return the attribute that a role is in, and what it holds with this layer in the place."""
     key, _, number = role.partition("/")

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WORDS = 1000
+"""So many words of a vocabulary are told."""
+
+
+def vocabulary(layer: Any) -> tuple[str | int, ...]:
+    """Return words or numbers that a lookup layer knows, without padding and unknown ones."""
+    words = layer.get_vocabulary(include_special_tokens=False)[:_WORDS]
+    return tuple(word if isinstance(word, str) else int(word) for word in words)
+
+
+def pads(layer: Any, texts: NDArray[Any]) -> NDArray[Any]:
+    """Return for each text whether TextVectorization pads it."""
+    import numpy as np
+
+    ids = layer(tf.convert_to_tensor(texts, tf.string))
+    if isinstance(ids, tf.RaggedTensor):
+        return np.zeros(len(texts), bool)
+    return np.asarray((np.asarray(ids) == 0).reshape(len(texts), -1).any(1))
 
 
 def share_table(old: Any, new: Any) -> None:

@@ -1,17 +1,38 @@
-"""What the user's data shows of padding: whether it is padding, and on which side it stands."""
+"""Whether what a source would mask is padding, and on which side it stands."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph import ModelGraph
+from rewriter.masking.indices import not_padding
 from rewriter.masking.sources import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def real_token(model: ModelGraph, source: Source, mask_value: float) -> str | None:
+def no_padding(model: ModelGraph, found: Mapping[str, Source], mask_value: float) -> dict[str, str]:
+    """Return why what a source would mask is no padding, or not known to be, by its path.
+
+    Parameters
+    ----------
+    model : ModelGraph
+        The outermost model, with what the user gave for its inputs.
+    found : mapping of str to Source
+        The sources by their paths.
+    mask_value : float
+        What padding is in float inputs.
+    """
+    made = not_padding(model)
+    reasons = {
+        path: made.get(path) or _real_token(model, each, mask_value) for path, each in found.items()
+    }
+    return {path: reason for path, reason in reasons.items() if reason}
+
+
+def _real_token(model: ModelGraph, source: Source, mask_value: float) -> str | None:
     """Return why the data shows that a source's padding value is no padding; None if it is.
 
     What stands between two other steps of one sequence is a step as they are; what leads or

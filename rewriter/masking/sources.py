@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rewriter.errors import PassError
-from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.inputs import read_by
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.reach import Reach, Reached
 from rewriter.structure import leaves
 
 
@@ -54,7 +54,11 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
         if name not in names:
             fix = f"the inputs are {', '.join(names)}"
             raise PassError(f"the model has no input {name!r}", where="input", fix=fix)
-    reading = {call.layer: read_by(model, call) for call in entrances}
+    reach = Reach(model)
+    reading: dict[str, dict[str, Reached]] = {
+        call.layer: {each.path: each for each in reach.of(model, Tensor(call))}
+        for call in entrances
+    }
     for graph in model.walk():
         for layer in graph.layers:
             if layer.class_name == "Embedding" and not layer.config.get("mask_zero"):
@@ -63,7 +67,7 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
                 if not wanted or set(read) & set(wanted):
                     yield Source(path, graph, graph.calls_of(layer.name)[0], read)
     for call in entrances:
-        masked = any(each.class_name == "Masking" for each in reading[call.layer].values())
+        masked = any(each.layer.class_name == "Masking" for each in reading[call.layer].values())
         if not masked and _is_float_sequence(model.layer(call)) and _is(call.layer, wanted):
             yield Source(model.path_of(call), model, call, (call.layer,))
 

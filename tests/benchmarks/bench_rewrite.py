@@ -19,6 +19,7 @@ import importlib
 import math
 import os
 import statistics
+import sys
 import time
 
 import rewriter
@@ -102,6 +103,7 @@ def slope(sizes, times):
 
 
 def main():
+    sys.setrecursionlimit(10_000)  # Keras 2 builds a chain by as many nested calls as it is long
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keras", type=int, nargs="+", default=[2, 3])
     parser.add_argument("--calls", type=int, nargs="+", default=[100, 200, 400, 800, 1600])
