@@ -50,12 +50,17 @@ def progress(words: str) -> Iterator[None]:
             status.stop()
 
 
+NESTED_CALLS = 10_000
+"""How deep calls may be nested: Keras follows a chain of layers by one call inside another."""
+
+
 def start_tensorflow() -> None:
     """Import TensorFlow without the lines that it writes about itself, and with fixed seeds.
 
     It writes them to the file descriptor, past Python; if the import fails they are shown. The
     seeds make a command that draws noise print the same each time.
     """
+    sys.setrecursionlimit(max(NESTED_CALLS, sys.getrecursionlimit()))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _warning
     with _descriptor_kept(2):

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rewriter import cli
+from rewriter import cli, console
 
 
 @pytest.fixture(scope="module")
@@ -318,3 +318,20 @@ def test_the_passes_are_listed_with_their_guarantees_and_options(run):
     assert "same-where-unpadded" in run("passes")[1]
     assert "recurrent=True" in run("passes", "move-dropout")[1]
     assert run("passes", "no-such-pass")[0] == 2
+
+
+def test_a_chain_deeper_than_pythons_usual_limit_comes_through(dialect, tmp_path, monkeypatch):
+    """Keras 2 follows a chain by nested calls; so does Keras 3 when it makes a model."""
+    keras, usual = dialect.keras, sys.getrecursionlimit()
+    sys.setrecursionlimit(console.NESTED_CALLS)
+    x = y = keras.Input((2,))
+    for _ in range(1000):
+        y = keras.layers.Dropout(0.1)(y)
+    path = tmp_path / ("deep.h5" if dialect.number == 2 else "deep.keras")
+    keras.Model(x, keras.layers.Dense(1)(y)).save(path)
+    sys.setrecursionlimit(usual)
+    arguments = ["rewriter", "rewrite", str(path), "-o", str(tmp_path / f"out{path.suffix}")]
+    monkeypatch.setattr(sys, "argv", [*arguments, "-p", "strip-dropout"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0

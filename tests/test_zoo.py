@@ -51,13 +51,16 @@ def check(keras, name):
 
 
 def keras_3_loads(model):
-    """Whether Keras 3 makes a model of what Keras 2 writes into an .h5 file."""
+    """Whether Keras 3 makes a model of the config that Keras 2 writes into an .h5 file."""
     from keras.src.legacy.saving.saving_utils import model_from_config
 
+    model.use_legacy_config = True  # as tf_keras' hdf5_format.py does while it saves
     try:
         model_from_config(json.loads(model.to_json()))
     except Exception:
         return False
+    finally:
+        del model.use_legacy_config
     return True
 
 

@@ -1,1 +1,1 @@
-"""The commands that look at models and change nothing; `rewriter.cli` has the others."""
+"""The commands, one module each: a few lines over the public names."""

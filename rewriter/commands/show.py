@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rewriter.commands.options import Format, FormatOption, ModelArgument
 
 if TYPE_CHECKING:
     from rewriter.graph import ModelGraph
 
 
-class ShowFormat(str, Enum):
-    """How the layers are written to standard output."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def show(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="A model file, or a SavedModel folder."),
-    ],
-    format: Annotated[
-        ShowFormat, typer.Option("--format", help="How to write the layers.")
-    ] = ShowFormat.TEXT,
+    model: ModelArgument,
+    format: FormatOption = Format.TEXT,
     masks: Annotated[
         bool, typer.Option("--masks", help="Follow the masks: made, used, changed, lost.")
     ] = False,
@@ -41,20 +30,20 @@ def show(
         _show_masks(graph, model, format)
         return
     layers = shown_layers(graph)
-    if format is ShowFormat.JSON:
+    if format is Format.JSON:
         document = {"model": model, "keras": graph.keras, "kind": graph.class_name}
         print(json.dumps({**document, "layers": [each.to_json() for each in layers]}, indent=2))
         return
     terminal.show(lambda width: layers_lines(graph, model, layers))
 
 
-def _show_masks(graph: ModelGraph, model: str, format: ShowFormat) -> None:
+def _show_masks(graph: ModelGraph, model: str, format: Format) -> None:
     from rewriter.masking import mask_flow
     from rewriter.report import terminal
     from rewriter.report.masks import masks_lines
 
     flows = mask_flow(graph)
-    if format is ShowFormat.JSON:
+    if format is Format.JSON:
         document = {"model": model, "keras": graph.keras, "kind": graph.class_name}
         print(json.dumps({**document, "calls": [flow.to_json() for flow in flows]}, indent=2))
         return

@@ -1,0 +1,54 @@
+"""The command `verify`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from rewriter import console
+from rewriter.commands.options import (
+    AllowCodeOption,
+    CustomOption,
+    DataOption,
+    Format,
+    FormatOption,
+    LimitsOption,
+)
+
+
+def verify(  # noqa: PLR0913
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The original.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The rewritten model.")],
+    guarantee: Annotated[str, typer.Option(help="What to measure.")] = "same",
+    tolerance: Annotated[float, typer.Option(help="How far outputs may differ.")] = 0.0,
+    data: DataOption = None,
+    custom: CustomOption = None,
+    allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Measure whether two saved models give the same outputs."""
+    from rewriter import api
+    from rewriter.custom import custom_objects
+    from rewriter.inputs import read_inputs
+    from rewriter.rewriting import require_tensorflow_backend
+
+    require_tensorflow_backend()
+    inputs = read_inputs(data)
+    with console.progress("starting TensorFlow"):
+        console.start_tensorflow()
+    with console.progress("verifying the outputs"):
+        verification = api.verify(
+            before,
+            after,
+            guarantee=guarantee,
+            tolerance=tolerance,
+            data=inputs,
+            custom_objects=custom_objects(custom or []),
+            allow_code=allow_code,
+            limits=limits,
+        )
+    print(json.dumps(verification.to_json(), indent=2) if format is Format.JSON else verification)
+    raise typer.Exit(0 if verification.ok else 1)
