@@ -346,7 +346,8 @@ def verify(
     (True, False)
     """
     from rewriter.distribution import draws_at_inference, verify_in_distribution
-    from rewriter.verification import Subject, verify_models
+    from rewriter.running import Subject
+    from rewriter.verification import verify_models
 
     files = [
         read_file(each, limits=limits) if isinstance(each, str | Path) else None

@@ -21,8 +21,9 @@ from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.statistics import drawn
+from rewriter.running import Subject
 from rewriter.structure import map_leaves
-from rewriter.verification import Subject, Verification, verify_models
+from rewriter.verification import Verification, verify_models
 from rewriter.watching import live_layers, watching
 
 RUNS = 200

@@ -197,7 +197,8 @@ def _verified(
 ) -> Verification:
     """Measure the outputs; in distribution, where noise is drawn at inference."""
     from rewriter.distribution import draws_at_inference, verify_in_distribution
-    from rewriter.verification import Subject, verify_models
+    from rewriter.running import Subject
+    from rewriter.verification import verify_models
 
     on_purpose = plan.guarantee is Guarantee.CHANGED_ON_PURPOSE
     if on_purpose or draws_at_inference(plan.before) or draws_at_inference(plan.after):

@@ -7,12 +7,11 @@ there are faults that only one of the two shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rewriter.comparison import Case, Comparison, attempt
 from rewriter.errors import RewriterError
-from rewriter.graph import Call, ModelGraph
 from rewriter.inputs import (
     InputSpec,
     given_inputs,
@@ -20,10 +19,10 @@ from rewriter.inputs import (
     input_specs,
     make_inputs,
 )
-from rewriter.live import Live, LiveKeras, layer_at, live_keras
-from rewriter.padding import Padding, Probe, greatest_difference, probe, tables
+from rewriter.live import LiveKeras, layer_at, live_keras
+from rewriter.padding import Padding, probe, tables
 from rewriter.pipeline import Guarantee
-from rewriter.structure import leaves, map_leaves
+from rewriter.running import Subject, first_difference, runner, states_kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,44 +40,8 @@ LONGER_LENGTHS = (40, 33, 48)
 USUAL_BATCHES = (32, 16, 8, 4, 64, 128)
 """Tried where the original takes none of `BATCHES`: one of them may be written into it."""
 
-ROUNDING = 1e-5
-"""How far a compiled model may be from an eager one that it is compared with."""
-
 GIVEN_ROWS = 256
 """So many rows of the user's data are used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One input, run through both models.
-
-    Parameters
-    ----------
-    inputs : str
-        What it was: ``made``, ``made, with zeros``, ``data``.
-    batch : int
-        Its batch size.
-    length : int or None
-        Size of its free axes, if there are any.
-    mode : str
-        ``eager`` or ``compiled``.
-    outcome : str
-        ``equal`` (to the bit), ``within`` the tolerance, ``padded`` (may differ), ``differs``,
-        ``left out`` (the original fails on it).
-    difference : float or None
-        The greatest difference of an output, in its units; of the sequences without padding
-        alone, where padding may change them.
-    detail : str
-        Why it was left out, or what differs.
-    """
-
-    inputs: str
-    batch: int
-    length: int | None
-    mode: str
-    outcome: str
-    difference: float | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +108,6 @@ class Verification:
         return verification_text(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A live model and its graph."""
-
-    graph: ModelGraph
-    model: Live
-
-
 def verify_models(
     before: Subject,
     after: Subject,
@@ -180,19 +135,8 @@ def verify_models(
         The original fails on every input.
     """
     keras = live_keras(before.graph.keras)
-    with _states_kept(keras, before.model), _states_kept(keras, after.model):
+    with states_kept(keras, before.model), states_kept(keras, after.model):
         return _verify(keras, before, after, guarantee, tolerance, data)
-
-
-@contextmanager
-def _states_kept(keras: LiveKeras, model: Live) -> Iterator[None]:
-    """Give the states of stateful layers back as they were."""
-    kept = [(variable, variable.numpy()) for variable in keras.states(model)]
-    try:
-        yield
-    finally:
-        for variable, value in kept:
-            variable.assign(value)
 
 
 def _verify(
@@ -206,12 +150,12 @@ def _verify(
     specs = _with_vocabularies(keras, before, input_specs(before.graph, after.graph))
     pairs = {
         mode: (
-            _runner(keras, before, specs, compiled=compiled),
-            _runner(keras, after, specs, compiled=compiled),
+            runner(keras, before, specs, compiled=compiled),
+            runner(keras, after, specs, compiled=compiled),
         )
         for mode, compiled in (("eager", False), ("compiled", True))
     }
-    comparison = _Comparison(
+    comparison = Comparison(
         specs, guarantee, tolerance, data is not None, _padding_of(keras, before)
     )
     lengths, batches = _sizes(specs, pairs["eager"][0])
@@ -234,11 +178,10 @@ def _verify(
             where=before.graph.name,
             fix="give inputs that it takes with --data, or leave the verification out",
         )
-    where = ""
-    if comparison.first_failure is not None:
-        where = _first_difference(keras, before, after, comparison)
+    failed = comparison.first_failure
+    where = "" if failed is None else first_difference(keras, before, after, failed)
     return Verification(
-        comparison.first_failure is None,
+        failed is None,
         guarantee,
         tolerance,
         comparison.max_difference,
@@ -278,168 +221,6 @@ def _padding_of(
     return pads_of
 
 
-@dataclass(slots=True)
-class _Comparison:
-    specs: Sequence[InputSpec]
-    guarantee: Guarantee
-    tolerance: float
-    on_data: bool
-    has_padding: Callable[[InputSpec, NDArray[Any]], NDArray[Any]]
-    cases: list[Case] = field(default_factory=list)
-    max_difference: float = 0.0
-    first_failure: Arrays | None = None
-    padded_sequences: int = 0
-    changed: int = 0
-    classes: int = 0
-    padded_difference: float = 0.0
-
-    def case(
-        self,
-        tried: tuple[str, int, int | None, str],
-        arrays: Arrays,
-        old: Run,
-        new: Run,
-        truth: Run,
-    ) -> bool:
-        """Run one input through both models; return whether the original took it.
-
-        Where the original contradicts itself, compiled against eager, eager is right.
-        """
-        expected, failure = _attempt(old, arrays)
-        if expected is None and old is truth:
-            self.cases.append(Case(*tried, "left out", None, failure))
-            return False
-        actual, broken = _attempt(new, arrays)
-        judged = self.judge(arrays, expected, actual, self.tolerance)
-        if judged[0] in ("differs", "left out") and old is not truth and actual is not None:
-            eager, _ = _attempt(truth, arrays)
-            if eager is not None and _contradicts(expected, eager):
-                expected, failure, old = eager, "", truth
-                judged = self.judge(arrays, eager, actual, max(self.tolerance, ROUNDING))
-        if expected is None:
-            self.cases.append(Case(*tried, "left out", None, failure))
-            return False
-        outcome, difference, detail = judged
-        if actual is None:
-            outcome, detail = "differs", f"the rewritten model fails: {broken}"
-        elif outcome == "differs" and (noise := _noise(old, arrays, expected)):
-            detail = (
-                f"the original's own outputs differ from run to run, by {noise:.3g}, so that "
-                "nothing can be said"
-            )
-        elif self.counts(tried) and (kept := self.kept(arrays)) is not None:
-            self.count_padded(expected, actual, ~kept)
-        self.max_difference = max(self.max_difference, difference or 0.0)
-        self.cases.append(Case(*tried, outcome, difference, detail))
-        if outcome == "differs" and self.first_failure is None:
-            self.first_failure = arrays
-        return True
-
-    def judge(
-        self,
-        arrays: Arrays,
-        expected: list[NDArray[Any]] | None,
-        actual: list[NDArray[Any]] | None,
-        tolerance: float,
-    ) -> tuple[str, float | None, str]:
-        """Return outcome, difference and detail of one input."""
-        if expected is None or actual is None:
-            return "left out", None, ""
-        if [one.shape for one in expected] != [one.shape for one in actual]:
-            shapes = ", ".join(str(one.shape) for one in actual)
-            return "differs", None, f"the rewritten model's outputs have the shapes {shapes}"
-        kept = self.kept(arrays)
-        if kept is not None:
-            if not kept.any():
-                return "padded", None, ""
-            expected = [one[kept] for one in expected]
-            actual = [one[kept] for one in actual]
-        difference = max(map(greatest_difference, expected, actual), default=0.0)
-        if difference == 0.0:
-            return "equal", 0.0, ""
-        if difference <= tolerance:
-            return "within", difference, ""
-        return "differs", difference, f"an output differs by {difference:.3g}"
-
-    def kept(self, arrays: Arrays) -> NDArray[Any] | None:
-        """Return which sequences the guarantee speaks of; None for all."""
-        if self.guarantee is not Guarantee.SAME_WHERE_UNPADDED:
-            return None
-        pairs = zip(self.specs, arrays, strict=True)
-        flags = [self.has_padding(spec, one) for spec, one in pairs]
-        return ~sum(flags[1:], start=flags[0])
-
-    def counts(self, tried: tuple[str, int, int | None, str]) -> bool:
-        """Whether padded sequences are counted: each once, and the user's alone if there are."""
-        label, _, _, mode = tried
-        return mode == "eager" and (label == "data") == self.on_data
-
-    def count_padded(
-        self, expected: list[NDArray[Any]], actual: list[NDArray[Any]], which: NDArray[Any]
-    ) -> None:
-        """Count the padded sequences whose outputs the rewrite changed."""
-        import numpy as np
-
-        for row in np.flatnonzero(which):
-            gaps = [
-                greatest_difference(a[row], b[row]) for a, b in zip(expected, actual, strict=True)
-            ]
-            self.padded_sequences += 1
-            self.changed += max(gaps) > 0
-            self.padded_difference = max(self.padded_difference, *gaps)
-            tops = zip(expected, actual, strict=True)
-            self.classes += any(
-                a[row].size > 1 and np.argmax(a[row]) != np.argmax(b[row]) for a, b in tops
-            )
-
-    def padding(
-        self, runs: tuple[Run, Run], probing: Probe | None, vectors: Sequence[Sequence[Live]]
-    ) -> Padding:
-        """Measure how far padding moves the outputs of both models."""
-        before, after = (
-            {} if probing is None else probing.sensitivity(run, each)
-            for run, each in zip(runs, vectors, strict=True)
-        )
-        return Padding(
-            self.padded_sequences,
-            self.changed,
-            self.classes,
-            self.padded_difference,
-            before,
-            after,
-            self.on_data,
-            probed_data=probing is not None and not probing.made,
-        )
-
-
-def _attempt(run: Run, arrays: Arrays) -> tuple[list[NDArray[Any]] | None, str]:
-    """Return the outputs, or why there are none."""
-    try:
-        return run(arrays), ""
-    except Exception as error:
-        lines = str(error).strip().splitlines()
-        return None, lines[0][:200] if lines else repr(error)
-
-
-def _noise(run: Run, arrays: Arrays, outputs: list[NDArray[Any]]) -> float:
-    """Return how far a model's outputs are from what it gives for the same inputs once more."""
-    again, _ = _attempt(run, arrays)
-    if again is None or [one.shape for one in again] != [one.shape for one in outputs]:
-        return 0.0
-    return max(map(greatest_difference, outputs, again), default=0.0)
-
-
-def _contradicts(compiled: list[NDArray[Any]] | None, eager: list[NDArray[Any]]) -> bool:
-    """Whether compiled outputs are others than the eager ones, beyond any rounding."""
-    if compiled is None or [one.shape for one in compiled] != [one.shape for one in eager]:
-        return True
-    return any(
-        greatest_difference(one, other) > 1e-3 * (1.0 + float(abs(other).max(initial=0.0)))
-        for one, other in zip(compiled, eager, strict=True)
-        if one.dtype.kind == "f"
-    )
-
-
 def _tries(
     specs: Sequence[InputSpec],
     lengths: Sequence[int | None],
@@ -477,98 +258,6 @@ def _sizes(specs: Sequence[InputSpec], run: Run) -> tuple[Sequence[int | None], 
         for lengths in (LENGTHS, LONGER_LENGTHS) if free else ((1,),):
             for length in lengths:
                 arrays = make_inputs(specs, batch, length, seed=0, zeros=False)
-                if _attempt(run, arrays)[0] is not None:
+                if attempt(run, arrays)[0] is not None:
                     return lengths if free else (None,), batches
     return LENGTHS if free else (None,), BATCHES
-
-
-def _runner(
-    keras: LiveKeras,
-    subject: Subject,
-    specs: Sequence[InputSpec],
-    *,
-    compiled: bool,
-) -> Run:
-    """Return a function from arrays to the model's outputs, at inference."""
-    import tensorflow as tf
-
-    graph, model = subject.graph, subject.model
-
-    def call(*tensors: Any) -> list[Any]:
-        rest = iter(tensors)
-        return list(
-            tf.nest.flatten(model(map_leaves(lambda _: next(rest), graph.inputs), training=False))
-        )
-
-    if compiled:
-        kinds = {"sparse": tf.SparseTensorSpec, "ragged": tf.RaggedTensorSpec}
-        signature = [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
-        call = tf.function(call, input_signature=signature)
-    states = keras.states(model)
-
-    def run(arrays: Arrays) -> list[NDArray[Any]]:
-        for variable in states:
-            variable.assign(tf.zeros(variable.shape, variable.dtype))
-        forms = {"sparse": tf.sparse.from_dense, "ragged": tf.RaggedTensor.from_tensor}
-        tensors = [
-            forms.get(spec.form, tf.identity)(tf.convert_to_tensor(one, dtype=spec.dtype))
-            for spec, one in zip(specs, arrays, strict=True)
-        ]
-        return [_to_array(output) for output in call(*tensors)]
-
-    return run
-
-
-def _to_array(output: Any) -> NDArray[Any]:
-    import numpy as np
-    import tensorflow as tf
-
-    if isinstance(output, tf.RaggedTensor | tf.SparseTensor):
-        output = (
-            output.to_tensor()
-            if isinstance(output, tf.RaggedTensor)
-            else (tf.sparse.to_dense(output))
-        )
-    if getattr(output, "dtype", None) == tf.bfloat16:
-        output = tf.cast(output, tf.float32)
-    return np.asarray(output)
-
-
-def _first_difference(
-    keras: LiveKeras,
-    before: Subject,
-    after: Subject,
-    comparison: _Comparison,
-) -> str:
-    """Return the first layer whose output differs, on the input that showed it."""
-    arrays = comparison.first_failure
-    assert arrays is not None
-    try:
-        old = _trace(keras, before, arrays)
-        new = _trace(keras, after, arrays)
-    except Exception:
-        return ""
-    for call, outputs in new.items():
-        expected = old.get(call)
-        if expected is None:
-            continue
-        same_shapes = [one.shape for one in outputs] == [one.shape for one in expected]
-        if not same_shapes or max(map(greatest_difference, expected, outputs), default=0.0) > 0:
-            return after.graph.path_of(call)
-    return ""
-
-
-def _trace(keras: LiveKeras, subject: Subject, arrays: Arrays) -> dict[Call, list[NDArray[Any]]]:
-    """Run a model layer by layer, eagerly, and return what each call gave."""
-    import tensorflow as tf
-
-    graph, live = subject.graph, keras.layers(subject.model)
-    entrances = dict(zip((end.call for end in leaves(graph.inputs)), arrays, strict=True))
-    tensors: dict[Call, list[Any]] = {}
-    for call in graph.calls():
-        if call in entrances:
-            tensors[call] = [tf.convert_to_tensor(entrances[call])]
-            continue
-        given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
-        tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
-    return {call: [_to_array(one) for one in outputs] for call, outputs in tensors.items()}
