@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.masking.indices import LOOKUPS, mask_token
+from rewriter.masking.indices import looks_up, mask_token
 from rewriter.reach import Reach, Reached
 from rewriter.structure import leaves
 
@@ -119,7 +119,7 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
         dtype = layer.config.get("dtype") or next(iter(_type_spec(layer)[1:]), None) or "float32"
         ids = min(_vocabularies(reached), default=None)
         given = layer.name, shape, _dtype_name(dtype), ids, padding, _form(layer), axis
-        lookup = next((each for each in reached if each.layer.class_name in LOOKUPS), None)
+        lookup = next((each for each in reached if looks_up(each.layer)), None)
         steps, words = ((), 0) if lookup is None else (lookup.steps, _words(lookup.layer))
         specs.append(InputSpec(*given, words=words, lookup=steps))
     return specs
@@ -390,7 +390,7 @@ def _hidden(ways: Reach, reached: Sequence[Reached]) -> tuple[float | str | None
             if layer.class_name == "Masking":
                 return float(layer.config.get("mask_value", 0.0)), each.axis
     for each in reached:
-        token = mask_token(each.layer) if each.layer.class_name in LOOKUPS else None
+        token = mask_token(each.layer) if looks_up(each.layer) else None
         if token is not None and any(
             _is_masked(one.layer) for one in ways.of(each.graph, Tensor(each.call))
         ):

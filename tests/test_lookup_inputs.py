@@ -81,3 +81,10 @@ def test_texts_are_made_whole_or_short(dialect, zeros, counts):
     specs = input_specs(rewriter.read(texts(dialect.keras, output_sequence_length=4)))
     (made,) = make_inputs(specs, 64, 1, 0, zeros=zeros)
     assert {len(text.split()) for text in made} == counts
+
+
+def test_a_lookup_of_words_by_their_ids_gets_ids(dialect):
+    keras = dialect.keras
+    x = keras.Input((3,), dtype="int64")
+    model = keras.Model(x, keras.layers.StringLookup(vocabulary=["a"], invert=True)(x))
+    assert rewriter.verify(model, model).ok

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.reach import Reach
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.kinds import is_builtin
+from rewriter.reach import Reach, Reached
 from rewriter.structure import leaves
 
 
@@ -32,27 +33,59 @@ def not_padding(model: ModelGraph) -> dict[str, str]:
     {'emb': 'index 0 is a bin of ids (Hashing), no padding'}
     """
     reach = Reach(model)
-    found = dict(_of_unknown_origin(model))
-    for end in leaves(model.inputs):
-        for each in reach.of(model, end):
-            found.pop(each.path, None)
+    ends = [(model, end) for end in leaves(model.inputs)]
+    known = {_place(each) for graph, end in ends for each in reach.of(graph, end)}
+    real: dict[str, str] = {}
+    for graph, call in _makers(model):
+        reached = list(reach.of(graph, Tensor(call)))
+        known |= {_place(each) for each in reached}
+        layer = graph.layer(call)
+        if zero := zero_of(layer):
+            where = f"{graph.path_of(call)} ({layer.class_name})"
+            embeddings = [each.path for each in reached if each.layer.class_name == "Embedding"]
+            real |= dict.fromkeys(embeddings, f"index 0 is {zero} of {where}, no padding")
+    return dict(_unknown(model, known)) | real
+
+
+_Place = tuple[int, Call]
+
+
+def _place(reached: Reached) -> _Place:
+    return id(reached.graph), reached.call
+
+
+def _makers(model: ModelGraph) -> Iterator[tuple[ModelGraph, Call]]:
+    """Yield the calls that make ids of what is something else."""
     for graph in model.walk():
-        for call in graph.calls(MAKING_IDS):
-            what = zero_of(graph.layer(call))
-            for each in reach.of(graph, Tensor(call)):
-                if each.layer.class_name == "Embedding":
-                    found.pop(each.path, None)
-                    if what:
-                        path, name = graph.path_of(call), graph.layer(call).class_name
-                        found[each.path] = f"index 0 is {what} of {path} ({name}), no padding"
-    return found
+        for call in graph.calls(_LOOKUPS | _BINS):
+            if makes_ids(graph.layer(call)):
+                yield graph, call
 
 
-LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
-"""Layers of Keras that know a vocabulary."""
+def _unknown(model: ModelGraph, known: Collection[_Place]) -> Iterator[tuple[str, str]]:
+    """Yield the Embeddings whose ids come from elsewhere, and where from."""
+    for graph in model.walk():
+        for call in graph.calls({"Embedding"}):
+            if (id(graph), call) not in known:
+                for tensor in graph.producers(call)[:1]:
+                    where = f"{graph.path_of(tensor.call)} ({graph.layer(tensor.call).class_name})"
+                    reason = f"whether index 0 is padding in the ids of {where} is not known"
+                    yield graph.path_of(call), reason
 
-MAKING_IDS = LOOKUPS | {"Discretization", "HashedCrossing", "Hashing"}
-"""Layers of Keras that give ids."""
+
+_LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
+_BINS = frozenset({"Discretization", "HashedCrossing", "Hashing"})
+
+
+def looks_up(layer: Layer) -> bool:
+    """Whether a layer of Keras gives the ids of words or numbers that it knows."""
+    known = layer.class_name in _LOOKUPS and is_builtin(layer)
+    return known and not layer.config.get("invert")
+
+
+def makes_ids(layer: Layer) -> bool:
+    """Whether a layer of Keras gives ids of what is something else."""
+    return looks_up(layer) or (layer.class_name in _BINS and is_builtin(layer))
 
 
 def mask_token(layer: Layer) -> str | int | None:
@@ -74,15 +107,3 @@ def zero_of(layer: Layer) -> str:
     if layer.class_name in ("IntegerLookup", "StringLookup"):
         return "the unknown word" if layer.config.get("num_oov_indices", 1) else "the first word"
     return "a bin"
-
-
-def _of_unknown_origin(model: ModelGraph) -> Iterator[tuple[str, str]]:
-    """Yield every Embedding whose ids a layer gives, as if nothing were known of that."""
-    for graph in model.walk():
-        for call in graph.calls({"Embedding"}):
-            for tensor in graph.producers(call)[:1]:
-                path, name = graph.path_of(tensor.call), graph.layer(tensor.call).class_name
-                yield (
-                    graph.path_of(call),
-                    f"whether index 0 is padding in the ids of {path} ({name}) is not known",
-                )

@@ -47,6 +47,10 @@ NO_PADDING = [
     ((Layer("a", "Hashing", {"mask_value": None}),), "a bin of a (Hashing)"),
     ((Layer("a", "Discretization", {}), Layer("flat", "Flatten", {})), "a bin of a"),
     ((nested(Layer("a", "Hashing", {}), name="prepare"),), "a bin of prepare/a (Hashing)"),
+    (
+        (Layer("own", "StringLookup", {"mask_token": ""}, {"module": "mine"}),),
+        "in the ids of own (StringLookup) is not known",
+    ),
     ((Layer("own", "Own", {}),), "whether index 0 is padding in the ids of own (Own) is not known"),
 ]
 
@@ -68,6 +72,17 @@ def test_an_embedding_whose_index_0_is_no_padding_stays_as_it_is(between, words,
     if spelled == "enable-masking":
         assert words in made.notes[0].reason
     assert not check_graph(graph, codes=["RW203"])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_embedding_that_is_called_twice_must_get_padding_both_times(order):
+    graph = model()
+    (x,) = [Tensor(call) for call in graph.calls_of("x")]
+    tokens = [Layer("a", "StringLookup", {"mask_token": ""}), Layer("b", "StringLookup", {})]
+    for number in order:
+        made = graph.add(tokens[number], [x])
+        graph.add(graph.layer("emb"), [Tensor(made)])
+    assert "the unknown word of b" in not_padding(graph)["emb"]
 
 
 def test_ids_that_come_back_from_a_model_inside_time_distributed_are_followed():
