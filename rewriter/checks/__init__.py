@@ -86,7 +86,7 @@ def selected_codes(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> li
     Examples
     --------
     >>> selected_codes(["RW2"], ["RW203", "mask-fails"])
-    ['RW201', 'RW202']
+    ['RW201', 'RW202', 'RW205']
     """
     wanted = [code for each in select for code in _meant(each)] if select else list(CODES)
     unwanted = {code for each in ignore for code in _meant(each)}

@@ -9,6 +9,7 @@ from rewriter.checks.subject import Place, Subject, place_of
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.kinds import MASK_USERS, is_recurrent, returns_sequences
 from rewriter.masking import CallFlow
+from rewriter.masking.indices import real_zeros
 
 # Behind these there are no time steps left that a mask could speak of.
 _NO_STEPS = frozenset(
@@ -90,6 +91,20 @@ def mask_fails(model: Subject) -> Iterator[Found]:
                 flow.layer,
                 f"{flow.class_name} cannot take the mask of {flow.mask_in}: Keras raises",
             )
+
+
+def mask_hides_ids(model: Subject) -> Iterator[Found]:
+    """Find Embedding layers that mask index 0 where that is no padding, and who skips it."""
+    masked = [each for each in model.layers({"Embedding"}) if each.config.get("mask_zero")]
+    real = real_zeros(model.graph) if masked else {}
+    for place in masked:
+        using = [
+            flow.layer
+            for flow in model.flows
+            if place.path in real and flow.uses and place.path in flow.mask_in.sources
+        ]
+        if using:
+            yield Found(place.path, f"index 0 is {real[place.path]}, and {using[0]} skips it")
 
 
 def _once(flows: Sequence[CallFlow]) -> Iterator[CallFlow]:
@@ -213,5 +228,23 @@ model = keras.Model(x, layers.Softmax()(y))
         "Softmax on a sequence raises",
         "seen with tf_keras 2.21 and Keras 3.15.1",
         mask_fails,
+    ),
+    Code(
+        "RW205",
+        "mask-hides-ids",
+        "a mask hides an id that is no padding",
+        "mask_zero=True hides index 0. Behind StringLookup and IntegerLookup without a mask_token "
+        "that is the unknown word, behind Hashing and Discretization a bin as the others: the "
+        "model skips them. With mask_token the lookup keeps index 0 for padding.",
+        """
+x = keras.Input((None,), dtype="string")
+y = layers.StringLookup(vocabulary=["good", "bad"])(x)
+y = layers.Embedding(3, 4, mask_zero=True)(y)
+model = keras.Model(x, layers.LSTM(2)(y))
+""",
+        "good, film, bad gives to the bit what good, bad gives",
+        "good, film, bad gives to the bit what good, bad gives",
+        "seen with tf_keras 2.21 and Keras 3.15.1",
+        mask_hides_ids,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import is_builtin
-from rewriter.reach import Reach, Reached
+from rewriter.reach import Reach
 from rewriter.structure import leaves
 
 
@@ -33,25 +33,23 @@ def not_padding(model: ModelGraph) -> dict[str, str]:
     {'emb': 'index 0 is a bin of ids (Hashing), no padding'}
     """
     reach = Reach(model)
-    ends = [(model, end) for end in leaves(model.inputs)]
-    known = {_place(each) for graph, end in ends for each in reach.of(graph, end)}
-    real: dict[str, str] = {}
-    for graph, call in _makers(model):
-        reached = list(reach.of(graph, Tensor(call)))
-        known |= {_place(each) for each in reached}
-        layer = graph.layer(call)
-        if zero := zero_of(layer):
-            where = f"{graph.path_of(call)} ({layer.class_name})"
-            embeddings = [each.path for each in reached if each.layer.class_name == "Embedding"]
-            real |= dict.fromkeys(embeddings, f"index 0 is {zero} of {where}, no padding")
+    origins = [(model, end) for end in leaves(model.inputs)]
+    origins += [(graph, Tensor(call)) for graph, call in _makers(model)]
+    known = {(id(each.graph), each.call) for origin in origins for each in reach.of(*origin)}
+    real = {path: f"index 0 is {zero}, no padding" for path, zero in real_zeros(model).items()}
     return dict(_unknown(model, known)) | real
 
 
-_Place = tuple[int, Call]
-
-
-def _place(reached: Reached) -> _Place:
-    return id(reached.graph), reached.call
+def real_zeros(model: ModelGraph) -> dict[str, str]:
+    """Return what index 0 of an Embedding is where it is known to be no padding, by its path."""
+    reach = Reach(model)
+    return {
+        each.path: zero
+        for graph, call in _makers(model)
+        if (zero := zero_of(graph, call))
+        for each in reach.of(graph, Tensor(call))
+        if each.layer.class_name == "Embedding"
+    }
 
 
 def _makers(model: ModelGraph) -> Iterator[tuple[ModelGraph, Call]]:
@@ -62,7 +60,7 @@ def _makers(model: ModelGraph) -> Iterator[tuple[ModelGraph, Call]]:
                 yield graph, call
 
 
-def _unknown(model: ModelGraph, known: Collection[_Place]) -> Iterator[tuple[str, str]]:
+def _unknown(model: ModelGraph, known: Collection[tuple[int, Call]]) -> Iterator[tuple[str, str]]:
     """Yield the Embeddings whose ids come from elsewhere, and where from."""
     for graph in model.walk():
         for call in graph.calls({"Embedding"}):
@@ -100,10 +98,12 @@ def mask_token(layer: Layer) -> str | int | None:
     return None
 
 
-def zero_of(layer: Layer) -> str:
-    """Return what index 0 of a layer that makes ids is; empty where it is padding."""
+def zero_of(graph: ModelGraph, call: Call) -> str:
+    """Return what index 0 of a call that makes ids is; empty where it is padding."""
+    layer = graph.layer(call)
     if mask_token(layer) is not None:
         return ""
-    if layer.class_name in ("IntegerLookup", "StringLookup"):
-        return "the unknown word" if layer.config.get("num_oov_indices", 1) else "the first word"
-    return "a bin"
+    what = "a bin"
+    if looks_up(layer):
+        what = "the unknown word" if layer.config.get("num_oov_indices", 1) else "the first word"
+    return f"{what} of {graph.path_of(call)} ({layer.class_name})"

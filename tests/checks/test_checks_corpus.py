@@ -63,6 +63,12 @@ NEIGHBOURS = {
         y = layers.Embedding(10, 4, mask_zero=True)(x)
         model = keras.Model(x, layers.Softmax()(layers.LSTM(3)(y)))
     """,
+    "RW205": """
+        x = keras.Input((None,), dtype="string")
+        y = layers.StringLookup(vocabulary=["good", "bad"], mask_token="")(x)
+        y = layers.Embedding(4, 4, mask_zero=True)(y)
+        model = keras.Model(x, layers.LSTM(2)(y))
+    """,
     "RW301": """
         x = keras.Input((4,))
         y = layers.Dropout(0.5)(x)

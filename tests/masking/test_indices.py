@@ -2,6 +2,7 @@
 
 import pytest
 
+import rewriter
 from rewriter.checks import check_graph
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.masking.indices import not_padding
@@ -101,3 +102,19 @@ def test_a_model_of_many_shared_models_is_followed_in_no_time():
         inside.outputs = Tensor(again)
         shared = outer
     assert not_padding(model(shared)) == {}
+
+
+def test_unknown_words_are_skipped_where_a_mask_hides_them(dialect):
+    import numpy as np
+    import tensorflow as tf
+
+    keras = dialect.keras
+    x = keras.Input((None,), dtype="string")
+    y = keras.layers.StringLookup(vocabulary=["good", "bad"])(x)
+    model = keras.Model(x, keras.layers.LSTM(2)(keras.layers.Embedding(3, 4, mask_zero=True)(y)))
+    with_unknown, without = (
+        np.asarray(model(tf.constant([words.split()]))) for words in ("good film bad", "good bad")
+    )
+    assert with_unknown.tobytes() == without.tobytes()
+    (finding,) = (each for each in rewriter.check(model) if each.code == "RW205")
+    assert "the unknown word of string_lookup" in finding.message
