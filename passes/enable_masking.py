@@ -24,8 +24,9 @@ class EnableMasking(Pass):
        behind its input, if that mask reaches a layer that uses it.
     2. It stays, with a note, where every way of the mask ends before such a layer, where the
        mask would make a layer fail, where it reaches a layer that this program does not know
-       before any that it knows to use it, and where the data given shows the padding value
-       between two steps of one sequence: there it is no padding.
+       before any that it knows to use it, and where index 0 is no padding: behind a lookup
+       without a mask token, behind bins, where the data given shows the padding value between
+       two steps of one sequence, and where it is not known what makes the ids.
     3. In Keras 3, an LSTM or GRU that newly receives a mask gets ``use_cudnn=False``: on a GPU
        its fast kernel fails on padding in front of a sequence.
     4. A note says where the mask changes what later training does.
