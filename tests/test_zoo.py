@@ -52,11 +52,13 @@ def check(keras, name):
 
 def keras_3_loads(model):
     """Whether Keras 3 makes a model of the config that Keras 2 writes into an .h5 file."""
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
     from keras.src.legacy.saving.saving_utils import model_from_config
 
+    custom_objects = {"Custom>CustomScaleLayer": CustomScaleLayer}  # as with any custom layer
     model.use_legacy_config = True  # as tf_keras' hdf5_format.py does while it saves
     try:
-        model_from_config(json.loads(model.to_json()))
+        model_from_config(json.loads(model.to_json()), custom_objects)
     except Exception:
         return False
     finally:
