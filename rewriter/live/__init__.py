@@ -49,6 +49,9 @@ class LiveKeras(Protocol):
     def layers(self, model: Live) -> dict[str, Live]:
         """Return the layers and operations of a model by name, its inputs included."""
 
+    def rename(self, model: Live, names: Mapping[str, Live]) -> None:
+        """Give layers of a model these names."""
+
     def clone_layer(self, layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer of the same class with this config."""
 
@@ -144,6 +147,27 @@ def keras_of(model: Live) -> int:
 def live_keras(keras: int) -> LiveKeras:
     """Import the Keras of this number, and return what talks to it."""
     return cast(LiveKeras, importlib.import_module(f"rewriter.live.keras{keras}"))
+
+
+def inner_of(live: Live, role: str) -> Live:
+    """Return the layer or cell that a live wrapper holds at a place of its config.
+
+    Raises
+    ------
+    UnsupportedModelError
+        A custom class keeps it in another attribute.
+    """
+    key, _, number = role.partition("/")
+    if key == "layer" and hasattr(live, "forward_layer"):
+        key = "forward_layer"
+    if not hasattr(live, key):
+        raise UnsupportedModelError(
+            f"the {key} of its config is in no attribute of that name",
+            where=str(live.name),
+            fix=f"have its class keep it as self.{key}",
+        )
+    held = getattr(live, key)
+    return held[int(number)] if number else held
 
 
 def held_with(wrapper: Live, role: str, layer: Live) -> tuple[str, Any]:

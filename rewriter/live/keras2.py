@@ -16,6 +16,7 @@ from tf_keras.layers import Discretization, Normalization
 from tf_keras.src.engine import base_layer_utils
 from tf_keras.src.engine.functional import (
     Functional,
+    _map_graph_network,
     connect_ancillary_layers,
     get_network_config,
 )
@@ -108,6 +109,14 @@ def functional_document(model: Live) -> dict[str, Any]:
 def layers(model: Live) -> dict[str, Live]:
     """Return the layers and operations of a model by name, its inputs included."""
     return {layer.name: layer for layer in sublayers(model)}
+
+
+def rename(model: Live, names: Mapping[str, Live]) -> None:
+    """Give layers of a model these names, by which a Functional model knows its nodes."""
+    for name, layer in names.items():
+        layer._name = name
+    if model._is_graph_network:
+        model._network_nodes = _map_graph_network(model.inputs, model.outputs)[0]
 
 
 def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:

@@ -111,6 +111,12 @@ def layers(model: Live) -> dict[str, Live]:
     return {layer.name: layer for layer in model._layers}
 
 
+def rename(model: Live, names: Mapping[str, Live]) -> None:
+    """Give layers of a model these names."""
+    for name, layer in names.items():
+        layer.name = name
+
+
 def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
     """Return a new layer of the same class with this config."""
     with keras_module.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):

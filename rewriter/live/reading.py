@@ -11,6 +11,7 @@ from rewriter.dialects import decode
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, keras_of, live_keras
+from rewriter.live.naming import with_names
 from rewriter.rebuild import places_of
 from rewriter.sharing import join
 
@@ -51,13 +52,14 @@ def _with_unwritten(layer: Layer, unwritten: Mapping[tuple[str, ...], dict[str, 
 def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
     notes: list[Note] = []
     try:
-        document = keras.document(model)
+        document: Mapping[str, Any] = keras.document(model)
     except Exception as error:
         raise UnsupportedModelError(
             f"Keras cannot write its config: {type(error).__name__}: {error}".splitlines()[0],
             where=_without_config(model, keras) or model.name,
             fix="give the class a get_config that returns its constructor's arguments",
         ) from error
+    document = with_names(document, model, keras)
     graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
     graph.notes = tuple(notes)
     return graph
@@ -79,7 +81,7 @@ def _expanded(
             f"Functional{' where a pass changes it' if path else ''}"
         )
         notes.append(Note("/".join(path) or model.name, name, said, "read"))
-        document = {**document, **keras.functional_document(model)}
+        document = with_names({**document, **keras.functional_document(model)}, model, keras)
         config = document["config"]
     if not (isinstance(config, dict) and isinstance(config.get("layers"), list)):
         return document
