@@ -58,6 +58,12 @@ class LiveKeras(Protocol):
     def unwritten(self, layer: Live) -> dict[str, Any]:
         """Return the arguments that a layer was made with and that Keras writes into no config."""
 
+    def cut_calls(self, model: Live) -> Iterator[tuple[str, int, int]]:
+        """Yield layers of a model of whose calls Keras writes down a part of the arguments.
+
+        With their names go the number of arguments, and how many of them are lost.
+        """
+
     def make_layer(self, layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer that has no live one to follow."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -131,6 +131,21 @@ def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]
 def unwritten(layer: Live) -> dict[str, Any]:
     """Return the arguments that a layer was made with and that Keras writes into no config."""
     return {}
+
+
+def cut_calls(model: Live) -> Iterator[tuple[str, int, int]]:
+    """Yield layers of a model of whose calls Keras writes down a part of the arguments.
+
+    It writes those behind the first by the names of their parameters, which the arguments of
+    ``*args`` have not (tf_keras/src/engine/node.py, `Node.serialize`).
+    """
+    levels = getattr(model, "_nodes_by_depth", {}).values()
+    for node in (each for level in levels for each in level):
+        spec = node.layer._call_spec
+        named = [each for each in spec.arg_names if each not in spec.full_argspec.kwonlyargs]
+        given, written = len(node.call_args), max(1, len(named))
+        if given > written:
+            yield node.layer.name, given, given - written
 
 
 def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
