@@ -274,7 +274,8 @@ def write(
                 carry_training_config(file, temporary)
             carry_additions(file, temporary, _record(plan, verified=verified))
             graph = decode(keras.document(model), plan.keras)
-            read_back(temporary, graph, model.weights, places(keras, model, target.suffix))
+            ending = "" if temporary.is_dir() else target.suffix
+            read_back(temporary, graph, model.weights, places(keras, model, ending))
         except ModelReadError as error:  # the folder is gone, or somebody else writes to the file
             raise ModelWriteError(error.what, where=str(target), fix=error.fix) from error
         except RewriterError as error:
