@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import h5py
 import numpy as np
 import pytest
 
@@ -92,6 +95,22 @@ def test_in_a_file(dialect, make, ending, tmp_path):
     assert names(rewriter.read(result.model)) == names(rewriter.read(output)) == found
     x = np.ones((2, *model.inputs[0].shape[1:]), "float32")
     np.testing.assert_array_equal(result.model(x), model(x))
+
+
+def test_a_nested_model_that_is_written_as_a_list_keeps_its_name(tmp_path):
+    """As Keras 2 wrote Sequential models before 2.2.3."""
+    import tf_keras as k
+
+    path = tmp_path / "old.h5"
+    model = nested(k, [k.layers.Dropout(0.5, name="drop")])
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        entry = config["config"]["layers"][1]
+        entry["config"] = entry["config"]["layers"]
+        file.attrs["model_config"] = json.dumps(config)
+    result = rewriter.rewrite(path, ["strip-dropout"])
+    assert [layer.name for layer in result.model.layers][1] == "chain"
 
 
 def test_a_made_up_name_is_not_one_that_is_taken(dialect):

@@ -5,13 +5,12 @@ What differs, how a call and its tensors are written, is the dialect's.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from rewriter.builtin import OURS
+from rewriter.dialects.names import made_name, names_of, told_name
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
     Dialect,
@@ -89,31 +88,6 @@ def _is_layer(value: Any) -> bool:
     return isinstance(value, dict) and "class_name" in value and "config" in value
 
 
-def _told_name(entry: Mapping[str, Any]) -> str | None:
-    config = entry["config"]
-    name = entry.get("name") or (config.get("name") if isinstance(config, dict) else None)
-    return str(name) if name else None
-
-
-def _made_name(class_name: str) -> str:
-    """Return a class in snake case, as Keras names its layers by default."""
-    word = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name.rpartition(">")[2])
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", word).lower()
-
-
-def _names(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of a model's layers; one that tells none gets what a new process gives."""
-    told = [_told_name(entry) for entry in entries]
-    taken = set(filter(None, told))
-    names = []
-    for entry, name in zip(entries, told, strict=True):
-        base = _made_name(str(entry["class_name"]))
-        made = (base if not number else f"{base}_{number}" for number in count())
-        names.append(name or next(each for each in made if each not in taken))
-        taken.add(names[-1])
-    return names
-
-
 @dataclass(frozen=True, slots=True)
 class _Decoder:
     dialect: Dialect
@@ -127,7 +101,8 @@ class _Decoder:
         origin: tuple[str, ...],
     ) -> ModelGraph:
         rest = None if isinstance(config, list) else _without(config, GRAPH_KEYS)
-        name = class_name.lower() if rest is None else str(rest.get("name", class_name.lower()))
+        made = path[-1] if path else class_name.lower()
+        name = made if rest is None else str(rest.get("name", made))
         graph = ModelGraph(
             self.dialect.keras,
             class_name,
@@ -139,7 +114,7 @@ class _Decoder:
         entries = config if isinstance(config, list) else config["layers"]
         layers = [
             self.layer(entry, path, origin, name=name)
-            for entry, name in zip(entries, _names(entries), strict=True)
+            for entry, name in zip(entries, names_of(entries), strict=True)
         ]
         _refuse_equal_names(layers, path)
         if rest is not None and "input_layers" in rest:
@@ -159,7 +134,7 @@ class _Decoder:
         written, config = str(entry["class_name"]), entry["config"]
         class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
-        name = name or _told_name(entry) or _made_name(class_name)
+        name = name or told_name(entry) or made_name(class_name)
         path, origin = (*path, name), (*origin, role or name)
         envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:

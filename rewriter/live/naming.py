@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rewriter.dialects.model import INNER_KEYS
+from rewriter.dialects.names import told_name
 from rewriter.errors import ModelReadError
 from rewriter.graph import Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, inner_of
@@ -67,7 +68,7 @@ def _entries(
     live = keras.layers(model)
     names = list(live)
     for place, entry in enumerate(entries):
-        told = entry.get("name") or entry["config"].get("name")
+        told = told_name(entry)
         name = told or names[place]
         yield with_names(entry if told else {**entry, "name": name}, live.get(name), keras)
 
@@ -81,7 +82,7 @@ def _are_layers(value: Any) -> bool:
 
 
 def _is_untold(layer: Layer) -> bool:
-    return layer.graph is None and "name" not in layer.config
+    return "name" not in (layer.config if layer.graph is None else layer.graph.config)
 
 
 def _in_order(graph: ModelGraph, layers: list[Layer], live: list[Live]) -> dict[str, Live]:
