@@ -15,9 +15,12 @@ import rewriter
 from rewriter import rewriting
 from rewriter.errors import ModelReadError, ModelWriteError, UnsupportedModelError
 from rewriter.live import live_keras
+from rewriter.live.keras2_directory import checkpoint_places
 from rewriter.rebuild import scope_of
 from rewriter.rewriting import load
 from rewriter.saved import read, reread
+from rewriter.saved.checkpoint import arrays_by_place
+from rewriter.saved.directory import WEIGHTS
 
 NAMES = [name for name, model in MODELS.items() if 2 in model.keras]
 SHORT = {
@@ -79,6 +82,11 @@ def trained(path):
 )
 def test_a_model_comes_back_out_of_a_directory_to_the_bit(name, tmp_path):
     model = saved(name, tmp_path / "m")
+    places = checkpoint_places(model)
+    assert [place for place, _ in arrays_by_place(tmp_path / "m" / WEIGHTS, places)] == [*places]
+    assert {id(each) for each in model.variables if hasattr(each, "shape")} <= {
+        id(each) for each in places.values()
+    }
     file, brought = read(tmp_path / "m"), objects(model)
     if name in UNLOADABLE:
         with pytest.raises(ModelReadError, match=UNLOADABLE[name]):
