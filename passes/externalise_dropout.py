@@ -102,14 +102,16 @@ def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]
         made = make_noise("dynamic", name, noise, rank=None, keras=graph.keras, like=layer.config)
         assert isinstance(made, Layer)
         reason = f"what {layer.name} dropped of its input, it is now given without"
-        tensor = graph.fillings(call)[0]
-        yield graph.insert_after(tensor, made, reason=reason, consumers=[(call, 0)])
+        first = graph.arguments(call).first
+        assert first is not None
+        tensor = graph.fillings(call)[first]
+        yield graph.insert_after(tensor, made, reason=reason, consumers=[(call, first)])
 
 
 def _refusal(graph: ModelGraph, layer: Layer, places: list[Place], pins: Pins) -> str | None:
     if pins.active_layer(graph, layer.name):
         return "stays: its noise is active at inference as well"
-    if any(0 not in graph.fillings(call) for call in graph.calls_of(layer.name)):
+    if any(graph.arguments(call).first is None for call in graph.calls_of(layer.name)):
         return "stays: a call has no tensor as its first argument"
     every = [place.rates for place in rate_places(layer) if place.first]
     if any(rates != every[0] for rates in every):

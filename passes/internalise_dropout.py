@@ -72,7 +72,8 @@ def _layer(graph: ModelGraph, layer: Layer, axis: int, pins: Pins) -> Iterator[C
 
 
 def _noise_in_front(graph: ModelGraph, call: Call) -> Call | None:
-    tensor = graph.fillings(call).get(0)
+    first = graph.arguments(call).first
+    tensor = None if first is None else graph.fillings(call)[first]
     if tensor is None or noise_in(graph.layer(tensor.call)) is not graph.layer(tensor.call):
         return None
     return tensor.call

@@ -101,7 +101,7 @@ class MoveDropout(Pass):
                 return call, f"noise in front of {call} hides or fakes padding"
             if self.batch_normalization and layer.class_name == "BatchNormalization":
                 return call, f"noise in front of {call} shifts the variance that it stores"
-            if self.recurrent and hole == 0 and is_recurrent(layer):
+            if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
                 if put_in_front(graph.layer(noise), layer):
                     return None
                 return call, f"noise belongs to the output of {call}"

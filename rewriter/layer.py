@@ -59,6 +59,25 @@ class Arguments:
         both = (*leaves(self.args), *leaves(dict(self.kwargs)))
         return [leaf.index for leaf in both if isinstance(leaf, Hole)]
 
+    @property
+    def first(self) -> int | None:
+        """Number of the hole that is the first argument; None if that is a constant.
+
+        Examples
+        --------
+        >>> Arguments([Hole(0)], {"initial_state": Hole(1)}).first
+        0
+        >>> print(Arguments(["steps"], {"initial_state": Hole(0)}).first)
+        None
+        """
+        named = [value for key, value in self.kwargs.items() if key in _FIRST]
+        leaf = next(leaves(self.args or named), None)
+        return leaf.index if isinstance(leaf, Hole) else None
+
+
+# What Keras calls the first argument of its layers.
+_FIRST = ("inputs", "sequences")
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from rewriter.dialects import encode, encode_layer
 from rewriter.errors import RebuildError
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.live import Live, LiveKeras, inner_of, live_keras
+from rewriter.live.naming import keep_names_inside
 from rewriter.structure import map_leaves
 from rewriter.weights import Pair, check_complete, copy_weights
 
@@ -208,6 +209,7 @@ class _Builder:
                 return self.keras.make_layer(layer, config, scope)
             config = _changed_config(original.get_config(), before, layer, graph.keras)
             live = self.keras.clone_layer(original, config, scope)
+            keep_names_inside(before, live, self.keras)
         except Exception as error:
             raise RebuildError(
                 f"Keras cannot make the layer: {_first_line(error)}",
@@ -270,18 +272,6 @@ def _numberless(config: Any) -> Any:
     if not isinstance(config, Mapping):
         return config
     return {key: _numberless(each) for key, each in config.items() if key != "shared_object_id"}
-
-
-def inner_of(live: Live, role: str) -> Live:
-    """Return the layer or cell that a live wrapper holds at a place of its config."""
-    key, _, number = role.partition("/")
-    if number:
-        return getattr(live, key)[int(number)]
-    return (
-        getattr(live, "forward_layer", None) or live.layer
-        if key == "layer"
-        else (getattr(live, key))
-    )
 
 
 def scope_of(live: Live, keras: LiveKeras) -> dict[str, Any]:

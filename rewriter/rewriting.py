@@ -6,17 +6,23 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriter.admission import admit
+from rewriter.admission import Admission, admit
 from rewriter.changes import Note
 from rewriter.dialects import decode
-from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
+from rewriter.errors import (
+    ModelReadError,
+    ModelWriteError,
+    RewriterError,
+    UnsupportedModelError,
+    VerificationError,
+)
 from rewriter.live import Live, live_keras
 from rewriter.live.places import places
 from rewriter.pipeline import Guarantee, Plan
@@ -78,6 +84,19 @@ def load(
     """
     require_tensorflow_backend()
     admission = admit(file, custom_objects, allow_code=allow_code, limits=limits)
+    loaded = _loaded(file, custom_objects, admission)
+    _keep_names(file, loaded.model)
+    return loaded
+
+
+def _keep_names(file: ModelFile, model: Live) -> None:
+    from rewriter.live.naming import keep_names
+
+    with suppress(UnsupportedModelError):  # its graph is read from the live model, names and all
+        keep_names(decode(file.document, file.keras), model, live_keras(file.keras))
+
+
+def _loaded(file: ModelFile, custom_objects: Mapping[str, Any], admission: Admission) -> Loaded:
     keras = live_keras(file.keras)
     load_file = partial(keras.load, file.path, custom_objects, allow_code=admission.allow_code)
     reason = admission.reason
@@ -256,7 +275,8 @@ def write(
                 carry_training_config(file, temporary)
             carry_additions(file, temporary, _record(plan, verified=verified))
             graph = decode(keras.document(model), plan.keras)
-            read_back(temporary, graph, model.weights, places(keras, model, target.suffix))
+            ending = "" if temporary.is_dir() else target.suffix
+            read_back(temporary, graph, model.weights, places(keras, model, ending))
         except ModelReadError as error:  # the folder is gone, or somebody else writes to the file
             raise ModelWriteError(error.what, where=str(target), fix=error.fix) from error
         except RewriterError as error:

@@ -19,7 +19,8 @@ import pytest
 import rewriter
 from rewriter import rewriting
 from rewriter.errors import ModelWriteError
-from rewriter.saved import reread
+from rewriter.saved import read, reread
+from rewriter.saved.merging import merged, strange
 
 KEYS = [(name, ending) for name in ("tf_keras", "keras") for ending in ("h5", "keras")]
 
@@ -115,6 +116,42 @@ def test_the_file_records_what_was_done_and_that_nothing_was_verified(
     assert record.pop("version")
     assert record == {"passes": ["strip-dropout"], "guarantee": "same", "verified": False}
     assert rewriter.rewrite(output, []).verification.ok  # Keras loads it
+
+
+def noted_config(path, change):
+    """Have a function change the layers in the config of an .h5 file."""
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        change(config["config"]["layers"])
+        file.attrs["model_config"] = json.dumps(config)
+
+
+def test_a_note_beside_a_layer_is_carried_over_and_has_no_place_in_another_format(
+    dialect, tmp_path
+):
+    k, path = dialect.keras, tmp_path / "noted.h5"
+    k.Sequential([k.layers.Input((3,)), k.layers.Dense(2, name="a")]).save(path)
+    noted_config(path, lambda layers: layers[-1].update(note="ours"))
+    rewriter.rewrite(path, [], output=tmp_path / "out.h5", verify=False)
+    assert read(tmp_path / "out.h5").document["config"]["layers"][-1]["note"] == "ours"
+    with pytest.raises(ModelWriteError, match=r"'note \(a\)' .* has no place in a"):
+        rewriter.rewrite(path, [], output=tmp_path / "out.keras", verify=False)
+
+
+def test_nothing_that_keras_writes_beside_a_config_is_strange(rich_files):
+    for path in rich_files.values():
+        assert list(strange(read(path).document)) == []
+
+
+def test_which_layers_are_one_object_is_told_by_the_new_file_alone():
+    """A number of the old one may be another object's in the new one."""
+    shared = {"shared_object_id": 3}
+    old, new = (
+        {"config": {"layers": [{"class_name": "Dense", "config": {"name": "a"}, **number}]}}
+        for number in (shared, {})
+    )
+    assert merged(old, new) is None
+    assert new["config"]["layers"] == [{"class_name": "Dense", "config": {"name": "a"}}]
 
 
 @pytest.mark.parametrize("name", ["tf_keras", "keras"])

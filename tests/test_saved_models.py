@@ -12,11 +12,15 @@ from evidence import every_layer, outputs, same, weights
 from models import MODELS
 
 import rewriter
+from rewriter import rewriting
 from rewriter.errors import ModelReadError, ModelWriteError, UnsupportedModelError
 from rewriter.live import live_keras
+from rewriter.live.keras2_directory import checkpoint_places
 from rewriter.rebuild import scope_of
 from rewriter.rewriting import load
-from rewriter.saved import read
+from rewriter.saved import read, reread
+from rewriter.saved.checkpoint import arrays_by_place
+from rewriter.saved.directory import WEIGHTS
 
 NAMES = [name for name, model in MODELS.items() if 2 in model.keras]
 SHORT = {
@@ -78,6 +82,11 @@ def trained(path):
 )
 def test_a_model_comes_back_out_of_a_directory_to_the_bit(name, tmp_path):
     model = saved(name, tmp_path / "m")
+    places = checkpoint_places(model)
+    assert [place for place, _ in arrays_by_place(tmp_path / "m" / WEIGHTS, places)] == [*places]
+    assert {id(each) for each in model.variables if hasattr(each, "shape")} <= {
+        id(each) for each in places.values()
+    }
     file, brought = read(tmp_path / "m"), objects(model)
     if name in UNLOADABLE:
         with pytest.raises(ModelReadError, match=UNLOADABLE[name]):
@@ -131,6 +140,15 @@ def test_a_vocabulary_in_the_graph_is_loaded_for_those_alone_who_trust_it(tmp_pa
     ]
     assert vocabularies[0] == vocabularies[1]
     assert rewriter.verify(model, tmp_path / "out.keras").ok
+
+
+@pytest.mark.parametrize("name", ["string_lookup_adapted", "lookup_in_a_nested_model"])
+def test_a_vocabulary_that_was_adapted_is_written_and_comes_back(name, tmp_path):
+    import tf_keras
+
+    model = MODELS[name].make(tf_keras)
+    rewriter.rewrite(model, [], output=tmp_path / "out")
+    assert rewriter.verify(model, tmp_path / "out", allow_code=True).ok
 
 
 def test_a_link_out_of_the_directory_is_refused(tmp_path):
@@ -243,14 +261,89 @@ def test_a_directory_is_replaced_by_its_own_rewrite_and_kept_beside_it(tmp_path)
     assert rewriter.verify(model, tmp_path / "m.bak").ok
 
 
-def test_a_directory_that_reads_back_otherwise_is_not_put_in_place(tmp_path, monkeypatch):
-    from rewriter.saved import reread
+def rewritten_checkpoint(directory, change):
+    """Write the checkpoint of a directory again, with what a function makes of its tensors."""
+    import tensorflow as tf
 
-    trained(tmp_path / "m")
-    monkeypatch.setattr(reread, "_of_checkpoint", lambda prefix: iter([b""]))
-    with pytest.raises(ModelWriteError, match="reads back otherwise"):
-        rewriter.rewrite(tmp_path / "m", ["strip-dropout"], output=tmp_path / "out")
-    assert [each.name for each in tmp_path.iterdir()] == ["m"]
+    prefix = str(directory / "variables" / "variables")
+    checkpoint = tf.train.load_checkpoint(prefix)
+    found = {name: checkpoint.get_tensor(name) for name in checkpoint.get_variable_to_shape_map()}
+    found = change(found)
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=list(found),
+        shape_and_slices=[""] * len(found),
+        tensors=[tf.convert_to_tensor(each) for each in found.values()],
+    )
+
+
+def swapped(one, other):
+    """Return a function that lets two variables change places."""
+    first, second = (f"{name}.ATTRIBUTES/VARIABLE_VALUE" for name in (one, other))
+    return lambda found: {**found, first: found[second], second: found[first]}
+
+
+def two_alike():
+    """A trained model with two kernels of one shape in it, and two in a model that it holds."""
+    import tf_keras as k
+
+    layers = [k.layers.Input((4,)), k.layers.Dense(4, name="c"), k.layers.Dense(4, name="d")]
+    inner = k.Sequential(layers, name="inner")
+    x = k.Input((4,))
+    y = inner(k.layers.Dense(4, name="b")(k.layers.Dense(4, name="a")(x)))
+    model = k.Model(x, y)
+    model.compile("adam", "mse")
+    model.fit(np.eye(4), np.ones((4, 4)), verbose=0)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (swapped("layer_with_weights-0/kernel/", "layer_with_weights-1/kernel/"), "a/kernel"),
+        (swapped("variables/4/", "variables/6/"), "c/kernel"),
+        (swapped("optimizer/_variables/1/", "optimizer/_variables/2/"), "m/a/kernel"),
+    ],
+    ids=["in the model", "in a nested one", "in the optimizer"],
+)
+def test_weights_that_changed_places_are_named_and_nothing_is_put_in_place(
+    tmp_path, monkeypatch, change, name
+):
+    real = rewriting.carry_additions
+
+    def spoil(file, written, record):
+        real(file, written, record)
+        rewritten_checkpoint(written, change)
+
+    monkeypatch.setattr(rewriting, "carry_additions", spoil)
+    with pytest.raises(ModelWriteError, match=f"the weight .*{name}.* is not as it was"):
+        rewriter.rewrite(two_alike(), [], output=tmp_path / "out")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_weight_that_only_a_layer_of_its_own_knows_the_place_of_must_be_somewhere(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reread, "arrays_by_place", lambda prefix, places: iter(()))
+    model = two_alike()
+    assert rewriter.rewrite(model, [], output=tmp_path / "out", verify=False).output
+    monkeypatch.setattr(reread, "arrays", lambda prefix: iter(()))
+    with pytest.raises(ModelWriteError, match=r"weight of shape \(4, 4\) is not as it was"):
+        rewriter.rewrite(model, [], output=tmp_path / "other", verify=False)
+
+
+def test_a_checkpoint_that_is_damaged_on_the_disk_is_not_put_in_place(tmp_path, monkeypatch):
+    real = rewriting.carry_additions
+
+    def damage(file, written, record):
+        real(file, written, record)
+        path = written / "variables" / "variables.data-00000-of-00001"
+        path.write_bytes(bytes(path.stat().st_size))
+
+    monkeypatch.setattr(rewriting, "carry_additions", damage)
+    with pytest.raises(ModelWriteError, match=r"reads back otherwise.*checkpoint is damaged"):
+        rewriter.rewrite(two_alike(), [], output=tmp_path / "out", verify=False)
+    assert not any(tmp_path.iterdir())
 
 
 def test_keras_3_writes_no_directory_and_is_told_so_before_any_work(tmp_path):

@@ -235,20 +235,3 @@ def test_a_config_that_its_class_rejects_is_named_with_its_path_and_the_original
     with pytest.raises(RebuildError, match="forgetful"):
         rewriter.rewrite(model, [], verify=False)
     assert [len(layer._inbound_nodes) for layer in model.layers] == calls
-
-
-def test_a_layer_whose_config_tells_no_name_keeps_its_name(dialect):
-    k = dialect.keras
-
-    class Doubling(k.layers.Layer):
-        def __init__(self, **options):
-            super().__init__(**options)
-
-        def call(self, inputs):
-            return inputs * 2.0
-
-    inputs = k.Input((3,))
-    model = k.Model(inputs, k.layers.Dense(2)(Doubling(name="twice")(inputs)))
-    assert "name" not in model.layers[1].get_config()
-    new = rewriter.rewrite(model, []).model
-    assert [layer.name for layer in new.layers] == [layer.name for layer in model.layers]

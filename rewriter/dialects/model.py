@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.builtin import OURS
+from rewriter.dialects.names import made_name, names_of, told_name
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
     Dialect,
@@ -100,7 +101,8 @@ class _Decoder:
         origin: tuple[str, ...],
     ) -> ModelGraph:
         rest = None if isinstance(config, list) else _without(config, GRAPH_KEYS)
-        name = class_name.lower() if rest is None else str(rest.get("name", class_name.lower()))
+        made = path[-1] if path else class_name.lower()
+        name = made if rest is None else str(rest.get("name", made))
         graph = ModelGraph(
             self.dialect.keras,
             class_name,
@@ -110,7 +112,10 @@ class _Decoder:
             envelope=envelope,
         )
         entries = config if isinstance(config, list) else config["layers"]
-        layers = [self.layer(entry, path, origin) for entry in entries]
+        layers = [
+            self.layer(entry, path, origin, name=name)
+            for entry, name in zip(entries, names_of(entries), strict=True)
+        ]
         _refuse_equal_names(layers, path)
         if rest is not None and "input_layers" in rest:
             self.functional(graph, entries, layers, config)
@@ -124,11 +129,12 @@ class _Decoder:
         path: tuple[str, ...],
         origin: tuple[str, ...],
         role: str | None = None,
+        name: str | None = None,
     ) -> Layer:
         written, config = str(entry["class_name"]), entry["config"]
         class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
-        name = str(entry.get("name") or held.get("name") or class_name.lower())
+        name = name or told_name(entry) or made_name(class_name)
         path, origin = (*path, name), (*origin, role or name)
         envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:

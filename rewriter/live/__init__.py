@@ -49,11 +49,20 @@ class LiveKeras(Protocol):
     def layers(self, model: Live) -> dict[str, Live]:
         """Return the layers and operations of a model by name, its inputs included."""
 
+    def rename(self, model: Live, names: Mapping[str, Live]) -> None:
+        """Give layers of a model these names."""
+
     def clone_layer(self, layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer of the same class with this config."""
 
     def unwritten(self, layer: Live) -> dict[str, Any]:
         """Return the arguments that a layer was made with and that Keras writes into no config."""
+
+    def cut_calls(self, model: Live) -> Iterator[tuple[str, int, int]]:
+        """Yield layers of a model of whose calls Keras writes down a part of the arguments.
+
+        With their names go the number of arguments, and how many of them are lost.
+        """
 
     def make_layer(self, layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer that has no live one to follow."""
@@ -151,6 +160,27 @@ def layer_at(keras: LiveKeras, model: Live, steps: Sequence[str]) -> Live:
     for step in steps:
         model = keras.layers(model)[step]
     return model
+
+
+def inner_of(live: Live, role: str) -> Live:
+    """Return the layer or cell that a live wrapper holds at a place of its config.
+
+    Raises
+    ------
+    UnsupportedModelError
+        A custom class keeps it in another attribute.
+    """
+    key, _, number = role.partition("/")
+    if key == "layer" and hasattr(live, "forward_layer"):
+        key = "forward_layer"
+    if not hasattr(live, key):
+        raise UnsupportedModelError(
+            f"the {key} of its config is in no attribute of that name",
+            where=str(live.name),
+            fix=f"have its class keep it as self.{key}",
+        )
+    held = getattr(live, key)
+    return held[int(number)] if number else held
 
 
 def held_with(wrapper: Live, role: str, layer: Live) -> tuple[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from tf_keras.layers import Discretization, Normalization
 from tf_keras.src.engine import base_layer_utils
 from tf_keras.src.engine.functional import (
     Functional,
+    _map_graph_network,
     connect_ancillary_layers,
     get_network_config,
 )
@@ -110,6 +111,14 @@ def layers(model: Live) -> dict[str, Live]:
     return {layer.name: layer for layer in sublayers(model)}
 
 
+def rename(model: Live, names: Mapping[str, Live]) -> None:
+    """Give layers of a model these names, by which a Functional model knows its nodes."""
+    for name, layer in names.items():
+        layer._name = name
+    if model._is_graph_network:
+        model._network_nodes = _map_graph_network(model.inputs, model.outputs)[0]
+
+
 def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
     """Return a new layer of the same class with this config."""
     with tf_keras.saving.custom_object_scope(dict(scope)), SafeModeScope(safe_mode=False):
@@ -122,6 +131,21 @@ def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]
 def unwritten(layer: Live) -> dict[str, Any]:
     """Return the arguments that a layer was made with and that Keras writes into no config."""
     return {}
+
+
+def cut_calls(model: Live) -> Iterator[tuple[str, int, int]]:
+    """Yield layers of a model of whose calls Keras writes down a part of the arguments.
+
+    It writes those behind the first by the names of their parameters, which the arguments of
+    ``*args`` have not (tf_keras/src/engine/node.py, `Node.serialize`).
+    """
+    levels = getattr(model, "_nodes_by_depth", {}).values()
+    for node in (each for level in levels for each in level):
+        spec = node.layer._call_spec
+        named = [each for each in spec.arg_names if each not in spec.full_argspec.kwonlyargs]
+        given, written = len(node.call_args), max(1, len(named))
+        if given > written:
+            yield node.layer.name, given, given - written
 
 
 def make_layer(layer: Layer, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:

@@ -7,6 +7,7 @@ graphs of operations as well, and runs those that set up tables: they may hold a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -25,6 +26,7 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 from rewriter.errors import WeightsError
 from rewriter.live import Live
 from rewriter.saved import read
+from rewriter.saved.checkpoint import place_of
 from rewriter.saved.directory import WEIGHTS, lookups
 
 
@@ -110,6 +112,25 @@ def _compile(model: Live, training_config: Mapping[str, Any], *, has_state: bool
         optimizer.build(model.trainable_variables)
     else:
         optimizer._create_all_weights(model.trainable_variables)
+
+
+def checkpoint_places(model: Live) -> dict[str, Any]:
+    """Return the variables of a model and of what trains it by the places of a checkpoint."""
+    view = tf.train.TrackableView(model)
+    found: dict[str, Any] = {}
+    seen = {id(model)}
+    pending: deque[tuple[tuple[str, ...], Live]] = deque([((), model)])
+    while pending:
+        names, held = pending.popleft()
+        for name, each in view.children(held).items():
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if isinstance(each, tf.Variable):
+                found[place_of((*names, name))] = each
+            else:
+                pending.append(((*names, name), each))
+    return found
 
 
 def _restore(model: Live, path: Path) -> None:

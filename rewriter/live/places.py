@@ -35,8 +35,9 @@ def places(keras: LiveKeras, model: Live, ending: str) -> Places | None:
     model : live model
         The model.
     ending : str
-        ``.keras``: every group of the weights file with the names in it, the optimizer's too. Else
-        the groups of ``.h5`` files with the places in their ``weight_names``, by which Keras loads.
+        ``.keras``: every group of the weights file with the names in it, the optimizer's too. Empty
+        for a SavedModel directory: one group, of the places in its checkpoint. Else the groups of
+        ``.h5`` files with the places in their ``weight_names``, by which Keras loads.
 
     Returns
     -------
@@ -47,6 +48,10 @@ def places(keras: LiveKeras, model: Live, ending: str) -> Places | None:
         with suppress(Exception):
             return keras.archive_places(model)
         return None
+    if not ending:
+        from rewriter.live.keras2_directory import checkpoint_places
+
+        return {"": checkpoint_places(model)}
     found = {layer.name: _in_order(layer) for layer in model.layers}
     found["top_level_model_weights"] = keras.own_variables(model)
     return {

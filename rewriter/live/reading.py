@@ -11,6 +11,7 @@ from rewriter.dialects import decode
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, keras_of, live_keras
+from rewriter.live.naming import with_names
 from rewriter.rebuild import places_of
 from rewriter.sharing import join
 
@@ -25,11 +26,17 @@ def read_live(model: Live) -> ModelGraph:
     Raises
     ------
     UnsupportedModelError
-        The model is subclassed, or a layer has no config; names the layer.
+        The model is subclassed, or a layer has no config, or Keras does not write down all that
+        it is called with; names the layer.
     """
     keras = live_keras(keras_of(model))
     graph = _decoded(model, keras)
-    live = {place.origin: place.live for place in places_of(graph, model, keras)}
+    places = list(places_of(graph, model, keras))
+    _refuse_cut_calls(graph, model, keras)
+    for place in places:
+        if place.layer.graph is not None:
+            _refuse_cut_calls(place.layer.graph, place.live, keras)
+    live = {place.origin: place.live for place in places}
     identities = {origin: id(layer) for origin, layer in live.items()}
     join(graph, lambda layer: identities.get(layer.origin or ()))
     unwritten = {origin: found for origin in live if (found := keras.unwritten(live[origin]))}
@@ -37,6 +44,16 @@ def read_live(model: Live) -> ModelGraph:
         for each in graph.walk():
             each.map_layers(lambda layer: _with_unwritten(layer, unwritten))
     return graph
+
+
+def _refuse_cut_calls(graph: ModelGraph, model: Live, keras: LiveKeras) -> None:
+    for name, given, lost in keras.cut_calls(model):
+        raise UnsupportedModelError(
+            f"Keras {keras.keras} writes down its call without {lost} of its {given} arguments, "
+            "so that any copy of the model, of Keras' own too, is another model",
+            where=graph.path_of(name),
+            fix="have a layer of your own take the tensors as one list, and call it with that",
+        )
 
 
 def _with_unwritten(layer: Layer, unwritten: Mapping[tuple[str, ...], dict[str, Any]]) -> Layer:
@@ -51,13 +68,14 @@ def _with_unwritten(layer: Layer, unwritten: Mapping[tuple[str, ...], dict[str, 
 def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
     notes: list[Note] = []
     try:
-        document = keras.document(model)
+        document: Mapping[str, Any] = keras.document(model)
     except Exception as error:
         raise UnsupportedModelError(
             f"Keras cannot write its config: {type(error).__name__}: {error}".splitlines()[0],
             where=_without_config(model, keras) or model.name,
             fix="give the class a get_config that returns its constructor's arguments",
         ) from error
+    document = with_names(document, model, keras)
     graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
     graph.notes = tuple(notes)
     return graph
@@ -79,7 +97,7 @@ def _expanded(
             f"Functional{' where a pass changes it' if path else ''}"
         )
         notes.append(Note("/".join(path) or model.name, name, said, "read"))
-        document = {**document, **keras.functional_document(model)}
+        document = with_names({**document, **keras.functional_document(model)}, model, keras)
         config = document["config"]
     if not (isinstance(config, dict) and isinstance(config.get("layers"), list)):
         return document

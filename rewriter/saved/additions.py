@@ -12,6 +12,8 @@ from typing import Any
 from rewriter.errors import ModelWriteError
 from rewriter.saved.directory import EXTRA, foreign
 from rewriter.saved.lasting import hdf5_to_write
+from rewriter.saved.merging import merged, strange
+from rewriter.saved.metadata import carry_metadata, unknown_keys
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.reread import WEIGHTS, weights_file
 from rewriter.saved.unknown import carry, copy_object, unknown
@@ -68,6 +70,7 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
             found += map(str, unknown(root, "keras"))
     elif file.format == "savedmodel":
         found = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
+        found += map(str, unknown_keys(file.path))
     elif file.format == "h5":
         import h5py
 
@@ -75,6 +78,7 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
             known = {*_GROUPS_OF_KERAS, *_ATTRIBUTES_OF_KERAS, RECORD}
             found = [name for name in (*root, *root.attrs) if name not in known]
             found += map(str, unknown(root, "h5"))
+    found += strange(file.document)
     if found:
         raise ModelWriteError(
             f"{found[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
@@ -86,6 +90,7 @@ def _refuse_additions(file: ModelFile, target: str) -> None:
 
 def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
     if file is not None:
+        carry_metadata(file.path, written)
         for name in foreign(file.path):
             (written / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file.path / name, written / name)
@@ -97,7 +102,7 @@ def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any
 def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
     old = {} if file is None else _metadata(file.path)
     metadata = {**old, **_metadata(written), RECORD: record}
-    config = None if file is None else _merged(file.document, read(written).document)
+    config = None if file is None else merged(file.document, read(written).document)
     if file is not None:
         _into_weights(file.path, written)
     # The archive gets a new list of members; rewriting it whole would copy the weights.
@@ -151,43 +156,10 @@ def _replace(archive: zipfile.ZipFile, name: str, text: str) -> None:
     archive.writestr(name, text)
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a config with the keys of the old one that it lost; None if it lost none."""
-    config = dict(new)
-    config |= {key: each for key, each in old.items() if key not in (*new, "compile_config")}
-    entries = _entries(new)
-    lost = False
-    for path, entry in _entries(old).items():
-        other = entries.get(path)
-        if other is None or other.get("class_name") != entry.get("class_name"):
-            continue
-        for held, others in ((entry, other), (entry.get("config"), other.get("config"))):
-            if isinstance(held, dict) and isinstance(others, dict):
-                gone = {key: each for key, each in held.items() if key not in others}
-                others.update(gone)
-                lost = lost or bool(gone)
-    return config if lost or len(config) > len(new) else None
-
-
-def _entries(model: dict[str, Any], path: tuple[str, ...] = ()) -> dict[Any, dict[str, Any]]:
-    """Return the layers of a config by the names on the way to them."""
-    config = model.get("config")
-    layers = config.get("layers") if isinstance(config, dict) else config
-    found: dict[Any, dict[str, Any]] = {}
-    for layer in layers if isinstance(layers, list) else []:
-        held = layer.get("config") if isinstance(layer, dict) else None
-        if not isinstance(held, dict):
-            continue
-        place = (*path, str(held.get("name")))
-        found[place] = layer
-        found |= _entries(layer, place)
-    return found
-
-
 def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
     import h5py
 
-    config = None if file is None else _merged(file.document, read(written).document)
+    config = None if file is None else merged(file.document, read(written).document)
     with hdf5_to_write(written, "r+") as target:
         target.attrs[RECORD] = json.dumps(record)
         if config is not None:

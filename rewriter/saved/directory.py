@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,17 +95,30 @@ def read_metadata(path: Path, limit: int, memory_limit: int) -> dict[str, Any]:
     return found
 
 
+def objects_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what a SavedModel directory says of each object of Keras, the model being number 0."""
+    for place, node in _nodes(path, sys.maxsize).items():
+        if node.metadata:
+            yield place, parse(node.metadata, METADATA, sys.maxsize)
+
+
+def change_metadata(path: Path, change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> None:
+    """Write what a function makes of what a directory says of each object, in place."""
+    nodes = []
+    for node in messages(memoryview((path / METADATA).read_bytes()), 1):
+        changed = change(number(node, 2), json.loads(text(node, 5)))
+        kept = [(key, value) for key, value in fields(node) if key != 5]
+        nodes.append(encoded([*kept, (5, json.dumps(changed).encode())]))
+    (path / METADATA).write_bytes(encoded((1, node) for node in nodes))
+
+
 def put_training_config(path: Path, training_config: Mapping[str, Any]) -> None:
     """Write a training configuration into a SavedModel directory, which is changed in place."""
-    nodes: list[bytes | memoryview] = []
-    for node in messages(memoryview((path / METADATA).read_bytes()), 1):
-        if number(node, 2):
-            nodes.append(node)
-            continue
-        metadata = json.loads(text(node, 5)) | {"training_config": training_config}
-        kept = [(key, value) for key, value in fields(node) if key != 5]
-        nodes.append(encoded([*kept, (5, json.dumps(metadata).encode())]))
-    (path / METADATA).write_bytes(encoded((1, node) for node in nodes))
+
+    def put(place: int, metadata: dict[str, Any]) -> dict[str, Any]:
+        return metadata if place else metadata | {"training_config": training_config}
+
+    change_metadata(path, put)
 
 
 def foreign(path: Path) -> list[str]:

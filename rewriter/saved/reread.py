@@ -13,6 +13,7 @@ from rewriter.dialects import decode
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.graph import ModelGraph
 from rewriter.saved import directory
+from rewriter.saved.checkpoint import arrays, arrays_by_place
 from rewriter.saved.contents import seekable
 from rewriter.saved.reading import read
 
@@ -41,8 +42,8 @@ def read_back(
         Of the live model.
     places : mapping or None
         Groups of the file, and in each the variables by name; in ``.h5`` files by number in the
-        order in which Keras loads them. None if that is not known: then, and in SavedModel
-        directories, the bytes of each weight must be anywhere in the file.
+        order in which Keras loads them. None if that is not known: then the bytes of each weight
+        must be anywhere in the file.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def _wrong(
 ) -> str:
     """Say which weight is not where it belongs; nothing if all are."""
     if format == "savedmodel":
-        return _missing(set(_of_checkpoint(written / directory.WEIGHTS)), weights)
+        return _displaced(written / directory.WEIGHTS, weights, (places or {}).get("", {}))
     with weights_file(written) as root:
         if places is None:
             return _missing(set(_checksums(root)), weights)
@@ -94,14 +95,19 @@ def _layers(graph: ModelGraph) -> set[tuple[str, str]]:
     }
 
 
-def _of_checkpoint(prefix: Path) -> Iterator[bytes]:
-    """Yield the checksums of the weights of a SavedModel directory."""
-    import numpy as np
-    import tensorflow as tf
+def _displaced(prefix: Path, weights: Sequence[Any], places: Mapping[str, Any]) -> str:
+    """Say which weight of a checkpoint is not in its place; nothing if all are.
 
-    checkpoint = tf.train.load_checkpoint(str(prefix))
-    for name in checkpoint.get_variable_to_shape_map():
-        yield _checksum(np.asarray(checkpoint.get_tensor(name)))
+    A weight that loading finds in another way than by its place must be anywhere; a vocabulary,
+    which Keras counts among the weights, is in no checkpoint but in the graphs.
+    """
+    placed = set()
+    for place, array in arrays_by_place(prefix, places):
+        placed.add(id(places[place]))
+        if _checksum(array) != _checksum(_array(places[place])):
+            return f"the weight {places[place].name} is not as it was"
+    rest = [each for each in weights if id(each) not in placed and hasattr(each, "shape")]
+    return _missing(set(map(_checksum, arrays(prefix))), rest) if rest else ""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+import numpy as np
 import pytest
 
 import rewriter
@@ -104,6 +105,49 @@ def fixed_reshape(keras):
     return keras.Model(inputs, keras.layers.Dense(2)(reshape(inputs, (4, -1, 3))))
 
 
+def ids_of_categories(keras):
+    inputs = keras.layers.Input((7,), dtype="int32", name="ids")
+    return keras.Model(inputs, keras.layers.CategoryEncoding(9, output_mode="multi_hot")(inputs))
+
+
+def training_as_input(keras):
+    """Return noise that an input of the model turns on and off."""
+    x, training = keras.layers.Input((7, 4)), keras.layers.Input((), dtype="bool")
+    y = noise(keras.layers)(x, training=training)
+    return keras.Model([x, training], keras.layers.GRU(3, name="gru")(y))
+
+
+def constant_sequence(keras, **options):
+    """Return a recurrent layer that is given its state, over steps that are always the same."""
+    state = keras.layers.Input((3,), name="state")
+    steps = np.ones((2, 7, 4), "float32")
+    gru = keras.layers.GRU(3, name="gru", **options)
+    return keras.Model(state, gru(steps, initial_state=noise(keras.layers)(state)))
+
+
+def own_wrapper(layers):
+    class Own(layers.Wrapper):
+        """A class of one's own."""
+
+        def call(self, inputs):
+            return self.layer(inputs)
+
+    return Own(layers.GRU(4, dropout=0.5), name="own")
+
+
+def behind_own_layer(keras):
+    """Return noise for a tensor whose shape no config tells."""
+
+    class Own(keras.layers.Layer):
+        """A class of one's own."""
+
+        def call(self, inputs):
+            return inputs
+
+    stack = [keras.layers.Input((7, 4)), Own(), drop("DynamicDropout", shared_axes=1)(keras.layers)]
+    return keras.Sequential(stack)
+
+
 def pinned(make):
     return of(lambda layers, x: make(layers)(x, training=True))
 
@@ -128,7 +172,14 @@ ROWS = [
         chain(drop("DynamicDropout", always_on=True), gru()),
         "active at inference as well",
     ),
+    ("move-dropout", training_as_input, "it has no single input"),
     # replace-dropout
+    (
+        "replace-dropout:to=standard",
+        behind_own_layer,
+        "its noise_shape cannot be written for a tensor of unknown rank",
+        (3,),
+    ),
     ("replace-dropout:to=spatial", chain(drop(), shape=(4,)), "no spatial dropout for a tensor"),
     (
         "replace-dropout:to=gaussian",
@@ -155,10 +206,17 @@ ROWS = [
         "noise in front of Masking hides or fakes padding",
     ),
     ("insert-dropout:after=ids", ids, "its output is ids"),
+    ("insert-dropout:after=ids", ids_of_categories, "its output is whole numbers"),
     ("insert-dropout:after=gru", chain(gru()), "the model gives its output"),
     # externalise-dropout
     ("externalise-dropout", chain(two_rates), "its two directions have different rates"),
     ("externalise-dropout", pinned(gru(dropout=0.5)), "active at inference as well", (2,)),
+    (
+        "externalise-dropout",
+        lambda keras: constant_sequence(keras, dropout=0.5),
+        "a call has no tensor as its first argument",
+    ),
+    ("externalise-dropout", chain(own_wrapper), "what wraps it is not known to this program"),
     # internalise-dropout
     ("internalise-dropout", own_cell, "its cell is not one of Keras'"),
     (
@@ -237,3 +295,37 @@ def test_a_pass_that_declines_says_why(wanted, model, words, dialect):
     touched = {change.layer for change in plan.changes}
     declined = {note.layer for note in plan.notes if words in note.reason}
     assert not touched & declined
+
+
+def test_in_an_h5_file_no_shape_is_told_behind_a_layer_of_ones_own(dialect, tmp_path):
+    behind_own_layer(dialect.keras).save(tmp_path / "model.h5")
+    plan = rewriter.plan(tmp_path / "model.h5", ["replace-dropout:to=standard"])
+    assert [note.reason for note in plan.notes] == [
+        "stays: its noise_shape cannot be written for a tensor of unknown rank"
+    ]
+    assert not plan.changes
+
+
+@pytest.mark.parametrize("wanted", ["move-dropout", "internalise-dropout"])
+def test_noise_of_a_state_is_not_that_of_the_steps(wanted, dialect):
+    plan = rewriter.plan(constant_sequence(dialect.keras), [wanted])
+    assert (plan.changes, plan.notes) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changed", "source"),
+    [
+        ("move-dropout", ["drop"], "steps"),
+        ("externalise-dropout", ["gru", "gru_dropout"], "gru_dropout"),
+    ],
+)
+def test_steps_that_are_given_by_name_are_found_behind_a_state(wanted, changed, source):
+    import keras
+
+    steps, state = keras.Input((7, 4), name="steps"), keras.Input((3,))
+    gru = keras.layers.GRU(3, dropout=0.5, name="gru")
+    y = gru(initial_state=state, sequences=noise(keras.layers)(steps))
+    plan = rewriter.plan(keras.Model([steps, state], y), [wanted])
+    assert [change.layer for change in plan.changes] == changed
+    first = plan.after.arguments(plan.after.calls_of("gru")[0]).first
+    assert plan.after.fillings(plan.after.calls_of("gru")[0])[first].call.layer == source

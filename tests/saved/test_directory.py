@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 from model_files import run_python
 
 import rewriter
-from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, UnsupportedModelError
 from rewriter.saved import read
-from rewriter.saved.directory import GRAPH, METADATA, lookups, put_training_config
+from rewriter.saved.directory import (
+    GRAPH,
+    METADATA,
+    change_metadata,
+    lookups,
+    objects_of,
+    put_training_config,
+)
 from rewriter.saved.protobuf import encoded, fields, messages, number, text
 
 
@@ -196,3 +203,69 @@ def test_a_folder_of_models_is_checked_with_its_directories(directory, tmp_path)
 def test_keras_3_is_said_not_to_load_it(directory):
     found = rewriter.check(directory, select=["RW502"])
     assert "loads no SavedModel directories" in found[0].message
+
+
+def noted(path, note):
+    """Write notes into the metadata of a directory: what a function adds to each object's."""
+    change_metadata(path, lambda place, metadata: note(metadata) or metadata)
+
+
+def with_note(name):
+    """Return a function that writes a note of its own beside what Keras says of an object."""
+
+    def note(metadata):
+        if metadata["name"] == name:
+            metadata["note"] = f"of {name}"
+
+    return note
+
+
+def notes(path):
+    return {metadata["name"]: metadata.get("note") for _, metadata in objects_of(path)}
+
+
+@pytest.mark.parametrize("age", [lambda path: path, old], ids=["TensorFlow 2.5 on", "before"])
+def test_what_is_unknown_beside_an_object_is_carried_over(directory, tmp_path, age):
+    for name in ("model", "sum"):
+        noted(directory, with_note(name))
+    rewriter.rewrite(age(directory), ["strip-dropout"], output=tmp_path / "out", verify=False)
+    found = notes(tmp_path / "out")
+    assert (found["model"], found["sum"], found["shared"]) == ("of model", "of sum", None)
+    assert rewriter.rewrite(tmp_path / "out", []).verification.ok
+
+
+def test_what_is_unknown_beside_a_layer_that_goes_goes_with_it(directory, tmp_path):
+    noted(directory, with_note("noise"))
+    rewriter.rewrite(directory, ["strip-dropout"], output=tmp_path / "out", verify=False)
+    assert "noise" not in notes(tmp_path / "out")
+
+
+def test_what_is_unknown_beside_two_objects_of_one_name_is_refused(directory, tmp_path):
+    noted(directory, with_note("noise"))
+    with pytest.raises(ModelWriteError, match=r"'note \(noise\)'"):
+        rewriter.rewrite(directory, [], output=tmp_path / "out", verify=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_unknown_in_a_config_is_carried_over(directory, tmp_path):
+    def note(metadata):
+        for entry in metadata["config"].get("layers", ()):
+            entry["note"] = entry["config"]["name"]
+        for entry in metadata.get("model_config", {}).get("config", {}).get("layers", ()):
+            entry["note"] = entry["config"]["name"]
+
+    noted(directory, note)
+    rewriter.rewrite(directory, ["strip-dropout"], output=tmp_path / "out", verify=False)
+    layers = read(tmp_path / "out").document["config"]["layers"]
+    assert [layer["note"] for layer in layers] == ["a", "b", "left", "right", "sum"]
+    written = dict(objects_of(tmp_path / "out"))[0]
+    assert written["config"]["layers"][0]["note"] == "a"
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_what_is_unknown_beside_an_object_has_no_place_in_another_format(
+    directory, tmp_path, ending
+):
+    noted(directory, with_note("sum"))
+    with pytest.raises(ModelWriteError, match=r"'note \(sum\)' .* has no place in a"):
+        rewriter.rewrite(directory, [], output=tmp_path / f"out.{ending}", verify=False)
