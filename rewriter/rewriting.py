@@ -18,6 +18,7 @@ from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, VerificationError
 from rewriter.live import Live, live_keras
+from rewriter.live.hooks import temporaries_in
 from rewriter.live.places import places
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
@@ -250,7 +251,8 @@ def write(
     in_place = file is not None and target.exists() and target.samefile(file.path)
     with replacing(target, backup=in_place) as temporary:
         try:
-            keras.save(model, temporary)
+            with temporaries_in(lambda: temporary.parent, plan.keras):
+                keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
             carry_additions(file, temporary, _record(plan, verified=verified))
