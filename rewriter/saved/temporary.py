@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +49,23 @@ def temporary_for(place: Path, mode: int, ending: str) -> Iterator[Path]:
         path = folder / f"model{ending}"
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
         yield path
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Create an empty directory in the system's folder for such, and remove it at the end."""
+    with temporary_directory_for(_scratch(), stat.S_IRWXU) as path:
+        yield path
+
+
+def remove_scratch() -> None:
+    """Remove what dead processes of this host left in the system's folder, if it can be read."""
+    with suppress(OSError):
+        remove_leftovers(_scratch())
+
+
+def _scratch() -> Path:
+    return Path(tempfile.gettempdir()) / "keras"
 
 
 @contextmanager
