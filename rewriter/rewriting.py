@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.admission import Admission, admit
+from rewriter.bounded import in_proportion, load_bounded
 from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import (
@@ -24,6 +25,7 @@ from rewriter.errors import (
     VerificationError,
 )
 from rewriter.live import Live, live_keras
+from rewriter.live.hooks import temporaries_in
 from rewriter.live.places import places
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
@@ -84,7 +86,7 @@ def load(
     """
     require_tensorflow_backend()
     admission = admit(file, custom_objects, allow_code=allow_code, limits=limits)
-    loaded = _loaded(file, custom_objects, admission)
+    loaded = _loaded(file, custom_objects, admission, limits)
     _keep_names(file, loaded.model)
     return loaded
 
@@ -96,20 +98,27 @@ def _keep_names(file: ModelFile, model: Live) -> None:
         keep_names(decode(file.document, file.keras), model, live_keras(file.keras))
 
 
-def _loaded(file: ModelFile, custom_objects: Mapping[str, Any], admission: Admission) -> Loaded:
+def _loaded(
+    file: ModelFile, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
+) -> Loaded:
     keras = live_keras(file.keras)
     load_file = partial(keras.load, file.path, custom_objects, allow_code=admission.allow_code)
+    bounded = partial(load_bounded, file, limits=limits)
     reason = admission.reason
     if file.training_config and admission.compiled:
         try:
-            model, said = _with_warnings(partial(load_file, compiled=True))
+            model, said = _with_warnings(lambda: bounded(partial(load_file, compiled=True)))
             return Loaded(model, notes=[_note(model, each) for each in said])
+        except ModelReadError:  # beyond a limit
+            raise
         except Exception as error:
             reason = first_line(error)
     try:
-        model, said = _with_warnings(partial(load_file, compiled=False))
+        model, said = _with_warnings(lambda: bounded(partial(load_file, compiled=False)))
+    except ModelReadError:
+        raise
     except Exception as error:
-        raise _load_error(file, error, custom_objects, admission.allow_code) from error
+        raise _load_error(file, error, custom_objects, admission, limits) from error
     notes = [_note(model, each) for each in said]
     if not file.training_config:
         return Loaded(model, notes=notes)
@@ -134,11 +143,19 @@ def _with_warnings(load_file: Callable[[], Live]) -> tuple[Live, list[str]]:
 
 
 def _load_error(
-    file: ModelFile, error: Exception, custom_objects: Mapping[str, Any], allow_code: bool
+    file: ModelFile,
+    error: Exception,
+    custom_objects: Mapping[str, Any],
+    admission: Admission,
+    limits: bool,
 ) -> RewriterError:
-    keras = live_keras(file.keras)
-    revive = partial(keras.revive_layer, custom_objects=custom_objects, allow_code=allow_code)
-    layer, reason = next(_rejected(file.document, revive), ("", error))
+    revive = partial(
+        live_keras(file.keras).revive_layer,
+        custom_objects=custom_objects,
+        allow_code=admission.allow_code,
+    )
+    with in_proportion(file, limits=limits):
+        layer, reason = next(_rejected(file.document, revive), ("", error))
     text = _innermost(reason)
     unknown = ("Unknown layer", "Could not locate", "Unknown ", "not registered")
     fix = "check that the file loads in Keras"
@@ -270,7 +287,8 @@ def write(
     in_place = file is not None and target.exists() and target.samefile(file.path)
     with replacing(target, backup=in_place) as temporary:
         try:
-            keras.save(model, temporary)
+            with temporaries_in(lambda: temporary.parent, plan.keras):
+                keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
             carry_additions(file, temporary, _record(plan, verified=verified))

@@ -29,6 +29,8 @@ INFLATION_FLOOR = 256 * 2**20
 OBJECT_LIMIT = 1_000_000
 """Groups and data sets of one HDF5 file."""
 
+LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limits=False)"
+
 SLAB = 2**26
 """Bytes that are read at once."""
 
@@ -99,7 +101,7 @@ def _of_archive(path: Path, *, limits: bool) -> Iterator[tuple[str, str]]:
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         if limits:
-            _refuse_inflation(sum(info.file_size for info in archive.infolist()), size)
+            refuse_inflation(sum(info.file_size for info in archive.infolist()), size)
         for info in archive.infolist():
             name = info.filename
             if _leaves(name):
@@ -160,14 +162,14 @@ def _of_hdf5(
                 seen.add(address)
                 if limits and len(seen) > OBJECT_LIMIT:
                     raise ModelReadError(
-                        f"the HDF5 file has more than {OBJECT_LIMIT} objects", fix=_LIFT
+                        f"the HDF5 file has more than {OBJECT_LIMIT} objects", fix=LIFT
                     )
                 if isinstance(found, h5py.Group):
                     pending.append((where, found))
                 elif isinstance(found, h5py.Dataset):
                     declared += _declared(found)
                     if limits:
-                        _refuse_inflation(declared, size)
+                        refuse_inflation(declared, size)
                     leads = _leads(found)
                     if leads:
                         yield where, leads
@@ -200,11 +202,25 @@ def _read_through(dataset: Any) -> None:
         dataset[start : start + step]
 
 
-_LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limits=False)"
+def refuse_inflation(declared: int, size: int, what: str = "") -> None:
+    """Refuse what is out of proportion to the size of its file.
 
+    Parameters
+    ----------
+    declared : int
+        Bytes that it says that it takes.
+    size : int
+        Bytes of the file.
+    what : str, optional
+        What the bytes are of.
 
-def _refuse_inflation(declared: int, size: int) -> None:
+    Raises
+    ------
+    ModelReadError
+        It takes more than `INFLATION_FLOOR` and `INFLATION_LIMIT` times the file.
+    """
     if declared > INFLATION_LIMIT * size + INFLATION_FLOOR:
         raise ModelReadError(
-            f"it declares {declared / 2**20:,.0f} MB in a file of {size / 2**20:,.1f} MB", fix=_LIFT
+            f"it declares {declared / 2**20:,.0f} MB{what} in a file of {size / 2**20:,.1f} MB",
+            fix=LIFT,
         )

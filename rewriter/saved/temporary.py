@@ -1,8 +1,8 @@
-"""Temporary files that name their owner, so that the next run can tell a leftover.
+"""Temporary directories that name their owner, so that the next run can tell a leftover.
 
-``.model.keras.rewriter-PID-HOST-RANDOM.keras``: hidden, beside the file that it will become, with
-the same ending, because Keras picks the format by it. HOST is a checksum of the host's name: on
-a shared folder, the process numbers of other hosts say nothing here.
+``.model.keras.rewriter-PID-HOST-RANDOM``: hidden, beside the file that will come out of it. HOST is
+a checksum of the host's name: on a shared folder, the process numbers of other hosts say nothing
+here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,14 +26,17 @@ _in_use: set[str] = set()  # of this process: a restarted container may reuse it
 
 @contextmanager
 def temporary_for(place: Path, mode: int, ending: str) -> Iterator[Path]:
-    """Create an empty file beside another one, and remove it if it is still there at the end.
+    """Create an empty file in a directory of its own, beside the file that it will become.
+
+    Keras picks the format by the ending, and may put files of its own beside the one that it
+    writes. The directory is removed at the end, with all that is in it.
 
     Parameters
     ----------
     place : Path
-        The file beside which it is made.
+        The file beside which the directory is made.
     mode : int
-        Its permissions, to which the right to write and the umask are applied.
+        The permissions of the file, to which the right to write and the umask are applied.
     ending : str
         Its ending, ``.keras``.
 
@@ -41,9 +45,27 @@ def temporary_for(place: Path, mode: int, ending: str) -> Iterator[Path]:
     Path
         The file.
     """
-    with _named(place, ending) as path:
+    with temporary_directory_for(place, stat.S_IRWXU) as folder:
+        path = folder / f"model{ending}"
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
         yield path
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Create an empty directory in the system's folder for such, and remove it at the end."""
+    with temporary_directory_for(_scratch(), stat.S_IRWXU) as path:
+        yield path
+
+
+def remove_scratch() -> None:
+    """Remove what dead processes of this host left in the system's folder, if it can be read."""
+    with suppress(OSError):
+        remove_leftovers(_scratch())
+
+
+def _scratch() -> Path:
+    return Path(tempfile.gettempdir()) / "keras"
 
 
 @contextmanager
@@ -62,18 +84,11 @@ def temporary_directory_for(place: Path, mode: int) -> Iterator[Path]:
     Path
         The directory.
     """
-    with _named(place, "") as path:
-        path.mkdir(mode | stat.S_IRWXU)
-        yield path
-
-
-@contextmanager
-def _named(place: Path, ending: str) -> Iterator[Path]:
-    """Give a name to what is made beside a place, and remove what bears it at the end."""
     owner = f"{os.getpid()}-{_host()}-{secrets.token_hex(4)}"
-    path = place.with_name(f"{_prefix(place)}{owner}{ending}")
+    path = place.with_name(f"{_prefix(place)}{owner}")
     _in_use.add(path.name)
     try:
+        path.mkdir(mode | stat.S_IRWXU)
         yield path
     finally:
         with suppress(OSError):

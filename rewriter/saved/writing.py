@@ -115,8 +115,8 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     """Write a model beside the target, and put it in the target's place once it is whole.
 
     Until then the target stays as it is, whatever happens: an exception, SIGTERM or Ctrl-C
-    removes the temporary file; what a killed process leaves is removed by the next call for the
-    same target. A symbolic link stays, and the file that it points to is replaced. A file that
+    removes the temporary directory; what a killed process leaves is removed by the next call for
+    the same target. A symbolic link stays, and the file that it points to is replaced. A file that
     is replaced hands on its permissions and, where the system lets it, its owner. A SavedModel
     directory is put in place as `put_directory` says.
 
@@ -131,7 +131,8 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty file in the folder of the target, with the same ending; or an empty directory.
+        An empty file with the same ending, in a directory of its own in the folder of the target;
+        or an empty directory there.
 
     Raises
     ------
@@ -174,7 +175,7 @@ def _replace_file(temporary: Path, place: Path, *, backup: bool) -> None:
     _sync(temporary)
     if place.exists():
         if backup:
-            _back_up(place)
+            _back_up(place, temporary.parent)
         _hand_on(place, temporary)
     temporary.replace(place)
 
@@ -280,7 +281,7 @@ def _hand_on(place: Path, temporary: Path) -> None:
     temporary.chmod(old.st_mode & 0o777)
 
 
-def _back_up(place: Path) -> None:
+def _back_up(place: Path, folder: Path) -> None:
     """Keep the content of a file as NAME.bak; at no moment is a backup without a name."""
     backup = place.with_name(place.name + ".bak")
     while not _same(backup, place):  # else a run was killed after its backup
@@ -291,7 +292,7 @@ def _back_up(place: Path) -> None:
         except FileExistsError:  # another run was faster
             continue
         except OSError:  # a file system without hard links
-            _copy(place, backup)
+            _copy(place, backup, folder)
         break
     _sync_folder(place.parent)
 
@@ -303,12 +304,13 @@ def _same(backup: Path, place: Path) -> bool:
         return False
 
 
-def _copy(place: Path, copy: Path) -> None:
-    with temporary_for(place, _mode(place), ending=copy.suffix) as temporary:
-        shutil.copyfile(place, temporary)
-        shutil.copystat(place, temporary)
-        _sync(temporary)
-        temporary.replace(copy)
+def _copy(place: Path, copy: Path, folder: Path) -> None:
+    """Copy a file by way of a temporary folder."""
+    temporary = folder / copy.name
+    shutil.copyfile(place, temporary)
+    shutil.copystat(place, temporary)
+    _sync(temporary)
+    temporary.replace(copy)
 
 
 def _set_aside(backup: Path) -> None:

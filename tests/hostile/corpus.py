@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from written import Written, sequential, written_layer
+from written import Ref, Written, sequential, written_layer
 
 MARK = "the-payload-ran"
 SECRET = "secret.txt"
@@ -47,6 +47,8 @@ class Hostile:
         Writes the file at a path; the second argument is the folder for the mark.
     readable : bool
         Whether `check` and `show` can read it all the same.
+    loaded : bool
+        Whether only Keras can tell, by what it would take memory for.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Hostile:
     says: str
     make: Make
     readable: bool = True
+    loaded: bool = False
 
 
 def code(folder: Path) -> str:
@@ -96,14 +99,16 @@ def save(path: Path, keras: int, document: Any, weights: bytes = b"", **members:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("metadata.json", json.dumps({"keras_version": version}))
             archive.writestr("config.json", json.dumps(document))
-            archive.writestr("model.weights.h5", weights or hdf5(lambda file: None))
+            archive.writestr(
+                "model.weights.h5", weights or hdf5(lambda file: file.create_group("vars"))
+            )
             for name, content in members.items():
                 archive.writestr(name, content)
         return
     with h5py.File(path, "w") as file:
         file.attrs.update(keras_version=version, backend="tensorflow")
         file.attrs["model_config"] = json.dumps(document)
-        file.create_group("model_weights")
+        file.create_group("model_weights").attrs["layer_names"] = []
 
 
 def hdf5(fill: Callable[[h5py.File], Any]) -> bytes:
@@ -283,10 +288,33 @@ def many_calls(path: Path, folder: Path) -> None:
     save(path, 3, document)
 
 
+def giant(keras: int, class_name: str, size: int = 4, **config: Any) -> Make:
+    """Return what writes a layer that takes memory, of a sample of that many numbers."""
+
+    def make(path: Path, folder: Path) -> None:
+        document = model(keras, written_layer(class_name, "evil", keras, **config))
+        key = "batch_shape" if keras == 3 else "batch_input_shape"
+        document["config"]["layers"][0]["config"][key] = [None, size]
+        save(path, keras, document)
+
+    return make
+
+
+def lying(path: Path, folder: Path) -> None:
+    """A tensor of Keras 3 that is said to be small: Keras goes by the layer that gives it."""
+    written = Written(3)
+    written.input("x", (None, 10**9))
+    document = written.document(written.call("Dense", "evil", Ref("x", 0, (None, 4)), units=1))
+    del document["config"]["layers"][1]["build_config"]
+    save(path, 3, document)
+
+
 CODE = "runs Python code that the file holds"
 NODE = {"name": "x", "op": "PyFunc", "attr": {}}
 GET_FILE = named("keras.utils", "get_file")
 UNSAFE = named("keras.config", "enable_unsafe_deserialization")
+GIANT = "layers that fill the memory while Keras loads them"
+VOCABULARY = {"input_dim": 10**9, "output_dim": 10**6}
 HIJACK = {"module": "keras.layers", "registered_name": "mine>Dense"}
 
 HOSTILE = [
@@ -470,6 +498,19 @@ HOSTILE = [
     Hostile("endless.h5", "libhdf5, a heap without end", "the file is damaged", endless),
     Hostile("deep.keras", "keras.io, nested JSON", "nested more than", deep, readable=False),
     Hostile("calls.keras", "graphs that fill the memory", "calls of layers", many_calls, False),
+    *(
+        Hostile(f"{name}{keras}.{ending}", GIANT, f"evil: it {says}", make, loaded=True)
+        for keras in (2, 3)
+        for ending in ("keras", "h5")
+        for name, says, make in (
+            ("dense", "declares 15,259 MB of weights", giant(keras, "Dense", units=10**9)),
+            ("wide", "declares 3,815 MB of weights", giant(keras, "Dense", 10**9, units=1)),
+            ("slopes", "declares 3,815 MB of weights", giant(keras, "PReLU", 10**9)),
+            ("ids", "declares 3,814,697,266 MB", giant(keras, "Embedding", **VOCABULARY)),
+            ("repeat", "gives a tensor of 15,259 MB", giant(keras, "RepeatVector", n=10**9)),
+        )
+    ),
+    Hostile("lying.keras", GIANT, "evil: it declares 3,815 MB of weights", lying, loaded=True),
 ]
 
 if __name__ == "__main__":

@@ -41,8 +41,9 @@ def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
     if old:
         target.write_text(old)
     with replacing(target) as temporary:
-        assert (temporary.parent, temporary.suffix) == (tmp_path, ending)
-        assert temporary.name.startswith(f".model{ending}.rewriter-{os.getpid()}-")
+        own = temporary.parent
+        assert (own.parent, temporary.suffix) == (tmp_path, ending)
+        assert own.name.startswith(f".model{ending}.rewriter-{os.getpid()}-")
         assert temporary.stat().st_size == 0
         temporary.write_text("new")
         assert (target.read_text() if old else target.exists()) == (old or False)
@@ -115,7 +116,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
     link = tmp_path / "model.keras"
     link.symlink_to(real)
     with replacing(link, backup=True) as temporary:
-        assert (temporary.parent, temporary.suffix) == (real.parent, ".keras")
+        assert (temporary.parent.parent, temporary.suffix) == (real.parent, ".keras")
         temporary.write_text("new")
     assert link.is_symlink()
     assert real.read_text() == "new"
@@ -288,7 +289,7 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_run(target):
 
 def test_only_leftovers_of_this_target_and_this_host_are_removed(target):
     with replacing(target) as temporary:
-        ours = temporary.name
+        ours = temporary.parent.name
         temporary.write_text("new")
     prefix, host, _ = ours.rsplit("-", 2)
     foreign = "00000000" if host != "00000000" else "11111111"
@@ -298,8 +299,9 @@ def test_only_leftovers_of_this_target_and_this_host_are_removed(target):
         f"{prefix}-{host}-notrandom.keras",
         f"{ours}.more.endings",
     ]
-    for name in [*others, ours]:  # `ours` bears this very process's number, but is not in use
+    for name in [*others, f"{ours}.keras"]:  # a file, as older versions left them
         (target.parent / name).touch()
+    (target.parent / ours / "assets").mkdir(parents=True)  # of this very process, but not in use
     replace(target, "newer")
     assert names(target.parent) == sorted([*others, target.name])
 
@@ -311,6 +313,41 @@ from rewriter.saved import replacing
 
 target, backup = Path(sys.argv[1]), sys.argv[2] == "backup"
 random.seed(1)
+{writer}
+def fork(work):
+    child = os.fork()
+    if not child:
+        start()
+        work()
+        os._exit(0)
+    return child
+
+def write_for_ever():
+    os.write(told, b"ready")
+    while True:
+        write(version(target) + 1)
+
+os.waitpid(fork(lambda: write(0)), 0)
+for _ in range(int(sys.argv[3])):
+    ready, told = os.pipe()
+    child = fork(write_for_ever)
+    os.read(ready, 5)
+    time.sleep(random.uniform(0, PAUSE))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    version(target)
+    left = [each.name for each in target.parent.iterdir() if not each.name.startswith(target.name)]
+    assert len(left) <= 1 and all(name.startswith(".model.keras.rewriter-") for name in left), left
+last = version(target)
+if backup:  # every content that the target ever had is still there, and whole
+    kept = {{version(path) for path in target.parent.glob("model.keras*") if path.stat().st_size}}
+    assert kept == set(range(last + 1)), (kept, last)
+with replacing(target) as temporary:
+    temporary.write_text("end")
+print(last, [path.name for path in target.parent.iterdir() if ".rewriter-" in path.name])
+"""
+OF_TEXT = """
+PAUSE = 0.02
 
 def content(version):
     return (str(version) + "\\n") * 20_000
@@ -321,40 +358,64 @@ def version(path):
     assert text == content(first), path
     return int(first)
 
-def write_for_ever():
-    while True:
-        text = content(version(target) + 1)
-        with replacing(target, backup=backup) as temporary, temporary.open("w") as file:
-            for start in range(0, len(text), 9973):
-                file.write(text[start : start + 9973])
-                file.flush()
+def start():
+    pass
 
-target.write_text(content(0))
-for _ in range(int(sys.argv[3])):
-    child = os.fork()
-    if not child:
-        write_for_ever()
-    time.sleep(random.uniform(0, 0.02))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    version(target)
-    temporaries = [path for path in target.parent.iterdir() if ".rewriter-" in path.name]
-    assert len(temporaries) <= 1, temporaries
-last = version(target)
-if backup:  # every content that the target ever had is still there, and whole
-    kept = {version(path) for path in target.parent.glob("model.keras*") if path.stat().st_size}
-    assert kept == set(range(last + 1)), (kept, last)
-with replacing(target) as temporary:
-    temporary.write_text("end")
-print(last, [path.name for path in target.parent.iterdir() if ".rewriter-" in path.name])
+def write(version):
+    text = content(version)
+    with replacing(target, backup=backup) as temporary, temporary.open("w") as file:
+        for start in range(0, len(text), 9973):
+            file.write(text[start : start + 9973])
+            file.flush()
+"""
+OF_KERAS = """
+PAUSE = 0.2
+
+import importlib, io, tempfile, zipfile
+import h5py
+import numpy as np
+from rewriter.api import plan
+from rewriter.rewriting import write as write_model
+keras = importlib.import_module(sys.argv[4])
+saving = importlib.import_module(sys.argv[4] + ".src.saving.saving_lib")
+saving._MEMORY_UPPER_BOUND = 0  # as Keras 3 saves where little memory is free
+tempfile.tempdir = str(target.parent)
+
+def version(path):
+    with zipfile.ZipFile(path) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    weights = []
+    with h5py.File(content) as file:
+        file.visit(lambda name: weights.append(np.ravel(file[name])) if "vars/" in name else None)
+    (found,) = np.unique(np.concatenate(weights))
+    return int(found)
+
+def start():
+    global model
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(64)])
+
+def write(version):
+    model.set_weights([np.full_like(each, version) for each in model.get_weights()])
+    write_model(model, plan(model, []), target, None, compiled=False, verified=False)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("backup", ["backup", "no backup"])
 def test_killed_at_any_moment_the_target_is_whole(target, backup):
-    last, left = run_python(KILLER, target, backup, 100).split(" ", 1)
+    last, left = run_python(KILLER.format(writer=OF_TEXT), target, backup, 100).split(" ", 1)
     assert int(last) > 0  # the kills met writers at work
+    assert left == "[]\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("name", ["tf_keras", "keras"])
+def test_killed_while_keras_saves_the_target_is_whole(target, name):
+    """The folder is the system's for temporary files as well: nothing else is left there."""
+    last, left = run_python(KILLER.format(writer=OF_KERAS), target, "no backup", 30, name).split(
+        " ", 1
+    )
+    assert int(last) > 0
     assert left == "[]\n"
 
 

@@ -1,0 +1,91 @@
+"""A model file loaded by Keras within bounds: memory in proportion to the file, no litter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+
+from rewriter.errors import ModelReadError
+from rewriter.live import Live, live_keras
+from rewriter.live.hooks import BYTES, largest_output, temporaries_in, weights_within
+from rewriter.rebuild import with_sublayers
+from rewriter.saved import ModelFile
+from rewriter.saved.contents import LIFT, refuse_inflation
+from rewriter.saved.temporary import remove_scratch, temporary_directory
+
+TENSOR_LIMIT = 2**29
+"""Elements of one tensor between layers; the batch counts where it is fixed."""
+
+
+def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = True) -> Live:
+    """Return what Keras loads.
+
+    Parameters
+    ----------
+    file : ModelFile
+        What is loaded.
+    load : callable
+        Has Keras load it.
+    limits : bool
+        Whether weights must be in proportion to the file, and tensors within `TENSOR_LIMIT`.
+
+    Raises
+    ------
+    ModelReadError
+        They are not.
+    """
+    with _unpacking(file.keras), in_proportion(file, limits=limits):
+        model = load()
+    if not limits:
+        return model
+    layers = with_sublayers(model, live_keras(file.keras))
+    name, elements = largest_output(layers)
+    if elements > TENSOR_LIMIT:
+        raise ModelReadError(
+            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, more than the "
+            f"{TENSOR_LIMIT * BYTES // 2**20:,} that are computed",
+            where=f"{file.path}: {name}",
+            fix=LIFT,
+        )
+    return model
+
+
+@contextmanager
+def in_proportion(file: ModelFile, *, limits: bool = True) -> Iterator[None]:
+    """Refuse weights that are out of proportion to their file before memory is taken for them."""
+    if not limits:
+        yield
+        return
+    size = _size(file.path)
+    refused: list[ModelReadError] = []
+
+    def weigh(declared: int, layer: str) -> None:
+        try:
+            refuse_inflation(declared, size, " of weights")
+        except ModelReadError as error:
+            refused.append(ModelReadError(error.what, where=f"{file.path}: {layer}", fix=error.fix))
+            raise
+
+    try:
+        with weights_within(weigh, file.keras):
+            yield
+    finally:
+        if refused:  # Keras puts errors into others, and goes on after some
+            raise refused[0]
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(each.stat().st_size for each in files if each.is_file())
+
+
+@contextmanager
+def _unpacking(keras: int) -> Iterator[None]:
+    """Have Keras unpack in a directory that the next run knows, and that it removes."""
+    remove_scratch()
+    with ExitStack() as stack:
+        folder = cache(lambda: stack.enter_context(temporary_directory()))
+        with temporaries_in(folder, keras):
+            yield
