@@ -13,8 +13,9 @@ from rewriter.errors import RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.live import keras_of, live_keras
+from rewriter.loading import Loaded, load, require_tensorflow_backend
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
-from rewriter.rewriting import Loaded, Step, carry_out, load, require_tensorflow_backend, write
+from rewriter.rewriting import Step, carry_out, write
 from rewriter.saved import ModelFile, check_output
 from rewriter.saved import read as read_file
 

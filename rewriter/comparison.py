@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rewriter.errors import first_line
 from rewriter.inputs import InputSpec
 from rewriter.live import Live
 from rewriter.padding import Padding, Probe, greatest_difference
@@ -209,8 +210,7 @@ def attempt(run: Run, arrays: Arrays) -> tuple[list[NDArray[Any]] | None, str]:
     try:
         return run(arrays), ""
     except Exception as error:
-        lines = str(error).strip().splitlines()
-        return None, lines[0][:200] if lines else repr(error)
+        return None, first_line(error)
 
 
 def _noise(run: Run, arrays: Arrays, outputs: list[NDArray[Any]]) -> float:

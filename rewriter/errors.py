@@ -99,3 +99,17 @@ class VerificationError(RewriterError):
     exit_code = 1
     verification: Verification | None = None
     rewritten: Any = None
+
+
+def first_line(error: Exception) -> str:
+    r"""Return the first line of an error's message; its type where it says nothing.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no such layer\nTraceback"))
+    'no such layer'
+    >>> first_line(ValueError())
+    'ValueError'
+    """
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].strip()[:300] if lines else type(error).__name__

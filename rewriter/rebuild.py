@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rewriter.dialects import encode, encode_layer
-from rewriter.errors import RebuildError
+from rewriter.errors import RebuildError, first_line
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, inner_of, live_keras
 from rewriter.live.naming import keep_names_inside
@@ -162,7 +162,8 @@ class _Builder:
                 tensors[call] = self.keras.call_layer(live, graph.arguments(call), given)
             except Exception as error:
                 raise RebuildError(
-                    f"Keras cannot call the layer: {_first_line(error)}", where=graph.path_of(call)
+                    f"Keras cannot call the layer: {type(error).__name__}: {first_line(error)}",
+                    where=graph.path_of(call),
                 ) from error
         return tensors
 
@@ -193,7 +194,7 @@ class _Builder:
             live = self.keras.make_layer(layer, config, self.custom_objects)
         except Exception as error:
             raise RebuildError(
-                f"Keras cannot make the layer: {_first_line(error)}",
+                f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
                 where=graph.path_of(layer.name),
             ) from error
         self.new.append(live)
@@ -212,7 +213,7 @@ class _Builder:
             keep_names_inside(before, live, self.keras)
         except Exception as error:
             raise RebuildError(
-                f"Keras cannot make the layer: {_first_line(error)}",
+                f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
                 where=graph.path_of(layer.name),
                 fix="a custom layer needs a get_config that from_config takes",
             ) from error
@@ -347,8 +348,3 @@ def _changed_config(
         else:
             new[key] = entry
     return new
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"

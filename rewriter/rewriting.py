@@ -1,28 +1,21 @@
-"""A plan carried out: load, rebuild, carry the training state over, verify, write."""
+"""A plan carried out: rebuild, carry the training state over, verify, write."""
 
 from __future__ import annotations
 
-import os
-import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriter.admission import Admission, admit
-from rewriter.bounded import in_proportion, load_bounded
-from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import (
     ModelReadError,
     ModelWriteError,
     RewriterError,
-    UnsupportedModelError,
     VerificationError,
+    first_line,
 )
 from rewriter.live import Live, live_keras
 from rewriter.live.hooks import temporaries_in
@@ -36,158 +29,6 @@ if TYPE_CHECKING:
 
 Step = Callable[[str], AbstractContextManager[Any]]
 """Given what is being done, in words, returns a context that lasts as long."""
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A saved model, live.
-
-    Parameters
-    ----------
-    model : live model
-        The model.
-    compiled : bool
-        False where the file has a training configuration that could not be used.
-    notes : list of Note
-        What the user should know of it.
-    """
-
-    model: Live
-    compiled: bool = True
-    notes: list[Note] = field(default_factory=list)
-
-
-def require_tensorflow_backend() -> None:
-    """Refuse to go on with another backend than TensorFlow."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise RewriterError(
-            f"the backend is {backend}, this program works with tensorflow",
-            where="KERAS_BACKEND",
-            fix="set KERAS_BACKEND=tensorflow, or unset it",
-        )
-
-
-def load(
-    file: ModelFile,
-    custom_objects: Mapping[str, Any],
-    *,
-    allow_code: bool = False,
-    limits: bool = True,
-) -> Loaded:
-    """Load a saved model; without its training configuration if that cannot be used.
-
-    Raises
-    ------
-    UnsupportedModelError
-        Loading it would run code, or read or write another file, and that is not allowed.
-    ModelReadError
-        Keras cannot load it, or it declares more than its size allows.
-    """
-    require_tensorflow_backend()
-    admission = admit(file, custom_objects, allow_code=allow_code, limits=limits)
-    loaded = _loaded(file, custom_objects, admission, limits)
-    _keep_names(file, loaded.model)
-    return loaded
-
-
-def _keep_names(file: ModelFile, model: Live) -> None:
-    from rewriter.live.naming import keep_names
-
-    with suppress(UnsupportedModelError):  # its graph is read from the live model, names and all
-        keep_names(decode(file.document, file.keras), model, live_keras(file.keras))
-
-
-def _loaded(
-    file: ModelFile, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
-) -> Loaded:
-    keras = live_keras(file.keras)
-    load_file = partial(keras.load, file.path, custom_objects, allow_code=admission.allow_code)
-    bounded = partial(load_bounded, file, limits=limits)
-    reason = admission.reason
-    if file.training_config and admission.compiled:
-        try:
-            model, said = _with_warnings(lambda: bounded(partial(load_file, compiled=True)))
-            return Loaded(model, notes=[_note(model, each) for each in said])
-        except ModelReadError:  # beyond a limit
-            raise
-        except Exception as error:
-            reason = first_line(error)
-    try:
-        model, said = _with_warnings(lambda: bounded(partial(load_file, compiled=False)))
-    except ModelReadError:
-        raise
-    except Exception as error:
-        raise _load_error(file, error, custom_objects, admission, limits) from error
-    notes = [_note(model, each) for each in said]
-    if not file.training_config:
-        return Loaded(model, notes=notes)
-    left_out = (
-        f"loaded without its training configuration ({reason}); the configuration is carried "
-        "over as it stands in the file, the optimizer's state is not"
-    )
-    return Loaded(model, False, [_note(model, left_out), *notes])
-
-
-def _note(model: Live, reason: str) -> Note:
-    return Note(model.name, type(model).__name__, reason, "load")
-
-
-def _with_warnings(load_file: Callable[[], Live]) -> tuple[Live, list[str]]:
-    """Return a model, and what Keras said of something that it left out."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model = load_file()
-    texts = [" ".join(str(each.message).split()) for each in caught]
-    return model, [text for text in dict.fromkeys(texts) if text.startswith("Skipping")]
-
-
-def _load_error(
-    file: ModelFile,
-    error: Exception,
-    custom_objects: Mapping[str, Any],
-    admission: Admission,
-    limits: bool,
-) -> RewriterError:
-    revive = partial(
-        live_keras(file.keras).revive_layer,
-        custom_objects=custom_objects,
-        allow_code=admission.allow_code,
-    )
-    with in_proportion(file, limits=limits):
-        layer, reason = next(_rejected(file.document, revive), ("", error))
-    text = _innermost(reason)
-    unknown = ("Unknown layer", "Could not locate", "Unknown ", "not registered")
-    fix = "check that the file loads in Keras"
-    if any(words in str(error) for words in unknown):
-        fix = "name the module that has the custom class or function with --custom MODULE[:NAME]"
-    return ModelReadError(
-        f"Keras {file.keras} cannot load it: {text}",
-        where=f"{file.path}: {layer}" if layer else str(file.path),
-        fix=fix,
-    )
-
-
-def _rejected(
-    model: Mapping[str, Any], revive: Callable[[Mapping[str, Any]], Any], above: str = ""
-) -> Iterator[tuple[str, Exception]]:
-    """Yield the paths of the layers whose configs Keras rejects, and what it says."""
-    config = model.get("config")
-    for entry in (config.get("layers") if isinstance(config, dict) else config) or ():
-        path = f"{above}{entry.get('name') or entry['config'].get('name')}"
-        if isinstance(entry["config"], list) or "layers" in entry["config"]:
-            yield from _rejected(entry, revive, f"{path}/")
-            continue
-        try:
-            revive(entry)
-        except Exception as error:
-            yield path, error
-
-
-def _innermost(error: Exception) -> str:
-    """Return what the class of a layer says, where Keras has put a frame around it."""
-    found = re.findall(r"Exception encountered: *(\S.*)", str(error))
-    return str(found[-1])[:300] if found else first_line(error)
 
 
 def carry_out(
@@ -315,9 +156,3 @@ def _record(plan: Plan, *, verified: bool) -> dict[str, Any]:
         "guarantee": plan.guarantee.value,
         "verified": verified,
     }
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, with its type where it says nothing."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].strip()[:300] if lines else type(error).__name__

@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import Any, Protocol, cast
 
 from rewriter.changes import Note
+from rewriter.errors import first_line
 from rewriter.live import Live, LiveKeras
 from rewriter.rebuild import Rebuilt, scope_of_values
 from rewriter.structure import leaves
@@ -146,7 +147,7 @@ class _Carrier:
         try:
             compiled = self.compile()
         except Exception as error:
-            said = _first_line(error)
+            said = f"{type(error).__name__}: {first_line(error)}"
             self.note(f"is not compiled, because the original's way cannot be repeated: {said}")
             return
         if compiled and getattr(self.original, "optimizer", None) is not None:
@@ -233,7 +234,7 @@ class _Carrier:
             try:
                 return self.training.copy_metric(leaf, own, scope)
             except Exception as error:
-                said = _first_line(error)
+                said = f"{type(error).__name__}: {first_line(error)}"
                 self.note(
                     f"metric {leaf.name} is the original's own, for it cannot be copied ({said}): "
                     "do not train both models at once"
@@ -361,8 +362,3 @@ def _unique(values: Sequence[Live]) -> list[Live]:
 
 def _name(variable: Live) -> str:
     return str(variable.name).partition(":")[0].rpartition("/")[2]
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"

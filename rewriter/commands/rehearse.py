@@ -35,7 +35,7 @@ def rehearse(
     from rewriter import api
     from rewriter.custom import custom_objects
     from rewriter.inputs import read_inputs
-    from rewriter.rewriting import require_tensorflow_backend
+    from rewriter.loading import require_tensorflow_backend
 
     require_tensorflow_backend()
     inputs = read_inputs(data)

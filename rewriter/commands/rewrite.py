@@ -81,7 +81,7 @@ def rewrite(  # noqa: PLR0913
     from rewriter import api
     from rewriter.custom import custom_objects
     from rewriter.inputs import read_inputs
-    from rewriter.rewriting import require_tensorflow_backend
+    from rewriter.loading import require_tensorflow_backend
     from rewriter.saved import check_output
     from rewriter.saved_plans import read_plan
 
@@ -163,7 +163,7 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
         print()
     for note in result.plan.notes[: len(result.plan.notes) - len(plan.notes)]:
         print(f"note: {note.layer}: {note.reason}")
-    print(result.verification or "not verified: --no-verify was given")
+    print(result.verification or "nothing was verified")
     if result.rehearsal is not None:
         print(result.rehearsal)
     print(f"wrote {result.output}")
