@@ -10,12 +10,13 @@ from evidence import check_config, check_identity, check_pass, document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rewriter.pipeline import registered_passes
 from rewriter.testing.recipes import build, recipes
 
-EXAMPLES = int(os.environ.get("REWRITER_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("REWRITER_EXAMPLES", "8"))
 """A short profile; by hand, some hundreds."""
 
-PASSES = ("strip-dropout", "move-dropout", "enable-masking")
+PASSES = tuple(registered_passes())
 
 
 @pytest.mark.parametrize("number", [2, 3], ids=["keras2", "keras3"])
