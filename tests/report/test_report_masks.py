@@ -3,7 +3,8 @@
 import json
 
 import rewriter
-from rewriter.commands.show import ShowFormat, show
+from rewriter.commands.options import Format
+from rewriter.commands.show import show
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.masking import mask_flow
 from rewriter.report.masks import masks_lines
@@ -41,7 +42,7 @@ def test_the_table_shows_the_way_of_the_mask_and_marks_where_it_is_lost():
 
 def test_json_gives_each_call_its_masks(real_models, capsys):
     path = real_models / "nc_voter_name_hispanic_lstm.h5"
-    show(str(path), ShowFormat.JSON, masks=True)
+    show(str(path), Format.JSON, masks=True)
     calls = json.loads(capsys.readouterr().out)["calls"]
     assert [call["layer"] for call in calls][1:4] == ["embedding", "conv1d", "max_pooling1d"]
     assert {"call", "layer", "class", "mask_in", "mask_out", "uses_mask"} <= calls[0].keys()
