@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_the_diff_that_its_command_prints(monkeypatch):
+def test_the_readme_shows_what_its_command_prints(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    plan = rewriter.plan("examples/models/vowels_tokens.keras", ["enable-masking", "move-dropout"])
-    assert str(plan) in README
+    model, passes = "examples/models/vowels_tokens.keras", ["enable-masking", "move-dropout"]
+    assert str(rewriter.plan(model, passes)) in README
+    result = rewriter.rewrite(model, passes, output=tmp_path / "rewritten.keras")
+    assert str(result.verification) in README
 
 
 def test_the_readme_lists_the_passes():
