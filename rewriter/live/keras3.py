@@ -136,7 +136,9 @@ def _keep_kernels(old: Live, new: Live) -> None:
     if type(old) is not type(new):
         return
     if isinstance(old, _CELLS) and unwritten(old):
-        new.implementation, new.dropout_mask_count = old.implementation, old.dropout_mask_count
+        new.implementation = old.implementation
+        if hasattr(old, "dropout_mask_count"):  # older releases have none
+            new.dropout_mask_count = old.dropout_mask_count
     if getattr(new, "use_cudnn", None) == "auto":
         new.use_cudnn = old.use_cudnn
     if getattr(new, "use_cudnn", None) is False:

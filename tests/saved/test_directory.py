@@ -44,7 +44,7 @@ def directories(tmp_path_factory):
     tf.saved_model.save(model, str(folder / "bare"))
     model.export(folder / "exported2")
     x = keras.Input((3,))
-    keras.Model(x, keras.layers.Dense(2)(x)).export(folder / "exported3", verbose=False)
+    keras.Model(x, keras.layers.Dense(2)(x)).export(folder / "exported3")
     return folder
 
 
