@@ -148,3 +148,11 @@ def test_what_a_layer_says_is_told_where_the_original_fails(dialect):
     model = looked_up(dialect.keras, ("StringLookup", {"mask_token": ""}), "string")
     with pytest.raises(rewriter.RewriterError, match=r"was tried: Table not initialized"):
         rewriter.rewrite(model, ["enable-masking"])
+
+
+def test_padding_is_found_in_texts_in_rows(dialect):
+    from rewriter.live.lookup import pads
+
+    layer = dialect.keras.layers.TextVectorization(output_sequence_length=2, vocabulary=["a"])
+    rows = np.array([["a a", "a a a"], ["a", "a a"]], object)
+    assert pads(layer, rows).tolist() == [False, True]
