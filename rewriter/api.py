@@ -350,6 +350,7 @@ def verify(
     from rewriter.running import Subject
     from rewriter.verification import verify_models
 
+    wanted = Guarantee.named(guarantee)
     files = [
         read_file(each, limits=limits) if isinstance(each, str | Path) else None
         for each in (before, after)
@@ -368,12 +369,12 @@ def verify(
         each if file is None else load(file, objects, allow_code=allow_code, limits=limits).model
         for each, file in zip((before, after), files, strict=True)
     ]
-    on_purpose = Guarantee(guarantee) is Guarantee.CHANGED_ON_PURPOSE
+    on_purpose = wanted is Guarantee.CHANGED_ON_PURPOSE
     if on_purpose or any(map(draws_at_inference, graphs)):
         return verify_in_distribution(
             *models,
             keras=graphs[0].keras,
-            guarantee=Guarantee(guarantee),
+            guarantee=wanted,
             tolerance=tolerance,
             data=data,
             custom_objects=objects,
@@ -381,7 +382,7 @@ def verify(
     return verify_models(
         Subject(graphs[0], models[0]),
         Subject(graphs[1], models[1]),
-        guarantee=Guarantee(guarantee),
+        guarantee=wanted,
         tolerance=tolerance,
         data=data,
     )
@@ -428,6 +429,11 @@ def rehearse(
     Rehearsal
         ``ok``, ``cases``, ``noise`` and ``findings``; ``str()`` of it is the table.
 
+    Raises
+    ------
+    RewriterError
+        A size is none.
+
     Examples
     --------
     >>> print(rewriter.rehearse("model.keras"))  # doctest: +SKIP
@@ -435,6 +441,9 @@ def rehearse(
     from rewriter.rehearsal import rehearse_model
     from rewriter.rehearsal.cases import BATCHES
 
+    for size in (*(batches or ()), *(lengths or ())):
+        if size < 1:
+            raise RewriterError(f"a batch size or length of {size}", fix="give sizes from 1 on")
     live = model
     if isinstance(model, str | Path):
         file = read_file(model, limits=limits)

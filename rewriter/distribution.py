@@ -21,7 +21,7 @@ from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.statistics import drawn
-from rewriter.running import Subject
+from rewriter.running import Subject, with_vocabularies
 from rewriter.structure import map_leaves
 from rewriter.verification import Verification, verify_models
 from rewriter.watching import live_layers, watching
@@ -152,7 +152,7 @@ def measure(
         graph = decode(live.document(model), keras)
         copy = rebuild(graph, graph, model, custom_objects).model
         layers = live_layers(live, graph, copy)
-        specs = input_specs(graph)
+        specs = with_vocabularies(live, Subject(graph, copy), input_specs(graph))
         batch = next((spec.batch for spec in specs if spec.batch is not None), BATCH)
         arrays = make_inputs(specs, batch, 8, seed=0, zeros=False)
         noise = _measure_noise(graph, copy, layers, arrays)

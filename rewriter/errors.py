@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,15 +102,26 @@ class VerificationError(RewriterError):
     rewritten: Any = None
 
 
+_FRAME = "Exception encountered when calling "  # of Keras, around what a layer says
+
+
 def first_line(error: Exception) -> str:
-    r"""Return the first line of an error's message; its type where it says nothing.
+    r"""Return the first line of an error's message that says something; its type if none does.
 
     Examples
     --------
     >>> first_line(ValueError("no such layer\nTraceback"))
     'no such layer'
+    >>> first_line(ValueError("Exception encountered when calling GRU.call().\n\nno mask"))
+    'no mask'
     >>> first_line(ValueError())
     'ValueError'
     """
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].strip()[:300] if lines else type(error).__name__
+    lines = [line.strip() for line in plain(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(_FRAME)] or lines
+    return telling[0][:300] if telling else type(error).__name__
+
+
+def plain(error: Exception) -> str:
+    """Return an error's message without colours and names of devices."""
+    return re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\}|\[Op:.*", "", str(error))

@@ -6,13 +6,14 @@ What is made depends on the graph and the seed alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.masking.indices import looks_up, mask_token
+from rewriter.masking.indices import is_closed, looks_up, makes_ids, mask_token
 from rewriter.reach import Reach, Reached
 from rewriter.structure import leaves
 
@@ -58,6 +59,8 @@ class InputSpec:
         The layers that lead to the one that makes ids of words or numbers, if one does.
     vocabulary : tuple of str or int
         What that layer knows, as far as anybody told.
+    closed : bool
+        Whether it fails on what it does not know.
     """
 
     name: str
@@ -70,6 +73,7 @@ class InputSpec:
     words: int = 0
     lookup: tuple[str, ...] = ()
     vocabulary: tuple[str | int, ...] = ()
+    closed: bool = False
 
     @property
     def batch(self) -> int | None:
@@ -118,10 +122,15 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
             )
         dtype = layer.config.get("dtype") or next(iter(_type_spec(layer)[1:]), None) or "float32"
         ids = min(_vocabularies(reached), default=None)
-        given = layer.name, shape, _dtype_name(dtype), ids, padding, _form(layer), axis
-        lookup = next((each for each in reached if looks_up(each.layer)), None)
-        steps, words = ((), 0) if lookup is None else (lookup.steps, _words(lookup.layer))
-        specs.append(InputSpec(*given, words=words, lookup=steps))
+        name = _dtype_name(dtype)
+        padding = padding if _holds(name, padding) else None
+        spec = InputSpec(layer.name, shape, name, ids, padding, _form(layer), axis)
+        lookups = [each for each in reached if looks_up(each.layer)]
+        # What one fails on must not be given to the others.
+        for each in sorted(lookups, key=lambda each: not is_closed(each.layer))[:1]:
+            closed, words = is_closed(each.layer), _words(each.layer)
+            spec = replace(spec, words=words, lookup=each.steps, closed=closed)
+        specs.append(spec)
     return specs
 
 
@@ -175,7 +184,7 @@ def hidden_steps(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any] | None:
 
     if spec.padding is None or spec.words or array.ndim <= spec.axis:
         return None
-    steps = np.asarray(array == spec.padding)
+    steps = _is_padding(spec, array)
     while steps.ndim > spec.axis + 1:
         steps = np.asarray(steps.all(-1))
     return steps
@@ -191,8 +200,17 @@ def has_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
 
     if spec.padding is None or spec.words or array.ndim < 2:
         return np.zeros(len(array), bool)
-    hidden = array == spec.padding if spec.ids is not None else hidden_steps(spec, array)
+    hidden = _is_padding(spec, array) if spec.ids is not None else hidden_steps(spec, array)
     return np.asarray(np.asarray(hidden).reshape(len(array), -1).any(1))
+
+
+def _is_padding(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    if isinstance(spec.padding, str):  # of which bytes are another spelling
+        words = array.astype(object)
+        return np.asarray((words == spec.padding) | (words == spec.padding.encode()))
+    return np.asarray(array == spec.padding)
 
 
 def read_inputs(path: Path | None) -> dict[str, Any] | None:
@@ -289,14 +307,31 @@ def _array(
 
 
 def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:
-    """Return the words or numbers that a lookup gets: known and unknown ones."""
+    """Return the words or numbers that a lookup gets: known ones, and unknown if it takes any."""
     import numpy as np
 
-    if spec.dtype == "string":
-        words = [*(spec.vocabulary or _UNTOLD_WORDS), "", "the model", "wörd"]
-    else:
-        words = [*spec.vocabulary, max(map(int, spec.vocabulary)) + 1]
+    known = [word for word in spec.vocabulary if _holds(spec.dtype, word)]
+    words: list[str | int] = list(known)
+    if not (spec.closed and known):
+        words += _unknown(spec)
     return np.array([word for word in words if zeros or word != spec.padding], object)
+
+
+def _unknown(spec: InputSpec) -> list[str | int]:
+    """Return words, or a number, that are not in a vocabulary."""
+    if spec.dtype == "string":
+        return [*(() if spec.vocabulary else _UNTOLD_WORDS), "", "the model", "wörd"]
+    known = {*spec.vocabulary, spec.padding}
+    return [next(number for number in count() if number not in known)]
+
+
+def _holds(dtype: str, value: float | str | None) -> bool:
+    """Whether a number is within the range of an integer type; true of all that is neither."""
+    import numpy as np
+
+    if value is None or isinstance(value, str) or not dtype.startswith(("int", "uint")):
+        return True
+    return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
 def _texts(
@@ -390,7 +425,7 @@ def _hidden(ways: Reach, reached: Sequence[Reached]) -> tuple[float | str | None
             if layer.class_name == "Masking":
                 return float(layer.config.get("mask_value", 0.0)), each.axis
     for each in reached:
-        token = mask_token(each.layer) if looks_up(each.layer) else None
+        token = mask_token(each.layer) if makes_ids(each.layer) else None
         if token is not None and any(
             _is_masked(one.layer) for one in ways.of(each.graph, Tensor(each.call))
         ):

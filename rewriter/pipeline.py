@@ -48,6 +48,20 @@ class Guarantee(str, Enum):
     CHANGED_ON_PURPOSE = "changed-on-purpose"
 
     @classmethod
+    def named(cls, name: str) -> Guarantee:
+        """Return the guarantee of this name.
+
+        Raises
+        ------
+        RewriterError
+            There is none.
+        """
+        if name not in {each.value for each in cls}:
+            there_are = ", ".join(each.value for each in cls)
+            raise RewriterError(f"unknown guarantee {str(name)!r}", fix=f"there are {there_are}")
+        return cls(name)
+
+    @classmethod
     def weakest(cls, guarantees: Iterable[Guarantee]) -> Guarantee:
         """Return the weakest; of none, the strongest there is.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph import Call, ModelGraph
 from rewriter.inputs import InputSpec
-from rewriter.live import Live, LiveKeras
+from rewriter.live import Live, LiveKeras, layer_at
 from rewriter.padding import greatest_difference
 from rewriter.structure import leaves, map_leaves
 
@@ -26,6 +26,21 @@ class Subject:
 
     graph: ModelGraph
     model: Live
+
+
+def with_vocabularies(
+    keras: LiveKeras, subject: Subject, specs: Sequence[InputSpec]
+) -> list[InputSpec]:
+    """Return what the inputs take with the words that the model's lookups know."""
+
+    def told(spec: InputSpec) -> InputSpec:
+        if not spec.lookup:
+            return spec
+        from rewriter.live.lookup import vocabulary
+
+        return replace(spec, vocabulary=vocabulary(layer_at(keras, subject.model, spec.lookup)))
+
+    return [told(spec) for spec in specs]
 
 
 @contextmanager

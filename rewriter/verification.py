@@ -7,7 +7,7 @@ there are faults that only one of the two shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rewriter.comparison import Case, Comparison, attempt
@@ -22,7 +22,13 @@ from rewriter.inputs import (
 from rewriter.live import LiveKeras, layer_at, live_keras
 from rewriter.padding import Padding, probe, tables
 from rewriter.pipeline import Guarantee
-from rewriter.running import Subject, first_difference, runner, states_kept
+from rewriter.running import (
+    Subject,
+    first_difference,
+    runner,
+    states_kept,
+    with_vocabularies,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +153,7 @@ def _verify(
     tolerance: float,
     data: Any,
 ) -> Verification:
-    specs = _with_vocabularies(keras, before, input_specs(before.graph, after.graph))
+    specs = with_vocabularies(keras, before, input_specs(before.graph, after.graph))
     pairs = {
         mode: (
             runner(keras, before, specs, compiled=compiled),
@@ -189,21 +195,6 @@ def _verify(
         padding,
         where,
     )
-
-
-def _with_vocabularies(
-    keras: LiveKeras, subject: Subject, specs: Sequence[InputSpec]
-) -> list[InputSpec]:
-    """Return what the inputs take with the words that the model's lookups know."""
-
-    def told(spec: InputSpec) -> InputSpec:
-        if not spec.lookup:
-            return spec
-        from rewriter.live.lookup import vocabulary
-
-        return replace(spec, vocabulary=vocabulary(layer_at(keras, subject.model, spec.lookup)))
-
-    return [told(spec) for spec in specs]
 
 
 def _padding_of(

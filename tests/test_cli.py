@@ -259,6 +259,26 @@ def test_bad_input_gets_one_line_that_says_what_where_and_what_to_do(run, folder
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["verify", "two.h5", "two.h5", "--guarantee", "sane"], "same-where-unpadded"),
+        (["rehearse", "two.h5", "--batch", "-3"], "-3"),
+        (["rehearse", "two.h5", "--length", "0"], "sizes from 1 on"),
+        (["check", "two.h5", "--keras-version", "three"], "'three'"),
+    ],
+)
+def test_an_option_that_means_nothing_gets_one_line(run, folder, words, named):
+    code, out, err = run(*words)
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert (code, out, len(lines)) == (2, "", 1)
+    assert named in lines[0]
+
+
+def test_the_limits_of_a_rehearsal_are_lifted_by_the_option_that_the_error_names(run, folder):
+    assert run("rehearse", "two.h5", "--no-limits", "--batch", "1")[0] == 0
+
+
 def test_another_backend_is_refused(run, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     code, _, err = run("rewrite", "three.keras", "-o", "out.keras", "-p", "strip-dropout")

@@ -88,3 +88,71 @@ def test_a_lookup_of_words_by_their_ids_gets_ids(dialect):
     x = keras.Input((3,), dtype="int64")
     model = keras.Model(x, keras.layers.StringLookup(vocabulary=["a"], invert=True)(x))
     assert rewriter.verify(model, model).ok
+
+
+def looked_up(keras, layer, dtype, ids=9):
+    x = keras.Input((5,), dtype=dtype, name="x")
+    embedded = keras.layers.Embedding(ids, 2)(getattr(keras.layers, layer[0])(**layer[1])(x))
+    return keras.Model(x, keras.layers.GRU(2)(embedded))
+
+
+CLOSED = {
+    "words": (("StringLookup", {"vocabulary": ["a", "b"]}), "string"),
+    "words, padded": (("StringLookup", {"vocabulary": ["a"], "mask_token": "none"}), "string"),
+    "numbers": (("IntegerLookup", {"vocabulary": [4, -5]}), "int64"),
+    "numbers, padded": (("IntegerLookup", {"vocabulary": [4, 5], "mask_token": -1}), "int32"),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_lookup_that_fails_on_unknown_words_gets_none(dialect, name):
+    (lookup, options), dtype = CLOSED[name]
+    model = looked_up(dialect.keras, (lookup, {**options, "num_oov_indices": 0}), dtype)
+    verified = rewriter.rewrite(model, ["enable-masking"]).verification
+    assert "left out" not in {case.outcome for case in verified.cases}
+    assert (verified.padding is not None) == ("mask_token" in options)
+    assert {case.outcome for case in rewriter.rehearse(model).cases} == {"trains"}
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "token", "dtype"),
+    [
+        ([2**63 - 1, 7], -1, "int64"),
+        ([2**31 - 1, 7], 0, "int32"),
+        ([2**40, 7], -(2**40), "int32"),
+        ([7], -1, "uint8"),
+    ],
+)
+def test_made_numbers_are_within_the_type_of_the_input(dialect, vocabulary, token, dtype):
+    options = {"vocabulary": vocabulary, "mask_token": token}
+    model = looked_up(dialect.keras, ("IntegerLookup", options), dtype)
+    assert rewriter.rewrite(model, ["enable-masking"]).verification.ok
+
+
+@pytest.mark.parametrize(("token", "dtype"), [("", "string"), (-1, "int64")])
+def test_what_hashing_takes_for_padding_is_padding(dialect, token, dtype):
+    model = looked_up(dialect.keras, ("Hashing", {"num_bins": 5, "mask_value": token}), dtype)
+    assert rewriter.rewrite(model, ["enable-masking"]).verification.padding.changed
+
+
+@pytest.mark.parametrize("dtype", ["S", object])
+def test_padding_is_found_in_bytes(dialect, dtype):
+    data = {"x": np.array([[b"a", b"a", b"b", b"a", b"none"], [b"a"] * 5], dtype)}
+    options = {"vocabulary": ["a", "b"], "mask_token": "none"}
+    model = looked_up(dialect.keras, ("StringLookup", options), "string")
+    result = rewriter.rewrite(model, ["enable-masking"], data=data)
+    assert (result.verification.padding.sequences, result.verification.padding.changed) == (1, 1)
+
+
+def test_what_a_layer_says_is_told_where_the_original_fails(dialect):
+    model = looked_up(dialect.keras, ("StringLookup", {"mask_token": ""}), "string")
+    with pytest.raises(rewriter.RewriterError, match=r"was tried: Table not initialized"):
+        rewriter.rewrite(model, ["enable-masking"])
+
+
+def test_padding_is_found_in_texts_in_rows(dialect):
+    from rewriter.live.lookup import pads
+
+    layer = dialect.keras.layers.TextVectorization(output_sequence_length=2, vocabulary=["a"])
+    rows = np.array([["a a", "a a a"], ["a", "a a"]], object)
+    assert pads(layer, rows).tolist() == [False, True]

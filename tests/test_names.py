@@ -97,6 +97,47 @@ def test_in_a_file(dialect, make, ending, tmp_path):
     np.testing.assert_array_equal(result.model(x), model(x))
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_in_models_inside_one_another(dialect, ending, tmp_path):
+    """Keras 2 writes the weights of all of them into one group of an .h5 file, by name."""
+    k = dialect.keras
+
+    class Weighted(k.layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(3,), initializer="normal", name="kernel")
+
+        def call(self, inputs):
+            return inputs * self.kernel
+
+        def get_config(self):
+            return {}
+
+    inner = k.Sequential([k.layers.Input((3,)), Weighted()], name="inner")
+    outer = k.Sequential([k.layers.Input((3,)), inner, Weighted()], name="outer")
+    model = k.Sequential([k.layers.Input((3,)), outer, Weighted()])
+    path, output = tmp_path / f"model.{ending}", tmp_path / f"out.{ending}"
+    model.save(path)
+    custom_objects = {"Weighted": Weighted}
+    result = rewriter.rewrite(path, [], output=output, custom_objects=custom_objects)
+    found = names(rewriter.read(output))
+    assert {"weighted", "weighted_1", "weighted_2"} <= set(found)
+    assert names(rewriter.read(result.model)) == found == names(rewriter.read(path))
+    x = np.ones((2, 3), "float32")
+    written = k.models.load_model(output, custom_objects=custom_objects)
+    np.testing.assert_array_equal(written(x), model(x))
+
+
+def test_of_a_shared_model_are_the_same_in_both_places(dialect):
+    k, cls = dialect.keras, doubling(dialect.keras)
+    inner = chain(k, [cls()])
+    outer = k.Sequential([k.layers.Input((3,)), inner], name="outer")
+    x = k.Input((3,))
+    model = k.Model(x, [inner(x), outer(x)])
+    graph = decode(live_keras(dialect.number).document(model), dialect.number)
+    assert names(graph).count("doubling") == 2
+    assert rewriter.rewrite(model, []).verification.ok
+
+
 def test_a_nested_model_that_is_written_as_a_list_keeps_its_name(tmp_path):
     """As Keras 2 wrote Sequential models before 2.2.3."""
     import tf_keras as k

@@ -69,12 +69,14 @@ def check(  # noqa: PLR0913
 ) -> None:
     """Tell what is wrong with models, without loading them."""
     from rewriter.checking import check_files, expanded
-    from rewriter.checks import selected_codes
+    from rewriter.checks import parse_version, selected_codes
     from rewriter.settings import read_settings
 
     settings = read_settings(Path.cwd())
     codes = selected_codes(_split(select) or settings.select, (*settings.ignore, *_split(ignore)))
     version = keras_version or settings.keras_version
+    if version and parse_version(version) is None:
+        raise RewriterError(f"{version!r} is no version of Keras", fix="write it as 3.15")
     paths = expanded(models)
     if fix:
         _refuse_unclear_output(paths, output, force)

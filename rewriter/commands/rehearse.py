@@ -14,6 +14,7 @@ from rewriter.commands.options import (
     DataOption,
     Format,
     FormatOption,
+    LimitsOption,
     ModelArgument,
 )
 
@@ -29,6 +30,7 @@ def rehearse(
     data: DataOption = None,
     custom: CustomOption = None,
     allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
     format: FormatOption = Format.TEXT,
 ) -> None:
     """Train a copy of a model at several batch sizes and lengths, and tell what breaks."""
@@ -49,6 +51,7 @@ def rehearse(
             lengths=length or None,
             custom_objects=custom_objects(custom or []),
             allow_code=allow_code,
+            limits=limits,
         )
     print(json.dumps(found.to_json(), indent=2) if format is Format.JSON else found)
     raise typer.Exit(0 if found.ok else 1)

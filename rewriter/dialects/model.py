@@ -6,11 +6,11 @@ What differs, how a call and its tensors are written, is the dialect's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rewriter.builtin import OURS
-from rewriter.dialects.names import made_name, names_of, told_name
+from rewriter.dialects.names import Names, made_name, told_name
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
     Dialect,
@@ -91,6 +91,7 @@ def _is_layer(value: Any) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Decoder:
     dialect: Dialect
+    names: Names = field(default_factory=Names)
 
     def model(
         self,
@@ -113,8 +114,8 @@ class _Decoder:
         )
         entries = config if isinstance(config, list) else config["layers"]
         layers = [
-            self.layer(entry, path, origin, name=name)
-            for entry, name in zip(entries, names_of(entries), strict=True)
+            self.layer(entry, path, origin, name=each)
+            for entry, each in zip(entries, self.names.of(name, entries), strict=True)
         ]
         _refuse_equal_names(layers, path)
         if rest is not None and "input_layers" in rest:

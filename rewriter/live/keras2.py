@@ -67,7 +67,9 @@ def save(model: Live, path: Path) -> None:
     with warnings.catch_warnings(), counted_objects(serialization_lib):
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
         if path.suffix == ".keras":
-            model.save(path)
+            # By another name, a thread that has loaded such a file writes HDF5 (saving_lib.py,
+            # `load_model` leaves _SAVING_V3_ENABLED False in all but the first thread).
+            model.save(path, save_format="keras_v3")
             return
         with hdf5_to_write(path, "w") as file:
             model.save(file, save_format="h5")

@@ -23,7 +23,7 @@ def pads(layer: Any, texts: NDArray[Any]) -> NDArray[Any]:
     """Return for each text whether TextVectorization pads it."""
     import numpy as np
 
-    ids = layer(tf.convert_to_tensor(texts, tf.string))
+    ids = layer(tf.convert_to_tensor(texts.reshape(-1), tf.string))  # whatever stands in rows
     if isinstance(ids, tf.RaggedTensor):
         return np.zeros(len(texts), bool)
     return np.asarray((np.asarray(ids) == 0).reshape(len(texts), -1).any(1))

@@ -81,6 +81,11 @@ def looks_up(layer: Layer) -> bool:
     return known and not layer.config.get("invert")
 
 
+def is_closed(layer: Layer) -> bool:
+    """Whether a layer that looks up fails on what it does not know."""
+    return bool(layer.config.get("num_oov_indices", 1) == 0)
+
+
 def makes_ids(layer: Layer) -> bool:
     """Whether a layer of Keras gives ids of what is something else."""
     return looks_up(layer) or (layer.class_name in _BINS and is_builtin(layer))
@@ -105,5 +110,5 @@ def zero_of(graph: ModelGraph, call: Call) -> str:
         return ""
     what = "a bin"
     if looks_up(layer):
-        what = "the unknown word" if layer.config.get("num_oov_indices", 1) else "the first word"
+        what = "the first word" if is_closed(layer) else "the unknown word"
     return f"{what} of {graph.path_of(call)} ({layer.class_name})"

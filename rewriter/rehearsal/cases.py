@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from rewriter.errors import plain
 from rewriter.graph import ModelGraph
 from rewriter.inputs import InputSpec, given_inputs, make_inputs
 from rewriter.live import Live, LiveKeras
@@ -259,8 +260,7 @@ def arrays_to_tensors(arrays: Arrays) -> list[Any]:
 
 def first_line(error: Exception) -> str:
     """Return the line of an error that says most, without colours and names of devices."""
-    text = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\}|\[Op:.*", "", str(error))
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in plain(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(("\u2022", "-", "*"))]
     told = [line for line in lines if re.search(_TELLING, line)]
     return " ".join((told or lines or [type(error).__name__])[0].split())[:200]

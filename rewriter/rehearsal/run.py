@@ -26,6 +26,7 @@ from rewriter.rehearsal.loss import Loss, made_up, own_loss
 from rewriter.rehearsal.measured import NoiseMeasured
 from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
+from rewriter.running import Subject, with_vocabularies
 from rewriter.watching import live_layers
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def rehearse_model(
     keras = live_keras(graph.keras)
     copy = rebuild(graph, graph, model, custom_objects).model
     layers = live_layers(keras, graph, copy)
-    specs = input_specs(graph)
+    specs = with_vocabularies(keras, Subject(graph, copy), input_specs(graph))
     batches = list(dict.fromkeys((*batches, *fixed_batches(graph))))
     sizes = list(sizes_of(specs, data, batches, lengths or LENGTHS))
     loss = _loss(keras, graph, model, copy, sizes)

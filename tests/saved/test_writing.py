@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from model_files import ROOT, run_python
 
+import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.saved import check_output, replacing, writing
 
@@ -466,6 +468,19 @@ def test_threads_write_to_one_target(target):
     assert failures == []
     assert target.read_text().endswith(" 24")
     assert names(target.parent) == [target.name]
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
+
+    keras = dialect.keras
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.1), keras.layers.Dense(2)])
+    path, output = tmp_path / f"model.{ending}", tmp_path / f"out.{ending}"
+    model.save(path)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(rewriter.rewrite, path, ["strip-dropout"], output=output).result()
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(keras.models.load_model(output)(x), model(x))
 
 
 def test_long_names_are_written(tmp_path):
