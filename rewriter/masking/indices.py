@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import is_builtin
-from rewriter.reach import Reach
+from rewriter.reach import Reach, hands_on, taken_apart
 from rewriter.structure import leaves
 
 
@@ -37,7 +37,7 @@ def not_padding(model: ModelGraph) -> dict[str, str]:
     origins += [(graph, Tensor(call)) for graph, call in _makers(model)]
     known = {(id(each.graph), each.call) for origin in origins for each in reach.of(*origin)}
     real = {path: f"index 0 is {zero}, no padding" for path, zero in real_zeros(model).items()}
-    return dict(_unknown(model, known)) | real
+    return dict(_unknown(model, known)) | dict(_ragged(model, reach)) | real
 
 
 def real_zeros(model: ModelGraph) -> dict[str, str]:
@@ -60,15 +60,41 @@ def _makers(model: ModelGraph) -> Iterator[tuple[ModelGraph, Call]]:
                 yield graph, call
 
 
+def _ragged(model: ModelGraph, reach: Reach) -> Iterator[tuple[str, str]]:
+    """Yield the Embeddings that get ragged ids: those have no padding."""
+    for end in leaves(model.inputs):
+        if model.layer(end.call).config.get("ragged"):
+            for each in reach.of(model, end):
+                if each.layer.class_name == "Embedding":
+                    yield each.path, f"the ids of {end.call.layer} are ragged, without padding"
+
+
 def _unknown(model: ModelGraph, known: Collection[tuple[int, Call]]) -> Iterator[tuple[str, str]]:
-    """Yield the Embeddings whose ids come from elsewhere, and where from."""
+    """Yield the Embeddings some of whose ids come from elsewhere, and where from."""
     for graph in model.walk():
         for call in graph.calls({"Embedding"}):
+            makers = list(_strange_makers(graph, call))
             if (id(graph), call) not in known:
-                for tensor in graph.producers(call)[:1]:
-                    where = f"{graph.path_of(tensor.call)} ({graph.layer(tensor.call).class_name})"
-                    reason = f"whether index 0 is padding in the ids of {where} is not known"
-                    yield graph.path_of(call), reason
+                makers += [tensor.call for tensor in graph.producers(call)]
+            if makers:
+                where = f"{graph.path_of(makers[0])} ({graph.layer(makers[0]).class_name})"
+                reason = f"whether index 0 is padding in the ids of {where} is not known"
+                yield graph.path_of(call), reason
+
+
+def _strange_makers(graph: ModelGraph, call: Call) -> Iterator[Call]:
+    """Yield the calls in the same model that make some of a call's values, and no ids."""
+    pending, seen = [call], {call}
+    while pending:
+        for tensor in graph.producers(pending.pop()):
+            layer, _ = taken_apart(graph.layer(tensor.call))
+            if layer.graph is not None or makes_ids(layer) or tensor.call in seen:
+                continue
+            seen.add(tensor.call)
+            if hands_on(layer):
+                pending.append(tensor.call)
+            else:
+                yield tensor.call
 
 
 _LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})

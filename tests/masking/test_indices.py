@@ -86,6 +86,25 @@ def test_an_embedding_that_is_called_twice_must_get_padding_both_times(order):
     assert "the unknown word of b" in not_padding(graph)["emb"]
 
 
+def test_an_embedding_of_which_some_ids_are_made_by_an_unknown_layer_stays():
+    graph = model(Layer("flat", "Flatten", {}))
+    x, flat = (Tensor(graph.calls_of(name)[0]) for name in ("x", "flat"))
+    own = Tensor(graph.add(Layer("own", "Own", {}), [x]))
+    both = graph.add(Layer("both", "Concatenate", {}), [flat, own])
+    graph.add(graph.layer("emb"), [Tensor(both)])
+    assert "the ids of own (Own) is not known" in not_padding(graph)["emb"]
+
+
+def test_ragged_ids_have_no_padding(dialect):
+    x = dialect.keras.Input((None,), dtype="int32", ragged=True, name="x")
+    y = dialect.keras.layers.GRU(2)(dialect.keras.layers.Embedding(9, 2)(x))
+    ragged = dialect.keras.Model(x, y)
+    plan = rewriter.plan(ragged, ["enable-masking"])
+    assert not plan.changes
+    assert "the ids of x are ragged" in plan.notes[0].reason
+    assert "RW203" not in {each.code for each in rewriter.check(ragged)}
+
+
 def test_ids_that_come_back_from_a_model_inside_time_distributed_are_followed():
     inner = nested(Layer("a", "Hashing", {}), name="prepare")
     wrapped = Layer("each", "TimeDistributed", {}, inner={"layer": inner})
