@@ -51,7 +51,11 @@ class Checked:
 
 
 def check_file(
-    path: str, codes: Sequence[str] | None = None, version: str | None = None
+    path: str,
+    codes: Sequence[str] | None = None,
+    version: str | None = None,
+    *,
+    limits: bool = True,
 ) -> Checked:
     """Check one file; what is wrong with the file itself is part of the answer.
 
@@ -63,11 +67,13 @@ def check_file(
         The codes to look for; by default all.
     version : str, optional
         The version of Keras in question; by default the one that saved the file.
+    limits : bool
+        Whether what the file declares is held against limits.
     """
     from rewriter.checks import check_graph
 
     try:
-        file = read_file(path)
+        file = read_file(path, limits=limits)
         found = check_graph(
             graph_of(file), codes=codes, version=version or file.version, format=file.format
         )
@@ -81,10 +87,14 @@ def check_file(
 
 
 def check_files(
-    paths: Sequence[str], codes: Sequence[str] | None = None, version: str | None = None
+    paths: Sequence[str],
+    codes: Sequence[str] | None = None,
+    version: str | None = None,
+    *,
+    limits: bool = True,
 ) -> Iterator[Checked]:
     """Check many files, in their order, with all the processors there are."""
-    check = partial(check_file, codes=codes, version=version)
+    check = partial(check_file, codes=codes, version=version, limits=limits)
     processes = min(_processors(), len(paths) // ALONE + 1)
     if processes < 2:
         yield from map(check, paths)

@@ -8,6 +8,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from written import save, sequential
 
 from rewriter import cli, console
 
@@ -277,6 +278,17 @@ def test_an_option_that_means_nothing_gets_one_line(run, folder, words, named):
 
 def test_the_limits_of_a_rehearsal_are_lifted_by_the_option_that_the_error_names(run, folder):
     assert run("rehearse", "two.h5", "--no-limits", "--batch", "1")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_the_limits_of_reading_are_lifted_by_the_option_that_the_error_names(
+    run, tmp_path, command
+):
+    path = str(save(sequential(3, *[("Dense", {"units": 1})] * 100_001), 3, tmp_path / "m.keras"))
+    code, _, err = run(command, path)
+    assert code == 2
+    assert "--no-limits" in err
+    assert "--no-limits" not in run(command, path, "--no-limits")[2]
 
 
 def test_another_backend_is_refused(run, monkeypatch):

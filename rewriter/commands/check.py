@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rewriter import console
+from rewriter.commands.options import LimitsOption
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def check(  # noqa: PLR0913
         list[str] | None,
         typer.Option("--custom", metavar="MODULE[:NAME]", help="The model's own layers."),
     ] = None,
+    limits: LimitsOption = True,
 ) -> None:
     """Tell what is wrong with models, without loading them."""
     from rewriter.checking import check_files, expanded
@@ -80,9 +82,9 @@ def check(  # noqa: PLR0913
     paths = expanded(models)
     if fix:
         _refuse_unclear_output(paths, output, force)
-    checked = list(check_files(paths, codes, version))
+    checked = list(check_files(paths, codes, version, limits=limits))
     if fix:
-        checked = [_mended(each, output, custom or [], codes, version) for each in checked]
+        checked = [_mended(each, output, custom or [], codes, version, limits) for each in checked]
     _show(checked, format)
     for each in checked:
         if each.error:
@@ -127,6 +129,7 @@ def _mended(
     custom: Sequence[str],
     codes: Sequence[str],
     version: str | None,
+    limits: bool,
 ) -> Checked:
     """Mend one model; return what is left to say about it, or why it could not be mended."""
     from rewriter import api
@@ -147,12 +150,13 @@ def _mended(
             output=target,
             custom_objects=custom_objects(list(custom)),
             force=True,
+            limits=limits,
             progress=console.progress,
         )
     except RewriterError as error:
         return replace(checked, error=f"not mended: {error}")
     print(f"mended {len(result.plan.changes)} things in {target}", file=sys.stderr)
-    return check_file(str(target), codes, version)
+    return check_file(str(target), codes, version, limits=limits)
 
 
 def _show(checked: Sequence[Checked], format: FindingsFormat) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rewriter.commands.options import Format, FormatOption, ModelArgument
+from rewriter.commands.options import Format, FormatOption, LimitsOption, ModelArgument
 
 if TYPE_CHECKING:
     from rewriter.graph import ModelGraph
@@ -19,13 +19,14 @@ def show(
     masks: Annotated[
         bool, typer.Option("--masks", help="Follow the masks: made, used, changed, lost.")
     ] = False,
+    limits: LimitsOption = True,
 ) -> None:
     """List the layers of a saved model: shapes, calls, parameters, noise, masks."""
     from rewriter import api
     from rewriter.report import terminal
     from rewriter.report.layers import layers_lines, shown_layers
 
-    graph = api.read(model)
+    graph = api.read(model, limits=limits)
     if masks:
         _show_masks(graph, model, format)
         return
