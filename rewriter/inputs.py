@@ -293,7 +293,7 @@ def _array(
     if spec.words:
         return _texts(spec, shape, random, zeros=zeros)
     kind = {"bfloat16": "float32", "string": "object"}.get(spec.dtype, spec.dtype)
-    if spec.vocabulary or spec.dtype == "string":
+    if spec.dtype == "string" or (spec.vocabulary and spec.ids is None):
         words = _choice(spec, zeros=zeros)
         values: NDArray[Any] = words[random.integers(0, len(words), shape)]
     elif spec.ids is not None or np.issubdtype(np.dtype(kind), np.integer):

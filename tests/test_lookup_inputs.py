@@ -156,3 +156,12 @@ def test_padding_is_found_in_texts_in_rows(dialect):
     layer = dialect.keras.layers.TextVectorization(output_sequence_length=2, vocabulary=["a"])
     rows = np.array([["a a", "a a a"], ["a", "a a"]], object)
     assert pads(layer, rows).tolist() == [False, True]
+
+
+def test_ids_that_a_lookup_gets_as_well_stay_within_the_embedding(dialect):
+    keras = dialect.keras
+    x = keras.Input((3,), dtype="int64")
+    found = keras.layers.IntegerLookup(vocabulary=[100, 200])(x)
+    both = [keras.layers.Embedding(6, 2)(x), keras.layers.Embedding(3, 2)(found)]
+    model = keras.Model(x, keras.layers.Add()(both))
+    assert rewriter.verify(model, model).ok
