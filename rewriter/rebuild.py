@@ -215,7 +215,7 @@ class _Builder:
             raise RebuildError(
                 f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
                 where=graph.path_of(layer.name),
-                fix="a custom layer needs a get_config that from_config takes",
+                fix="its class needs a from_config that takes what its get_config returns",
             ) from error
         for old, new in _pairs_with_sublayers(original, live, self.keras):
             self.keras.carry_state(old, new)
