@@ -63,7 +63,7 @@ def start_tensorflow() -> None:
     sys.setrecursionlimit(max(NESTED_CALLS, sys.getrecursionlimit()))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _warning
-    with _descriptor_kept(2):
+    with progress("starting TensorFlow"), _descriptor_kept(2):
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")

@@ -107,7 +107,8 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
         The shape of an input is not in the config: the model was never built.
     """
     masked = graph if masked is None else masked
-    ways, masked_ways = Reach(graph), Reach(masked)
+    ways = Reach(graph)
+    masked_ways = ways if masked is graph else Reach(masked)
     specs = []
     for tensor, same in zip(leaves(graph.inputs), leaves(masked.inputs), strict=True):
         padding, axis = _hidden(masked_ways, list(masked_ways.of(masked, same)))

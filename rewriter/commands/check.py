@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rewriter import console
-from rewriter.commands.options import LimitsOption
+from rewriter.commands.options import CustomOption, LimitsOption
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def check(  # noqa: PLR0913
         bool,
         typer.Option("--force", help="With --fix: mend in place, and keep the old file as .bak."),
     ] = False,
-    custom: Annotated[
-        list[str] | None,
-        typer.Option("--custom", metavar="MODULE[:NAME]", help="The model's own layers."),
-    ] = None,
+    custom: CustomOption = None,
     limits: LimitsOption = True,
 ) -> None:
     """Tell what is wrong with models, without loading them."""
@@ -141,8 +138,7 @@ def _mended(
     if not passes:
         return checked
     target = Path(checked.path) if output is None else output
-    with console.progress("starting TensorFlow"):
-        console.start_tensorflow()
+    console.start_tensorflow()
     try:
         result = api.rewrite(
             checked.path,

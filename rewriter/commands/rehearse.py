@@ -41,8 +41,7 @@ def rehearse(
 
     require_tensorflow_backend()
     inputs = read_inputs(data)
-    with console.progress("starting TensorFlow"):
-        console.start_tensorflow()
+    console.start_tensorflow()
     with console.progress("rehearsing"):
         found = api.rehearse(
             model,

@@ -110,8 +110,7 @@ def rewrite(  # noqa: PLR0913
     if format is Format.TEXT and not rehearse:
         _show_plan(plan, format, full)
         print(flush=True)
-    with console.progress("starting TensorFlow"):
-        console.start_tensorflow()
+    console.start_tensorflow()
     with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
         result = api.rewrite(
             model,

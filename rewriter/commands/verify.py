@@ -37,8 +37,7 @@ def verify(  # noqa: PLR0913
 
     require_tensorflow_backend()
     inputs = read_inputs(data)
-    with console.progress("starting TensorFlow"):
-        console.start_tensorflow()
+    console.start_tensorflow()
     with console.progress("verifying the outputs"):
         verification = api.verify(
             before,

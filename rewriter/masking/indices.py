@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import is_builtin
-from rewriter.reach import Reach, hands_on, taken_apart
+from rewriter.reach import Reach, Reached, hands_on, taken_apart
 from rewriter.structure import leaves
 
 
@@ -33,31 +33,33 @@ def not_padding(model: ModelGraph) -> dict[str, str]:
     {'emb': 'index 0 is a bin of ids (Hashing), no padding'}
     """
     reach = Reach(model)
-    origins = [(model, end) for end in leaves(model.inputs)]
-    origins += [(graph, Tensor(call)) for graph, call in _makers(model)]
-    known = {(id(each.graph), each.call) for origin in origins for each in reach.of(*origin)}
-    real = {path: f"index 0 is {zero}, no padding" for path, zero in real_zeros(model).items()}
+    given = [each for end in leaves(model.inputs) for each in reach.of(model, end)]
+    made = list(_made(model, reach))
+    known = {(id(each.graph), each.call) for each in (*given, *(each for each, _ in made))}
+    real = {path: f"index 0 is {zero}, no padding" for path, zero in _real(made).items()}
     return dict(_unknown(model, known)) | dict(_ragged(model, reach)) | real
 
 
 def real_zeros(model: ModelGraph) -> dict[str, str]:
     """Return what index 0 of an Embedding is where it is known to be no padding, by its path."""
-    reach = Reach(model)
-    return {
-        each.path: zero
-        for graph, call in _makers(model)
-        if (zero := zero_of(graph, call))
-        for each in reach.of(graph, Tensor(call))
-        if each.layer.class_name == "Embedding"
-    }
+    return _real(_made(model, Reach(model)))
 
 
-def _makers(model: ModelGraph) -> Iterator[tuple[ModelGraph, Call]]:
-    """Yield the calls that make ids of what is something else."""
+def _real(made: Iterable[tuple[Reached, str]]) -> dict[str, str]:
+    return {each.path: zero for each, zero in made if zero and _is_embedding(each.layer)}
+
+
+def _is_embedding(layer: Layer) -> bool:
+    return layer.class_name == "Embedding"
+
+
+def _made(model: ModelGraph, reach: Reach) -> Iterator[tuple[Reached, str]]:
+    """Yield what gets ids that the model makes of something else, and what 0 is in them."""
     for graph in model.walk():
         for call in graph.calls(_LOOKUPS | _BINS):
             if makes_ids(graph.layer(call)):
-                yield graph, call
+                zero = zero_of(graph, call)
+                yield from ((each, zero) for each in reach.of(graph, Tensor(call)))
 
 
 def _ragged(model: ModelGraph, reach: Reach) -> Iterator[tuple[str, str]]:
@@ -65,7 +67,7 @@ def _ragged(model: ModelGraph, reach: Reach) -> Iterator[tuple[str, str]]:
     for end in leaves(model.inputs):
         if model.layer(end.call).config.get("ragged"):
             for each in reach.of(model, end):
-                if each.layer.class_name == "Embedding":
+                if _is_embedding(each.layer):
                     yield each.path, f"the ids of {end.call.layer} are ragged, without padding"
 
 
