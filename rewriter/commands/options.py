@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +15,11 @@ class Format(str, Enum):
 
     TEXT = "text"
     JSON = "json"
+
+    def write(self, result: Any) -> None:
+        """Write what has a text and a ``to_json`` to standard output."""
+        whole = self is Format.JSON
+        print(json.dumps(result.to_json(), indent=2, default=str) if whole else result)
 
 
 ModelArgument = Annotated[

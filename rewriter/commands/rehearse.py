@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -52,5 +51,5 @@ def rehearse(
             allow_code=allow_code,
             limits=limits,
         )
-    print(json.dumps(found.to_json(), indent=2) if format is Format.JSON else found)
+    format.write(found)
     raise typer.Exit(0 if found.ok else 1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -130,7 +129,7 @@ def rewrite(  # noqa: PLR0913
     if report is not None:
         write_report(report, result.plan, result.verification, result.rehearsal)
     if format is Format.JSON:
-        _show(result, format)
+        format.write(result)
     else:
         _tell(result, plan, full)
     raise typer.Exit(code)
@@ -168,13 +167,9 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
     print(f"wrote {result.output}")
 
 
-def _show(result: Any, format: Format) -> None:
-    print(json.dumps(result.to_json(), indent=2, default=str) if format is Format.JSON else result)
-
-
 def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:
     if format is Format.JSON:
-        _show(plan, format)
+        format.write(plan)
         return
     from rewriter.report import terminal
     from rewriter.report.text import plan_lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -49,5 +48,5 @@ def verify(  # noqa: PLR0913
             allow_code=allow_code,
             limits=limits,
         )
-    print(json.dumps(verification.to_json(), indent=2) if format is Format.JSON else verification)
+    format.write(verification)
     raise typer.Exit(0 if verification.ok else 1)
