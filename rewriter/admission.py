@@ -64,7 +64,7 @@ def admit(
     ModelReadError
         It is damaged, or declares more than its size allows.
     """
-    known = known_names(custom_objects)
+    known = known_names(custom_objects, file.keras)
     document = {key: each for key, each in file.document.items() if key != "compile_config"}
     found = [
         *dangers(document, known),

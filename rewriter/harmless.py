@@ -1,22 +1,6 @@
-"""The names in a config that do no harm: parts of Keras, and what only computes."""
+"""The names of TensorFlow in a config that do no harm: what only computes."""
 
 from __future__ import annotations
-
-_MODELLING = """
-activations constraints dtype_policies engine feature_column initializers layers legacy
-legacy_tf_layers losses metrics mixed_precision models ops optimizers premade_models quantizers
-random regularizers trainers
-"""
-
-MODELLING = frozenset(_MODELLING.split())
-"""The parts of Keras whose classes belong in a config."""
-
-_FUNCTIONS = """
-activations constraints initializers losses metrics ops regularizers
-"""
-
-FUNCTIONS = frozenset(_FUNCTIONS.split())
-"""The parts of Keras whose functions belong in a config."""
 
 _SYMBOL_AREAS = """
 __operators__ audio bitwise dtypes experimental.numpy image keras.activations keras.backend
@@ -61,7 +45,7 @@ serialize_keras_object variable
 """
 
 SIDE_EFFECTS = frozenset(_SIDE_EFFECTS.split())
-"""Names in `FUNCTIONS` and `SYMBOL_AREAS` that do more than compute; ``set_...`` comes on top."""
+"""Names in `SYMBOL_AREAS` that do more than compute; ``set_...`` comes on top."""
 
 _OPERATIONS = """
 Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Assert Atan Atan2 Atanh AvgPool
@@ -94,8 +78,17 @@ _TENSOR_ATTRIBUTES = """
 bounding_shape dense_shape dtype flat_values get_shape indices merge_dims nested_row_lengths
 nested_row_splits nested_value_rowids nrows ragged_rank rank row_lengths row_limits row_splits
 row_starts shape to_sparse to_tensor uniform_row_length value_rowids values with_flat_values
-with_values
+with_row_splits_dtype with_values
 """
 
 TENSOR_ATTRIBUTES = frozenset(_TENSOR_ATTRIBUTES.split())
 """What may be asked of a ragged or sparse tensor."""
+
+_TENSOR_METHODS = """
+from_nested_row_lengths from_nested_row_splits from_nested_value_rowids from_row_lengths
+from_row_limits from_row_splits from_row_starts from_sparse from_tensor from_uniform_row_length
+from_value_rowids
+"""
+
+TENSOR_METHODS = frozenset(_TENSOR_METHODS.split())
+"""The methods of classes of tensors that make a ragged tensor."""

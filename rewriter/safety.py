@@ -10,22 +10,32 @@ named, and the layers that take functions, symbols or paths.
 
 from __future__ import annotations
 
-import builtins
 import posixpath
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rewriter.harmless import (
+from rewriter.allowed_names import (
+    ANY_CLASS,
+    ANY_FUNCTION,
+    CLASSES,
+    DATA,
     FUNCTIONS,
-    MODELLING,
+    PACKAGES,
+    REGISTERED_TYPE_SPECS,
+    STRINGS,
+    TYPE_SPECS,
+)
+from rewriter.builtin import OURS
+from rewriter.harmless import (
     OPERATIONS,
     SIDE_EFFECTS,
     SYMBOL_AREAS,
     SYMBOLS,
     TENSOR_ATTRIBUTES,
+    TENSOR_METHODS,
 )
 
 FOREIGN_CODE = {
@@ -38,7 +48,22 @@ FOREIGN_CODE = {
 
 _TENSOR_CLASSES = ("RaggedTensor", "SparseTensor", "sparse.SparseTensor")
 _ROOTS = ("keras", "tf_keras")
-_DATA = ("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")
+_OUR_MODULES = ("rewriter.layers", "rewriter.layers.keras2", "rewriter.layers.keras3")
+_DTYPE = re.compile(
+    r"(q?u?int|b?float|complex|str|bytes)\d{0,4}(_e\dm\d\w{0,4})?|bool|string|object"
+)
+
+FILES = ("vocabulary", "vocabulary_file", "ckpt_to_load_from")
+"""Keys whose strings are paths that Keras reads."""
+
+STRING_ENDS = ("activation", "constraint", "initializer", "regularizer")
+"""Ends of the keys whose strings Keras looks up, in the config of a class."""
+
+COMPILED = ("fn", "inner_optimizer", "loss", "metrics", "optimizer", "weighted_metrics")
+"""Keys whose strings Keras looks up, in a training configuration and what stands in it."""
+
+CODE = ("function", "output_shape", "mask", "residual_fn", "dropout_fn")
+"""Keys that hold Python code where ``..._type`` says ``lambda``, and a function's name else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +80,15 @@ class Danger:
         What it does: ``runs Python code that the file holds``.
     custom : bool
         Whether it goes away once the user names the class or function with ``--custom``.
+    missing : bool
+        Whether it is a name alone, which Keras does not find: loading fails, and runs nothing.
     """
 
     layer: str
     class_name: str
     what: str
     custom: bool = False
+    missing: bool = False
 
     def __str__(self) -> str:
         """Return it in one clause."""
@@ -92,24 +120,33 @@ def dangers(document: Any, known: Collection[str] = ()) -> Iterator[Danger]:
         elif isinstance(value, dict):
             path = _path(value, path, key)
             owner = str(value.get("class_name", owner))
-            for what, custom in _of_object(value, key, known):
-                yield Danger("/".join(path), owner, what, custom)
+            for found in _of_object(value, key, known):
+                yield replace(found, layer="/".join(path), class_name=owner)
             pending.extend((each, path, name, owner) for name, each in reversed(value.items()))
 
 
-def known_names(custom_objects: Mapping[str, Any]) -> set[str]:
+def known_names(custom_objects: Mapping[str, Any], keras: int | None = None) -> set[str]:
     """Return the names under which Keras finds what the user brought into this process.
 
     These are the custom objects and what was registered with ``register_keras_serializable``: the
     code is the user's and runs already.
+
+    Parameters
+    ----------
+    custom_objects : mapping of str to class or function
+        What the user named.
+    keras : int or None
+        The Keras that will look: the other finds nothing that was registered with this one. Both
+        without it.
     """
     known = set(custom_objects)
-    registries = (
-        ("keras.src.saving.object_registration", "GLOBAL_CUSTOM_OBJECTS"),
-        ("tf_keras.src.saving.object_registration", "_GLOBAL_CUSTOM_OBJECTS"),
-    )
-    for module, name in registries:
-        known |= set(getattr(sys.modules.get(module), name, ()))
+    registries = {
+        3: ("keras.src.saving.object_registration", "GLOBAL_CUSTOM_OBJECTS"),
+        2: ("tf_keras.src.saving.object_registration", "_GLOBAL_CUSTOM_OBJECTS"),
+    }
+    for number, (module, name) in registries.items():
+        if keras in (None, number):
+            known |= set(getattr(sys.modules.get(module), name, ()))
     return known
 
 
@@ -122,81 +159,161 @@ def _path(value: dict[str, Any], path: tuple[str, ...], key: str) -> tuple[str, 
     return (*path, str(name or value["class_name"]))
 
 
-def _of_object(
-    value: dict[str, Any], key: str, known: Collection[str]
-) -> Iterator[tuple[str, bool]]:
-    """Yield what an object does by itself, and whether ``--custom`` helps."""
-    for name in ("vocabulary", "vocabulary_file"):
+def _danger(what: str, *, custom: bool = False, missing: bool = False) -> Danger:
+    return Danger("", "", what, custom, missing)
+
+
+def _of_object(value: dict[str, Any], key: str, known: Collection[str]) -> Iterator[Danger]:
+    """Yield what an object does by itself."""
+    for name in FILES:
         if isinstance(value.get(name), str) and value[name]:
-            yield f"reads the file {value[name]!r}", False
+            yield _danger(f"reads the file {value[name]!r}")
     if _leaves_folder(value.get("name")):
-        yield f"has the name {value['name']!r}, which leads out of its folder", False
-    class_name = str(value.get("class_name", ""))
+        yield _danger(f"has the name {value['name']!r}, which leads out of its folder")
+    if "class_name" in value:
+        yield from _of_named(value, key, known)
+    elif key in ("", "compile_config"):
+        texts = ((name, text) for name in COMPILED for text in _strings(value.get(name)))
+        yield from _of_strings(texts, known)
+
+
+def _of_named(value: dict[str, Any], key: str, known: Collection[str]) -> Iterator[Danger]:
+    """Yield what an object does that has a class_name, be it the name of a class or another."""
+    class_name = value["class_name"]
+    unnamed = value.get("module") is None and value.get("registered_name") is None
     if class_name == "__lambda__":
-        yield "runs Python code that the file holds", False
+        yield _danger("runs Python code that the file holds")
     elif class_name == "function":
         found = _function(value, known)
         if found or key == "layers":
-            yield found or "is called in place of a layer", bool(found)
-    elif class_name == "__typespec__":
-        if not _is_typespec(value):
-            yield f"uses {value.get('module')}.{value.get('spec_name')} for a type", False
-    elif class_name and class_name not in _DATA:
-        found = _class(value, class_name, known)
-        if found:
-            yield found, True
-        config = value.get("config")
-        if isinstance(config, dict):
-            for name in _looked_up(class_name, value, known):
-                yield from ((what, False) for what in _of_config(name, config, known))
+            yield found or _danger("is called in place of a layer")
+    elif class_name == "__typespec__" or (class_name == "TypeSpec" and unnamed):
+        if not _is_type(value, known):
+            module, name = value.get("module"), value.get("spec_name", value.get("type_spec"))
+            other = value.get("registered_name")
+            names = f"{name} or {other}" if other not in (None, name) else name
+            yield _danger(f"uses {module or 'the registered'}.{names} for a type")
+    elif isinstance(class_name, str) and class_name in DATA and unnamed:
+        # What one Keras takes for data, the other looks up, by registered_name in the module.
+        yield from _of_data(value)
+    else:
+        yield from _of_class(value, known)
 
 
-def _function(value: dict[str, Any], known: Collection[str]) -> str:
+def _function(value: dict[str, Any], known: Collection[str]) -> Danger | None:
     """Say what a named function does that does not belong in a config."""
     name, module = value.get("config"), value.get("module")
-    if not isinstance(name, str) or name in known or module is None:
-        return ""
+    if isinstance(name, str) and name in known:
+        return None
     # tf_keras takes registered_name where the module has no such name, and "outer.inner" apart.
     other = value.get("registered_name")
-    looked_up = [name, *([other] if isinstance(other, str) and other != "function" else [])]
-    plain = all(each.isidentifier() and each not in SIDE_EFFECTS for each in looked_up)
-    if module == "builtins":
-        harmless = plain and not any(hasattr(builtins, each) for each in looked_up)
-    else:
-        harmless = plain and _area(module) in FUNCTIONS
-    shown = name if other in (None, name, "function") else f"{name} or {other}"
-    return "" if harmless else f"calls {module}.{shown}"
+    names = [name, *([] if other in (None, "function") else [other])]
+    allowed = ANY_FUNCTION
+    if module not in (None, "builtins"):
+        allowed = FUNCTIONS.get(_area(module) or "", frozenset())
+    if all(isinstance(each, str) and each in allowed for each in names):
+        return None
+    shown = " or ".join(map(str, dict.fromkeys(map(str, names))))
+    if module is None:
+        return _danger(f"calls {shown}, which Keras does not have", custom=True, missing=True)
+    return _danger(f"calls {module}.{shown}", custom=True)
 
 
-def _class(value: dict[str, Any], class_name: str, known: Collection[str]) -> str:
+def _of_class(value: dict[str, Any], known: Collection[str]) -> Iterator[Danger]:
+    """Yield what an object of a class does."""
+    found, held = _class(value, known), value.get("config")
+    config = held if isinstance(held, dict) else {}
+    names = _looked_up(value, known)
+    for name in names:
+        yield from map(_danger, _of_config(name, config, known))
+    if found:
+        yield found
+    elif names:
+        yield from _of_strings(config.items(), known)
+
+
+def _class(value: dict[str, Any], known: Collection[str]) -> Danger | None:
     """Say what a class brings that does not belong in a config."""
     registered = str(value.get("registered_name") or "")
+    class_name = str(value["class_name"])
+    package, _, last = registered.rpartition(">")
     if (registered or class_name) in known:
-        return ""
-    module = value.get("module")
-    package, arrow, _ = registered.partition(">")
-    foreign = bool(arrow) and package not in ("keras", "rewriter")
+        # Files of .h5 are looked up by class_name all the same.
+        own = class_name in known or class_name == last or _names_a_class(class_name)
+        return None if own else _danger(f"calls {class_name}", custom=True)
+    module, names = value.get("module"), _looked_up(value, ())
+    foreign = bool(package) and package not in PACKAGES
     if module is None:
-        return f"is a class of {package!r}" if foreign else ""
-    if module == "rewriter.layers" or str(module).startswith("rewriter.layers."):
-        return ""
+        if foreign:
+            return _danger(f"is a class of {package!r}", custom=True, missing=True)
+        # Keras looks in modules that also hold functions, and calls what it finds.
+        lacking = [name for name in names if name not in ANY_CLASS | OURS]
+        missing = all(map(_names_a_class, lacking))
+        what = f"stands for {' or '.join(lacking)!r}, which no Keras has"
+        return _danger(what, custom=True, missing=missing) if lacking else None
+    if module in _OUR_MODULES and OURS.issuperset(names):
+        return None
     area = _area(module)
     if area is None:
-        return f"is a class of the module {module!r}"
-    names = _looked_up(class_name, value, ())
-    if (area and area not in MODELLING) or not all(map(_names_a_class, names)):
-        return f"stands for {module}.{' or '.join(names)}, which is no part of a model"
-    return f"is a class of {package!r}" if foreign else ""
+        return _danger(f"is a class of the module {module!r}", custom=True)
+    if not CLASSES.get(area, frozenset()).issuperset(names):
+        shown = f"{module}.{' or '.join(names)}"
+        return _danger(f"stands for {shown}, which is no part of a model", custom=True)
+    return _danger(f"is a class of {package!r}", custom=True) if foreign else None
 
 
-def _looked_up(class_name: str, value: dict[str, Any], known: Collection[str]) -> list[str]:
+def _looked_up(value: dict[str, Any], known: Collection[str]) -> list[str]:
     """Return the names by which one version of Keras or another may look a class up.
 
     Files of ``.h5`` are looked up by class_name alone; tf_keras takes registered_name where the
     module has no such class.
     """
+    class_name = str(value["class_name"])
     held = (class_name, str(value.get("registered_name") or class_name))
     return list(dict.fromkeys(each.rpartition(">")[2] for each in held if each not in known))
+
+
+def _is_type(value: dict[str, Any], known: Collection[str]) -> bool:
+    """Whether an object is the type of a tensor: by every name that Keras may look it up by."""
+    if value["class_name"] == "TypeSpec":
+        return value.get("type_spec") in list(REGISTERED_TYPE_SPECS)
+    name, other, module = (value.get(key) for key in ("spec_name", "registered_name", "module"))
+    if isinstance(other, str) and other in known:
+        return True
+    return all((module, each) in list(TYPE_SPECS) for each in (name, other or name))
+
+
+def _of_data(value: dict[str, Any]) -> Iterator[Danger]:
+    if value["class_name"] not in ("__numpy__", "__tensor__"):
+        return
+    config = value.get("config")
+    held = config.get("dtype") if isinstance(config, dict) else None
+    if not (isinstance(held, str) and _DTYPE.fullmatch(held)):
+        yield _danger(f"makes an array of {held!r}")
+
+
+def _of_strings(items: Iterable[tuple[str, Any]], known: Collection[str]) -> Iterator[Danger]:
+    """Yield the strings by which Keras would look up what is none of its own."""
+    for key, text in items:
+        looked_up = key.endswith(STRING_ENDS) or key in COMPILED
+        if not looked_up or not isinstance(text, str) or text in known:
+            continue
+        if text.replace("_", "").lower() not in STRINGS:
+            what = f"has {text!r} for its {key}, which is none of Keras' own"
+            yield _danger(what, custom=True, missing=True)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield the strings in what a model is compiled with, one or many, by output or not."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, list):
+            pending.extend(each)
+        elif isinstance(each, dict) and "class_name" not in each:
+            pending.extend(each.values())
 
 
 def _names_a_class(name: str) -> bool:
@@ -210,7 +327,7 @@ def _area(module: Any) -> str | None:
     ('layers', '', None)
     """
     root, *rest = str(module).split(".")
-    if root not in _ROOTS:
+    if root not in _ROOTS or not all(part.isidentifier() for part in rest):
         return None
     rest = [part for part in rest if part not in ("src", "api", "_v1", "_v2")]
     return rest[0] if rest else ""
@@ -220,23 +337,24 @@ def _of_config(class_name: str, config: dict[str, Any], known: Collection[str]) 
     """Yield what a layer of Keras does by its config alone."""
     if class_name in FOREIGN_CODE:
         yield FOREIGN_CODE[class_name].format_map({"filepath": config.get("filepath")})
-    elif class_name == "Lambda":
+    elif class_name in ("Lambda", "ResidualWrapper", "DropoutWrapper"):
         yield from _of_lambda(config, known)
     elif class_name in ("TFOpLambda", "SlicingOpLambda"):
         if not _computes(config.get("function")):
             yield f"calls tf.{config.get('function')}"
     elif class_name == "ClassMethod":
-        if config.get("cls_symbol") not in _TENSOR_CLASSES:
-            yield f"calls tf.{config.get('cls_symbol')}.{config.get('method_name')}"
+        symbol, method = config.get("cls_symbol"), config.get("method_name")
+        if symbol not in _TENSOR_CLASSES or method not in list(TENSOR_METHODS):
+            yield f"calls tf.{symbol}.{method}"
     elif class_name in ("InstanceMethod", "InstanceProperty"):
-        if config.get("attr_name") not in TENSOR_ATTRIBUTES:
+        if config.get("attr_name") not in list(TENSOR_ATTRIBUTES):
             yield f"uses {config.get('attr_name')!r} of a tensor"
     elif class_name == "TensorFlowOpLayer" and _operation(config) not in OPERATIONS:
         yield f"runs the operation {_operation(config)}"
 
 
 def _of_lambda(config: dict[str, Any], known: Collection[str]) -> Iterator[str]:
-    for key in ("function", "output_shape", "mask"):
+    for key in CODE:
         held = config.get(key)
         code = isinstance(held, list) and key == "function"
         if code or config.get(f"{key}_type") == "lambda":
@@ -263,11 +381,6 @@ def _operation(config: dict[str, Any]) -> str:
     """
     node = config.get("node_def")
     return str(node.get("op") if isinstance(node, dict) else node)
-
-
-def _is_typespec(value: dict[str, Any]) -> bool:
-    module, name = str(value.get("module") or ""), str(value.get("spec_name"))
-    return module.partition(".")[0] in ("", "tensorflow") and name.endswith("Spec")
 
 
 def _leaves_folder(name: Any) -> bool:

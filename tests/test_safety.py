@@ -13,7 +13,8 @@ def said(document, known=()):
 
 
 def layer(class_name, name="x", **config):
-    return {"class_name": class_name, "module": "keras.layers", "config": {"name": name, **config}}
+    module = "keras.engine.base_layer" if class_name == "TensorFlowOpLayer" else "keras.layers"
+    return {"class_name": class_name, "module": module, "config": {"name": name, **config}}
 
 
 def function(module, name):
