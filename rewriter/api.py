@@ -130,7 +130,13 @@ def check(
     if isinstance(model, str | Path):
         file = read_file(model)
         version = keras_version or file.version
-        return check_graph(graph_of(file), codes=codes, version=version, format=file.format)
+        return check_graph(
+            graph_of(file),
+            codes=codes,
+            version=version,
+            format=file.format,
+            documents=(file.document, file.training_config),
+        )
     return check_graph(_live_graph(model), codes=codes, version=keras_version)
 
 

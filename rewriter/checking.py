@@ -75,7 +75,11 @@ def check_file(
     try:
         file = read_file(path, limits=limits)
         found = check_graph(
-            graph_of(file), codes=codes, version=version or file.version, format=file.format
+            graph_of(file),
+            codes=codes,
+            version=version or file.version,
+            format=file.format,
+            documents=(file.document, file.training_config),
         )
     except RewriterError as error:
         return Checked(path, error=str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rewriter.checks import batch, masks, noise, portability, speed
 from rewriter.checks.code import Code
@@ -26,6 +27,7 @@ def check_graph(
     codes: Sequence[str] | None = None,
     version: str | None = None,
     format: str = "",
+    documents: Sequence[Any] = (),
 ) -> list[Finding]:
     """Return what is wrong with a model, in the order of the codes.
 
@@ -39,6 +41,8 @@ def check_graph(
         The version of Keras in question, ``3.14.0``; without one, the newest.
     format : str
         ``h5`` or ``keras``, if the model comes from a file.
+    documents : sequence of JSON values
+        The config and the training configuration that the file holds.
 
     Examples
     --------
@@ -50,7 +54,7 @@ def check_graph(
     >>> print(*check_graph(graph))
     drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
     """
-    subject = Subject(graph, parse_version(version), format)
+    subject = Subject(graph, parse_version(version), format, documents)
     findings: dict[Finding, None] = {}
     for code in CODES if codes is None else codes:
         about = CODES[code]

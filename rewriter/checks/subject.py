@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,15 +79,22 @@ class Subject:
         counts as the newest.
     format : str
         ``h5``, ``keras``, or empty for a model that comes from no file.
+    documents : sequence of JSON values
+        What the file holds: its config and its training configuration.
     """
 
     def __init__(
-        self, graph: ModelGraph, version: tuple[int, int] | None = None, format: str = ""
+        self,
+        graph: ModelGraph,
+        version: tuple[int, int] | None = None,
+        format: str = "",
+        documents: Sequence[Any] = (),
     ) -> None:
         self.graph = graph
         self.keras = graph.keras
         self.version = version
         self.format = format
+        self.documents = documents
 
     @cached_property
     def _places(self) -> list[Place]:

@@ -480,6 +480,62 @@ HOSTILE = [
         ),
     ),
     Hostile(
+        "residual.h5",
+        "CVE-2025-9905, in a cell that wraps another",
+        f"outer/evil: ResidualWrapper {CODE}",
+        as_json(
+            2,
+            inside(
+                2,
+                "RNN",
+                "cell",
+                written_layer(
+                    "ResidualWrapper", "evil", 2, residual_fn=["x"], residual_fn_type="lambda"
+                ),
+            ),
+        ),
+    ),
+    Hostile(
+        "called.h5",
+        "files of .h5 are looked up among functions, too, which are called",
+        "stands for 'deserialize', which no Keras has",
+        as_json(3, {"class_name": "deserialize", "config": {"name": "x", "config": {}}}),
+    ),
+    Hostile(
+        "string.h5",
+        "names of functions, as strings",
+        "Dense has 'deserialize' for its activation, which is none of Keras' own",
+        of_layer(3, "Dense", units=1, activation="deserialize"),
+    ),
+    Hostile(
+        "method.h5",
+        "methods of tensors",
+        "ClassMethod calls tf.RaggedTensor.mro",
+        of_layer(2, "ClassMethod", cls_symbol="RaggedTensor", method_name="mro"),
+    ),
+    Hostile(
+        "checkpoint.h5",
+        "columns of features read checkpoints",
+        "EmbeddingColumn reads the file '/etc/x'",
+        of_layer(
+            2,
+            "DenseFeatures",
+            feature_columns=[
+                {"class_name": "EmbeddingColumn", "config": {"ckpt_to_load_from": "/etc/x"}}
+            ],
+        ),
+    ),
+    Hostile(
+        "array.keras",
+        "an array whose elements fill the memory",
+        "__numpy__ makes an array of 'V999999999'",
+        of_layer(
+            3,
+            "Rescaling",
+            scale={"class_name": "__numpy__", "config": {"value": 0, "dtype": "V999999999"}},
+        ),
+    ),
+    Hostile(
         "policy.keras",
         "CVE-2025-1550, as a dtype",
         "calls os.system",
@@ -514,9 +570,11 @@ HOSTILE = [
 ]
 
 if __name__ == "__main__":
+    from lookups import LIVE
+
     place = Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)
-    for hostile in HOSTILE:
+    for hostile in [*HOSTILE, *LIVE]:
         hostile.make(place / hostile.name, place)
         print(f"{hostile.name}: {hostile.source}: {hostile.says}")
     np.savez(place / "inputs.npz", x=np.zeros((1, 4), "float32"))

@@ -17,8 +17,10 @@ from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 sys.path.insert(0, __file__.rpartition("/")[0])
 
 from corpus import HOSTILE, MARK, SECRET, endless, lambda_layer, model, named, save
+from lookups import LIVE, of_text, spec_of
 
-NAMES = [hostile.name for hostile in HOSTILE]
+ALL = [*HOSTILE, *LIVE]
+NAMES = [hostile.name for hostile in ALL]
 LOADS = """if True:
     import sys, rewriter
     from rewriter.errors import RewriterError
@@ -36,13 +38,13 @@ LOADS = """if True:
 def made(tmp_path):
     def make(name):
         path = tmp_path / name
-        next(each for each in HOSTILE if each.name == name).make(path, tmp_path)
+        next(each for each in ALL if each.name == name).make(path, tmp_path)
         return path
 
     return make
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=NAMES)
+@pytest.mark.parametrize("hostile", ALL, ids=NAMES)
 def test_a_hostile_file_is_refused(hostile, made, tmp_path, monkeypatch):
     """Before Keras sees it, where that can be; its `source` in corpus.py is the advisory."""
     path = made(hostile.name)
@@ -67,7 +69,7 @@ def test_reading_runs_nothing_follows_nothing_and_imports_nothing(made, tmp_path
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / MARK).exists()
     assert "secret of the host" not in done.stdout
-    for hostile in HOSTILE:
+    for hostile in ALL:
         if hostile.readable and hostile.name != "polyglot.h5":
             rewriter.read(tmp_path / hostile.name)
 
@@ -78,6 +80,47 @@ def test_the_payload_is_live_and_allow_code_says_what_runs(made, tmp_path, name)
     says = "evil: .* runs Python code that the file holds"
     with pytest.warns(UserWarning, match=says), suppress(ModelReadError):  # it has no weights
         rewriter.rewrite(path, [], allow_code=True, verify=False)
+    assert (tmp_path / MARK).exists()
+
+
+@pytest.mark.parametrize("name", [hostile.name for hostile in LIVE])
+def test_the_payload_is_live_where_nothing_looks_the_file_through(
+    made, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr("rewriter.admission.dangers", lambda *_: iter(()))
+    with suppress(Exception):
+        rewriter.rewrite(made(name), [], verify=False)
+    assert (tmp_path / MARK).exists()
+
+
+@pytest.mark.parametrize("hostile", LIVE, ids=[hostile.name for hostile in LIVE])
+def test_check_names_the_payload(made, tmp_path, hostile):
+    found = [str(each) for each in rewriter.check(made(hostile.name), select=["RW501"])]
+    assert any(hostile.says.removeprefix("evil: ") in each for each in found)
+    assert not (tmp_path / MARK).exists()
+
+
+def test_a_saved_model_that_stands_for_a_type_is_refused(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    module, mark = tf.Module(), str(tmp_path / MARK)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 1), tf.string)])
+    def serve(text):
+        tf.io.write_file(mark, "x")
+        return text
+
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path / "other"))
+    config = {"name": "x", "filepath": str(tmp_path / "other"), "call_endpoint": "serve"}
+    path = tmp_path / "model.keras"
+    of_text("standardize", lambda _: spec_of("TFSMLayer", "keras.layers", config))(path, tmp_path)
+    with pytest.raises(UnsupportedModelError, match="TFSMLayer for a type"):
+        rewriter.rewrite(path, [])
+    assert not (tmp_path / MARK).exists()
+    monkeypatch.setattr("rewriter.admission.dangers", lambda *_: iter(()))
+    with suppress(Exception):
+        rewriter.rewrite(path, [])
     assert (tmp_path / MARK).exists()
 
 
