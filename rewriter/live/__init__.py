@@ -25,7 +25,7 @@ class LiveKeras(Protocol):
     def load(
         self, source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
     ) -> Live:
-        """Load a saved model that is held open; in safe mode, unless code from the file is allowed."""
+        """Load a saved model that is held open; in safe mode, unless its code is allowed."""
 
     def revive_layer(
         self, entry: Mapping[str, Any], custom_objects: Mapping[str, Any], allow_code: bool
