@@ -5,12 +5,20 @@
 >>> print(plan)  # doctest: +SKIP
 """
 
-from __future__ import annotations
+import sys
+
+from rewriter.python_path import leave_working_directory
+
+if sys.argv[:1] == ["-m"]:  # this is ``python -m rewriter``, before it comes to __main__
+    leave_working_directory(run_as_module=True)
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # typing itself need not be imported
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rewriter.api import Result, check, masks, plan, read, rehearse, rewrite, verify
     from rewriter.changes import Action, Change, Note
     from rewriter.config import Rewrite
@@ -74,7 +82,7 @@ __all__ = [  # noqa: PLE0604
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for, and no more: a rewritten model may need only a layer."""
     if name in _HOME_OF:
         value = getattr(importlib.import_module(_HOME_OF[name]), name)
@@ -86,7 +94,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def _dynamic_dropout() -> Any:
+def _dynamic_dropout() -> "Any":
     """Return the layer for the Keras that ``tf.keras`` stands for."""
     import tensorflow as tf
 

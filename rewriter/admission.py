@@ -10,6 +10,7 @@ from typing import Any
 from rewriter.errors import UnsupportedModelError
 from rewriter.safety import Danger, dangers, known_names
 from rewriter.saved import ModelFile
+from rewriter.saved.held import Held
 from rewriter.saved.trial import references_of
 
 SHOWN = 5
@@ -38,6 +39,7 @@ class Admission:
 def admit(
     file: ModelFile,
     custom_objects: Mapping[str, Any],
+    source: Held | None = None,
     *,
     allow_code: bool = False,
     limits: bool = True,
@@ -52,6 +54,8 @@ def admit(
         What was read of it.
     custom_objects : mapping of str to class or function
         What the user brought.
+    source : Held, optional
+        The file, held open until it is loaded.
     allow_code : bool
         Whether the user trusts the file: what it does is then told in a warning.
     limits : bool
@@ -70,7 +74,7 @@ def admit(
         *dangers(document, known),
         *(
             Danger(place, "what the file holds", what)
-            for place, what in references_of(file, limits=limits)
+            for place, what in references_of(file, source, limits=limits)
         ),
     ]
     in_training = list(dangers(file.training_config, known))

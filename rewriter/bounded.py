@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from pathlib import Path
 
 from rewriter.errors import ModelReadError
 from rewriter.live import Live, live_keras
 from rewriter.live.hooks import BYTES, largest_output, temporaries_in, weights_within
 from rewriter.saved import ModelFile
 from rewriter.saved.contents import LIFT, refuse_inflation
+from rewriter.saved.state import size_of
 from rewriter.saved.temporary import remove_scratch, temporary_directory
 
 TENSOR_LIMIT = 2**29
@@ -59,7 +59,7 @@ def in_proportion(file: ModelFile, *, limits: bool = True) -> Iterator[None]:
     if not limits:
         yield
         return
-    size = _size(file.path)
+    size = size_of(file.state)
     refused: list[ModelReadError] = []
 
     def weigh(declared: int, layer: str) -> None:
@@ -75,11 +75,6 @@ def in_proportion(file: ModelFile, *, limits: bool = True) -> Iterator[None]:
     finally:
         if refused:  # Keras puts errors into others, and goes on after some
             raise refused[0]
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 @contextmanager

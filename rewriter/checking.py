@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,13 +102,13 @@ def check_files(
     """Check many files, in their order, with all the processors there are."""
     check = partial(check_file, codes=codes, version=version, limits=limits)
     processes = min(_processors(), len(paths) // ALONE + 1)
-    if processes < 2:
+    if processes < 2 or not _can_start_safely():
         yield from map(check, paths)
         return
     import multiprocessing
 
     size = min(max(len(paths) // (processes * 8), 1), 64)
-    with multiprocessing.Pool(processes) as pool:
+    with _safe_path_for_children(), multiprocessing.Pool(processes) as pool:
         yield from pool.imap(check, paths, chunksize=size)
 
 
@@ -197,6 +199,26 @@ def _models_below(folder: Path) -> list[str]:
     directories = {each.parent for each in folder.rglob("saved_model.pb*")}
     inside = {each for each in files if any(above in directories for above in each.parents)}
     return sorted(str(each) for each in (files - inside) | directories)
+
+
+def _can_start_safely() -> bool:
+    """Whether processes can be started without the working directory on their path."""
+    import multiprocessing
+
+    return sys.version_info >= (3, 11) or multiprocessing.get_start_method() == "fork"
+
+
+@contextmanager
+def _safe_path_for_children() -> Iterator[None]:
+    """Have Python start without the working directory on its path, where it starts anew."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _processors() -> int:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from rewriter.python_path import leave_working_directory
+
+leave_working_directory(run_as_module=False)  # before anything that Python does not bring
+
 import typer
 
 from rewriter import console

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 PATIENCE = 1.0
@@ -21,6 +22,14 @@ def error(words: str) -> None:
     from rewriter.report.printable import printable
 
     print(f"error: {printable(' '.join(words.split()), 1000)}", file=sys.stderr)
+
+
+def settings_read(path: Path | None) -> None:
+    """Say which file decides what is done, if one does."""
+    if path is not None:
+        from rewriter.report.printable import printable
+
+        print(f"settings: {printable(str(path), 1000)}", file=sys.stderr)
 
 
 @contextmanager

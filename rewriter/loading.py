@@ -18,6 +18,7 @@ from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
 from rewriter.live import Live, live_keras
 from rewriter.saved import ModelFile
+from rewriter.saved.held import Held, held
 
 
 @dataclass(slots=True)
@@ -67,8 +68,9 @@ def load(
         Keras cannot load it, or it declares more than its size allows.
     """
     require_tensorflow_backend()
-    admission = admit(file, custom_objects, allow_code=allow_code, limits=limits)
-    loaded = _loaded(file, custom_objects, admission, limits)
+    with held(file) as source:
+        admission = admit(file, custom_objects, source, allow_code=allow_code, limits=limits)
+        loaded = _loaded(source, custom_objects, admission, limits)
     _keep_names(file, loaded.model)
     return loaded
 
@@ -81,10 +83,11 @@ def _keep_names(file: ModelFile, model: Live) -> None:
 
 
 def _loaded(
-    file: ModelFile, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
+    source: Held, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
 ) -> Loaded:
+    file = source.file
     keras = live_keras(file.keras)
-    load_file = partial(keras.load, file.path, custom_objects, allow_code=admission.allow_code)
+    load_file = partial(keras.load, source, custom_objects, allow_code=admission.allow_code)
     bounded = partial(load_bounded, file, limits=limits)
     reason = admission.reason
     if file.training_config and admission.compiled:

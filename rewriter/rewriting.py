@@ -23,6 +23,7 @@ from rewriter.live.places import places
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.reread import read_back
+from rewriter.saved.state import require_unchanged
 
 if TYPE_CHECKING:
     from rewriter.verification import Verification
@@ -133,6 +134,8 @@ def write(
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
             carry_additions(file, temporary, _record(plan, verified=verified))
+            if file is not None:
+                require_unchanged(file.path, file.state)
             graph = decode(keras.document(model), plan.keras)
             ending = "" if temporary.is_dir() else target.suffix
             read_back(temporary, graph, model.weights, places(keras, model, ending))

@@ -25,11 +25,14 @@ class Settings:
         Codes, names, or beginnings of codes.
     keras_version : str or None
         The version of Keras in question, where it is not the one that saved a file.
+    path : Path or None
+        Where they were read; None where nothing is set.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     keras_version: str | None = None
+    path: Path | None = None
 
 
 def read_settings(folder: Path) -> Settings:
@@ -100,4 +103,4 @@ def _settings(table: Any, path: Path) -> Settings:
     version = table.get("keras-version")
     if version is not None and not isinstance(version, str):
         raise RewriterError("keras-version is no string", where=where, fix='write "3.15"')
-    return Settings(lists[0], lists[1], version)
+    return Settings(lists[0], lists[1], version, path if table else None)

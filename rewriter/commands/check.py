@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rewriter import console
-from rewriter.commands.options import CustomOption, LimitsOption
+from rewriter.commands.options import CustomOption, IsolatedOption, LimitsOption
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
@@ -65,13 +65,15 @@ def check(  # noqa: PLR0913
     ] = False,
     custom: CustomOption = None,
     limits: LimitsOption = True,
+    isolated: IsolatedOption = False,
 ) -> None:
     """Tell what is wrong with models, without loading them."""
     from rewriter.checking import check_files, expanded
     from rewriter.checks import parse_version, selected_codes
-    from rewriter.settings import read_settings
+    from rewriter.settings import Settings, read_settings
 
-    settings = read_settings(Path.cwd())
+    settings = Settings() if isolated else read_settings(Path.cwd())
+    console.settings_read(settings.path)
     codes = selected_codes(_split(select) or settings.select, (*settings.ignore, *_split(ignore)))
     version = keras_version or settings.keras_version
     if version and parse_version(version) is None:
@@ -82,7 +84,7 @@ def check(  # noqa: PLR0913
     checked = list(check_files(paths, codes, version, limits=limits))
     if fix:
         checked = [_mended(each, output, custom or [], codes, version, limits) for each in checked]
-    _show(checked, format)
+    _show(checked, format, settings.path)
     for each in checked:
         if each.error:
             console.error(each.error)
@@ -155,13 +157,15 @@ def _mended(
     return check_file(str(target), codes, version, limits=limits)
 
 
-def _show(checked: Sequence[Checked], format: FindingsFormat) -> None:
+def _show(checked: Sequence[Checked], format: FindingsFormat, settings: Path | None) -> None:
     if format is FindingsFormat.JSON:
-        print(json.dumps({"version": 1, "files": [each.to_json() for each in checked]}, indent=2))
+        path = None if settings is None else str(settings)
+        files = [each.to_json() for each in checked]
+        print(json.dumps({"version": 1, "settings": path, "files": files}, indent=2))
     elif format is FindingsFormat.SARIF:
         from rewriter.report.sarif import sarif
 
-        print(json.dumps(sarif(checked), indent=2))
+        print(json.dumps(sarif(checked, settings), indent=2))
     else:
         from rewriter.report.findings import findings_lines
         from rewriter.report.terminal import show

@@ -51,6 +51,10 @@ AllowCodeOption = Annotated[
     ),
 ]
 
+IsolatedOption = Annotated[
+    bool, typer.Option("--isolated", help="Read no settings out of a pyproject.toml.")
+]
+
 LimitsOption = Annotated[
     bool, typer.Option("--limits/--no-limits", help="Hold what a file declares against limits.")
 ]

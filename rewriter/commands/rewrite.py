@@ -16,6 +16,7 @@ from rewriter.commands.options import (
     DataOption,
     Format,
     FormatOption,
+    IsolatedOption,
     LimitsOption,
     ModelArgument,
 )
@@ -75,6 +76,7 @@ def rewrite(  # noqa: PLR0913
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Train a step before and after, at many sizes.")
     ] = False,
+    isolated: IsolatedOption = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
@@ -85,7 +87,7 @@ def rewrite(  # noqa: PLR0913
     from rewriter.saved_plans import read_plan
 
     saved = None if saved_plan is None else read_plan(saved_plan)
-    step = _step(passes, saved)
+    step = _step(passes, saved, isolated)
     if report is not None:
         from rewriter.report.files import check_report, write_report
 
@@ -135,9 +137,10 @@ def rewrite(  # noqa: PLR0913
     raise typer.Exit(code)
 
 
-def _step(passes: list[str] | None, saved: SavedPlan | None) -> Rewrite:
+def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> Rewrite:
     """Return the rewrite that is asked for: by passes, by a plan, or by the project's settings."""
     from rewriter.config import Rewrite, project_rewrite
+    from rewriter.settings import project_file
 
     if passes is not None and saved is not None:
         raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")
@@ -145,7 +148,9 @@ def _step(passes: list[str] | None, saved: SavedPlan | None) -> Rewrite:
         return Rewrite(passes)
     if saved is not None:
         return Rewrite(saved.passes)
-    step = project_rewrite(Path.cwd())
+    step = None if isolated else project_rewrite(Path.cwd())
+    if step is not None:
+        console.settings_read(project_file(Path.cwd()))
     if step is None:
         fix = (
             "give -p PASS or --plan PLAN.json, or name passes in [tool.rewriter] of pyproject.toml"

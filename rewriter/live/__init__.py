@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Layer, ModelGraph
+from rewriter.saved.held import Held
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.
 Live = Any
@@ -22,9 +23,9 @@ class LiveKeras(Protocol):
     keras: int
 
     def load(
-        self, path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+        self, source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
     ) -> Live:
-        """Load a saved model; in safe mode, unless code from the file is allowed."""
+        """Load a saved model that is held open; in safe mode, unless its code is allowed."""
 
     def revive_layer(
         self, entry: Mapping[str, Any], custom_objects: Mapping[str, Any], allow_code: bool

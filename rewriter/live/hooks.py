@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -62,6 +63,31 @@ class _Tempfile:
         if name not in _MAKERS or threading.get_ident() != self.thread:
             return plain
         return lambda **how: plain(**how | {"dir": self.folder()})
+
+
+@contextmanager
+def archives_from(opened: Any, keras: int) -> Iterator[None]:
+    """Have Keras read a file that is open where it opens a ``.keras`` archive.
+
+    Keras 2 takes a path only (tf_keras/src/saving/saving_lib.py, `load_model`).
+    """
+    library = importlib.import_module(f"{_ROOT[keras]}.src.saving.saving_lib")
+    with _replaced(library, "zipfile", _Zipfile(opened)):
+        yield
+
+
+class _Zipfile:
+    """The module ``zipfile``, with one archive for the thread that made this."""
+
+    def __init__(self, opened: Any) -> None:
+        self.opened = opened
+        self.thread = threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        plain = getattr(zipfile, name)
+        if name != "ZipFile" or threading.get_ident() != self.thread:
+            return plain
+        return lambda file, *how, **options: plain(self.opened, *how, **options)
 
 
 @contextmanager

@@ -22,15 +22,19 @@ from tf_keras.src.engine.functional import (
 )
 from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
 from tf_keras.src.saving import saving_lib, serialization_lib
+from tf_keras.src.saving.legacy.save import load_model as load_legacy
 from tf_keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects, held_with
+from rewriter.live.admitted import AdmittedHDF5
+from rewriter.live.hooks import archives_from
 from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
+from rewriter.saved.held import Held
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.structure import map_leaves
 
@@ -38,17 +42,20 @@ keras = 2
 
 
 def load(
-    path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
-    """Load a saved model; in safe mode, unless code from the file is allowed."""
-    if path.is_dir():
-        with SafeModeScope(safe_mode=not allow_code):
-            return load_directory(path, custom_objects, compiled=compiled)
-    options = {"safe_mode": not allow_code} if path.suffix == ".keras" else {}
+    """Load a saved model that is held open; in safe mode, unless code from it is allowed."""
+    objects = dict(custom_objects)
     with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
-        return tf_keras.models.load_model(
-            path, custom_objects=dict(custom_objects), compile=compiled, **options
-        )
+        if source.file.format == "savedmodel":
+            return load_directory(source, objects, compiled=compiled)
+        if source.file.format == "keras":
+            with archives_from(source.opened, keras):
+                return saving_lib.load_model(
+                    source.file.path, objects, compile=compiled, safe_mode=not allow_code
+                )
+        with AdmittedHDF5(source) as root:
+            return load_legacy(root, objects, compile=compiled)
 
 
 def revive_layer(

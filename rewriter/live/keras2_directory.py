@@ -25,13 +25,13 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from rewriter.errors import WeightsError
 from rewriter.live import Live
-from rewriter.saved import read
 from rewriter.saved.checkpoint import place_of
 from rewriter.saved.directory import WEIGHTS, lookups
+from rewriter.saved.held import Held
 
 
-def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
-    """Load a SavedModel directory.
+def load_directory(source: Held, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+    """Load a SavedModel directory, by the configs that were read of it.
 
     A vocabulary is in the graphs alone: a model that has one is loaded as Keras does it, which
     only those may ask for who trust the directory.
@@ -41,7 +41,7 @@ def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: b
     WeightsError
         The checkpoint lacks a weight.
     """
-    file = read(path, limits=False)
+    file, path = source.file, source.directory
     if any(lookups(file.document)):
         model = tf_keras.models.load_model(
             path, custom_objects=dict(custom_objects), compile=compiled

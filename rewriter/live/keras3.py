@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,8 +22,10 @@ from keras.src.saving.serialization_lib import SafeModeScope
 import rewriter.layers.keras3 as rewriter_layers
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects, held_with
+from rewriter.live.admitted import AdmittedHDF5
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
+from rewriter.saved.held import Held
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.structure import map_leaves
 
@@ -34,16 +37,18 @@ _HOLE = "\0hole "
 
 
 def load(
-    path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
-    """Load a saved model; in safe mode, unless code from the file is allowed."""
+    """Load a saved model that is held open; in safe mode, unless code from it is allowed."""
+    options: dict[str, Any] = {"custom_objects": dict(custom_objects), "compile": compiled}
     with SafeModeScope(safe_mode=not allow_code):  # some versions forget the option for .h5 files
-        return keras_module.models.load_model(
-            path,
-            custom_objects=dict(custom_objects),
-            compile=compiled,
-            safe_mode=not allow_code,
-        )
+        if source.file.format == "keras":
+            return saving_lib.load_model(source.opened, safe_mode=not allow_code, **options)
+        load_hdf5 = legacy_h5_format.load_model_from_hdf5
+        if "safe_mode" in inspect.signature(load_hdf5).parameters:
+            options["safe_mode"] = not allow_code
+        with AdmittedHDF5(source) as root:
+            return load_hdf5(root, **options)
 
 
 def revive_layer(

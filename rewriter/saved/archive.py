@@ -17,7 +17,7 @@ DIRECTORY_LIMIT = 4 * 2**20  # bytes of the list of members
 _ENCRYPTED = 0x1
 _AS_KERAS_WRITES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What the zipfile module was seen to raise on damaged archives.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     OSError,
@@ -64,7 +64,7 @@ def members(file: BinaryIO, limits: dict[str, int]) -> dict[str, bytes]:
                 raise ModelReadError(f"the archive holds {twice[0]!r} more than once")
             wanted = [name for name in limits if name in counts]
             return {name: _member(archive, bounded, name, limits[name]) for name in wanted}
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ModelReadError(
             f"the archive is damaged or truncated: {error}", fix="copy or download it again"
         ) from error

@@ -38,13 +38,17 @@ ENDINGS = {"keras": (".keras",), "h5": (".h5", ".hdf5")}
 """Keras picks the reader by the ending."""
 
 
-def references(path: Path, format: str, *, limits: bool = True) -> Iterator[tuple[str, str]]:
+def references(
+    opened: BinaryIO, path: Path, format: str, *, limits: bool = True
+) -> Iterator[tuple[str, str]]:
     """Yield what in a file leads out of it, with the place where it stands.
 
     Parameters
     ----------
+    opened : BinaryIO
+        The file, open.
     path : Path
-        The file.
+        Where it was opened, for messages.
     format : str
         ``keras`` or ``h5``.
     limits : bool
@@ -65,10 +69,9 @@ def references(path: Path, format: str, *, limits: bool = True) -> Iterator[tupl
     """
     try:
         if format == "keras":
-            yield from _of_archive(path, limits=limits)
+            yield from _of_archive(opened, limits=limits)
         else:
-            with path.open("rb") as raw:
-                yield from _of_hdf5(raw, "", path.stat().st_size, limits)
+            yield from _of_hdf5(opened, "", opened.seek(0, 2), limits)
     except RewriterError as error:
         raise type(error)(error.what, where=str(path), fix=error.fix) from error
     except MemoryError as error:
@@ -89,17 +92,17 @@ def config_digest(document: Any) -> str:
     return hashlib.blake2b(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def stored_config(path: Path) -> str:
+def stored_config(opened: BinaryIO) -> str:
     """Return the digest of the config that the HDF5 library finds in an ``.h5`` file."""
     import h5py
 
-    with h5py.File(path, "r") as root:
+    with h5py.File(opened, "r") as root:
         return config_digest(json.loads(root.attrs["model_config"]))
 
 
-def _of_archive(path: Path, *, limits: bool) -> Iterator[tuple[str, str]]:
-    size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
+def _of_archive(opened: BinaryIO, *, limits: bool) -> Iterator[tuple[str, str]]:
+    size = opened.seek(0, 2)
+    with zipfile.ZipFile(opened) as archive:
         if limits:
             refuse_inflation(sum(info.file_size for info in archive.infolist()), size)
         for info in archive.infolist():

@@ -5,15 +5,17 @@ Nothing here imports Keras, reads weights, or runs code from the file.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.saved import archive, directory, hdf5
 from rewriter.saved.document import parse
+from rewriter.saved.state import State, state_of_directory, state_of_file
 
 CONFIG_LIMIT = 64 * 2**20  # bytes of JSON that describe a model
 CONFIG_MEMORY = 320 * 2**20  # bytes of memory for them
@@ -54,6 +56,8 @@ class ModelFile:
         ``{"class_name": ..., "config": ..., ...}``, as in config.json or model_config.
     training_config : dict or None
         How the model was compiled: training_config of ``.h5``, compile_config of ``.keras``.
+    state : tuple
+        What tells whether it is still the file that was read.
     """
 
     path: Path
@@ -62,6 +66,7 @@ class ModelFile:
     version: str | None
     document: dict[str, Any]
     training_config: dict[str, Any] | None
+    state: State = ()
 
 
 def read(path: str | Path, *, limits: bool = True) -> ModelFile:
@@ -110,19 +115,26 @@ def _unreadable(path: Path, what: str, fix: str) -> ModelReadError:
 
 
 def _read(path: Path, limits: _Limits) -> ModelFile:
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        return _read_directory(path, limits)
-    if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-        raise ModelReadError("it is no regular file", fix="give a file saved with model.save(...)")
-    with path.open("rb") as file:
+    if path.is_dir():
+        state = state_of_directory(path)
+        return replace(_read_directory(path, limits), state=state)
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            what = "it is no regular file"
+            raise ModelReadError(what, fix="give a file saved with model.save(...)")
+        state = state_of_file(file)
         start = file.read(8)
         if start.startswith(archive.SIGNATURES):
-            return _read_archive(path, file, limits)
+            return replace(_read_archive(path, file, limits), state=state)
         if start == hdf5.SIGNATURE:
-            return _read_hdf5(path, file, limits)
+            return replace(_read_hdf5(path, file, limits), state=state)
     content = "the file is empty" if not start else "neither a .keras nor an .h5 file"
     raise ModelReadError(content, fix="give a file saved with model.save(...)")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; opening a pipe would wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read_directory(path: Path, limits: _Limits) -> ModelFile:

@@ -17,9 +17,12 @@ from typing import Any
 
 from rewriter import errors
 from rewriter.errors import ModelReadError, RewriterError
+from rewriter.python_path import safe_path
 from rewriter.saved import directory
 from rewriter.saved.contents import ENDINGS, config_digest, damaged, references, stored_config
+from rewriter.saved.held import Held, held
 from rewriter.saved.reading import ModelFile
+from rewriter.saved.state import changed, size_of
 
 TIME_LIMIT = 60.0
 """Seconds that a child may take, and `BYTES_A_SECOND` of the file on top."""
@@ -30,17 +33,22 @@ MEMORY_LIMIT = 2 * 2**30
 """Bytes of address space that a child may take, and twice the file on top."""
 
 # Isolated, Python has neither the working directory nor the environment on its path; without
-# bytecode it leaves none behind that a full disk has cut short.
+# bytecode it leaves none behind that a full disk has cut short. The file is its standard input, so
+# that no path can lead it to another one.
 _CHILD = "import sys; sys.path[:] = {path!r}; from rewriter.saved.trial import main; main()"
 
 
-def references_of(file: ModelFile, *, limits: bool = True) -> list[tuple[str, str]]:
+def references_of(
+    file: ModelFile, source: Held | None = None, *, limits: bool = True
+) -> list[tuple[str, str]]:
     """Return what in a file leads out of it, with the place where it stands.
 
     Parameters
     ----------
     file : ModelFile
         A ``.keras`` or ``.h5`` file, or a SavedModel directory.
+    source : Held, optional
+        The file, held open; by default it is opened here.
     limits : bool
         Whether what the file declares, and the time and memory that reading it takes, are held
         against limits.
@@ -60,29 +68,42 @@ def references_of(file: ModelFile, *, limits: bool = True) -> list[tuple[str, st
             fix=f"rename it to end in .{file.format}",
         )
     if file.format == "savedmodel":
-        return list(directory.references(file.path, file.document))
+        folder = file.path if source is None else source.directory
+        return list(directory.references(folder, file.document))
     if file.format not in ENDINGS:
         return []
-    found = _answer(file, limits=limits)
+    if source is None:
+        with held(file) as opened:
+            return _told(file, opened, limits)
+    return _told(file, source, limits)
+
+
+def _told(file: ModelFile, source: Held, limits: bool) -> list[tuple[str, str]]:
+    found = _answer(file, source, limits=limits)
     if found.get("config") not in (None, config_digest(file.document)):
         raise ModelReadError(
             "the HDF5 library reads another model_config than this program",
             where=str(file.path),
             fix="load the model with the Keras that saved it, and save it again",
         )
-    return [(place, what) for place, what in found["references"]]
+    told = [(place, what) for place, what in found["references"]]
+    if source.remember() != told:
+        raise changed(file.path)
+    return told
 
 
-def _answer(file: ModelFile, *, limits: bool) -> dict[str, Any]:
+def _answer(file: ModelFile, source: Held, *, limits: bool) -> dict[str, Any]:
     """Return what the child says; raise what it raised."""
-    size = file.path.stat().st_size
+    assert source.opened is not None
+    size = size_of(file.state)
+    source.opened.seek(0)
     try:
         done = subprocess.run(
             [
-                *(sys.executable, "-I", "-B", "-c", _CHILD.format(path=sys.path)),
+                *(sys.executable, "-I", "-B", "-c", _CHILD.format(path=safe_path())),
                 *(str(file.path), file.format, str(MEMORY_LIMIT + 2 * size if limits else 0)),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=source.opened,
             capture_output=True,
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # each thread reserves memory
             timeout=TIME_LIMIT + size / BYTES_A_SECOND if limits else None,
@@ -108,8 +129,9 @@ def main() -> None:
         _limit(memory)
     answer: dict[str, Any]
     try:
-        found = list(references(path, format, limits=bool(memory)))
-        config = stored_config(path) if format == "h5" else None
+        with open(0, "rb", closefd=False) as opened:
+            found = list(references(opened, path, format, limits=bool(memory)))
+            config = stored_config(opened) if format == "h5" else None
         answer = {"references": found, "config": config}
     except RewriterError as error:
         answer = {"error": [type(error).__name__, error.what, error.fix]}
