@@ -13,9 +13,9 @@ from typing import Any
 
 from rewriter.admission import Admission, admit
 from rewriter.bounded import in_proportion, load_bounded
-from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
+from rewriter.graph.changes import Note
 from rewriter.live import Live, live_keras
 from rewriter.saved import ModelFile
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from rewriter.dialects import encode, encode_layer
 from rewriter.errors import RebuildError, first_line
 from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.nested import map_leaves
 from rewriter.live import Live, LiveKeras, inner_of, live_keras
 from rewriter.live.naming import keep_names_inside
-from rewriter.structure import map_leaves
 from rewriter.weights import Pair, check_complete, copy_weights
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Protocol, cast
 
-from rewriter.changes import Note
 from rewriter.errors import first_line
+from rewriter.graph.changes import Note
+from rewriter.graph.nested import leaves
 from rewriter.live import Live, LiveKeras
 from rewriter.rebuild import Rebuilt, scope_of_values
-from rewriter.structure import leaves
 from rewriter.weights import layer_pairs, variable_pairs
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")

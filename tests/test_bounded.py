@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import rewriter
-from rewriter import bounded
 from rewriter.errors import ModelReadError
+from rewriter.live import load_limits as bounded
 from rewriter.live.hooks import temporaries_in
 from rewriter.saved import contents
 

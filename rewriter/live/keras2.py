@@ -27,12 +27,12 @@ from tf_keras.src.saving.serialization_lib import SafeModeScope
 import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
+from rewriter.graph.nested import map_leaves
 from rewriter.live import Live, counted_objects, held_with
 from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
 from rewriter.saved.lasting import hdf5_to_write
-from rewriter.structure import map_leaves
 
 keras = 2
 
