@@ -8,16 +8,18 @@ the original of a layer to the layer, variable by variable.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from rewriter.dialects import encode, encode_layer
 from rewriter.errors import RebuildError, first_line
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.live import Live, LiveKeras, inner_of, live_keras
+from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.live.custom_classes import scope_of
 from rewriter.live.naming import keep_names_inside
+from rewriter.live.walk import Place, inner_of, pairs_with_sublayers, places_of
 from rewriter.weights import Pair, check_complete, copy_weights
 
 
@@ -77,35 +79,6 @@ def rebuild(
     copy_weights(keras, builder.pairs, share=share)
     check_complete(keras, builder.pairs, builder.removed(), builder.new)
     return Rebuilt(model, builder.tensors.get(id(graph), {}), builder.pairs)
-
-
-class Place(NamedTuple):
-    """A layer of the original: where it stands, as it was read, and live."""
-
-    origin: tuple[str, ...]
-    layer: Layer
-    live: Live
-
-
-def places_of(graph: ModelGraph, model: Live, keras: LiveKeras) -> Iterator[Place]:
-    """Yield the layers of a model, at any depth, those that wrappers hold included."""
-    seen: set[int] = set()
-
-    def within(layer: Layer, live: Live, origin: tuple[str, ...]) -> Iterator[Place]:
-        yield Place(origin, layer, live)
-        if layer.graph is not None and id(layer.graph) not in seen:
-            yield from nested(layer.graph, live, origin)
-        for role, inner in layer.inner.items():
-            yield from within(inner, inner_of(live, role), (*origin, role))
-
-    def nested(graph: ModelGraph, model: Live, origin: tuple[str, ...]) -> Iterator[Place]:
-        seen.add(id(graph))
-        live = keras.layers(model)
-        for layer in graph.layers:
-            if not layer.implicit:
-                yield from within(layer, live[layer.name], (*origin, layer.name))
-
-    return nested(graph, model, ())
 
 
 @dataclass(slots=True)
@@ -217,7 +190,7 @@ class _Builder:
                 where=graph.path_of(layer.name),
                 fix="its class needs a from_config that takes what its get_config returns",
             ) from error
-        for old, new in _pairs_with_sublayers(original, live, self.keras):
+        for old, new in pairs_with_sublayers(original, live, self.keras):
             self.keras.carry_state(old, new)
             # The globals and the closure of a function are not in its config.
             if type(old) is type(new) and type(old).__name__ == "Lambda":
@@ -273,55 +246,6 @@ def _numberless(config: Any) -> Any:
     if not isinstance(config, Mapping):
         return config
     return {key: _numberless(each) for key, each in config.items() if key != "shared_object_id"}
-
-
-def scope_of(live: Live, keras: LiveKeras) -> dict[str, Any]:
-    """Return the classes and functions by name that a live layer holds and Keras has not."""
-    scope: dict[str, Any] = {}
-    for layer in with_sublayers(live, keras):
-        held = [each for value in vars(layer).values() for each in _flat(value)]
-        scope |= scope_of_values([layer, *held])
-    return scope
-
-
-def scope_of_values(values: Iterable[Any]) -> dict[str, Any]:
-    """Return the functions, and the classes of the objects, that Keras has not."""
-    scope: dict[str, Any] = {}
-    for value in values:
-        if type(value) in _PLAIN:
-            continue
-        named = value if callable(value) and hasattr(value, "__name__") else type(value)
-        if _is_foreign(named):
-            scope.setdefault(named.__name__, named)
-    return scope
-
-
-_PLAIN = frozenset({bool, int, float, str, type(None), dict, set})
-
-
-def _flat(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _is_foreign(named: Any) -> bool:
-    root = str(getattr(named, "__module__", None)).partition(".")[0]
-    known = ("keras", "tf_keras", "tensorflow", "builtins", "numpy", "rewriter")
-    return root not in known and named.__name__ != "<lambda>"
-
-
-def with_sublayers(live: Live, keras: LiveKeras) -> Iterator[Live]:
-    """Yield a live layer and what it holds, at any depth, each once."""
-    pending, seen = [live], set()
-    while pending:
-        layer = pending.pop()
-        if id(layer) not in seen:
-            seen.add(id(layer))
-            yield layer
-            pending.extend(keras.sublayers(layer))
-
-
-def _pairs_with_sublayers(original: Live, live: Live, keras: LiveKeras) -> Iterator[Any]:
-    return zip(with_sublayers(original, keras), with_sublayers(live, keras), strict=False)
 
 
 def _changed_config(

@@ -36,7 +36,7 @@ def with_vocabularies(
     def told(spec: InputSpec) -> InputSpec:
         if not spec.lookup:
             return spec
-        from rewriter.live.lookup import vocabulary
+        from rewriter.live.vocabulary import vocabulary
 
         return replace(spec, vocabulary=vocabulary(layer_at(keras, subject.model, spec.lookup)))
 

@@ -8,17 +8,17 @@ copied by name and by the variable it belongs to.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, Protocol, cast
+from typing import Any
 
 from rewriter.errors import first_line
 from rewriter.graph.changes import Note
 from rewriter.graph.nested import leaves
-from rewriter.live import Live, LiveKeras
-from rewriter.rebuild import Rebuilt, scope_of_values
+from rewriter.live import Live, LiveKeras, TrainingKeras, training_keras
+from rewriter.live.custom_classes import scope_of_values
+from rewriter.rebuild import Rebuilt
 from rewriter.weights import layer_pairs, variable_pairs
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -28,74 +28,6 @@ METRICS = ("metrics", "weighted_metrics")
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), FunctionType)
 _SET_BY_FIT = ("history", "optimizer", "loss", "stop_training")
-
-
-class TrainingKeras(Protocol):
-    """What one Keras knows of compiled models, in a module of its own."""
-
-    def is_compiled(self, model: Live) -> bool:
-        """Whether a model is compiled."""
-
-    def has_own_compile(self, model: Live) -> bool:
-        """Whether the model's class has a ``compile`` of its own."""
-
-    def has_own_compile_config(self, model: Live) -> bool:
-        """Whether the model's class says itself how it is compiled from a config."""
-
-    def compile_arguments(self, model: Live) -> dict[str, Any]:
-        """Return what a model was compiled with, as live objects."""
-
-    def compile_model(self, model: Live, original: Live, arguments: Mapping[str, Any]) -> None:
-        """Compile a model, and set what was set on the original since it was compiled."""
-
-    def compile_from_config(self, model: Live, original: Live, scope: Mapping[str, Any]) -> None:
-        """Compile a model whose class says itself how."""
-
-    def loss_of(self, model: Live, targets: Any, outputs: Any) -> Any:
-        """Return the loss that a model is compiled with, regularizers included."""
-
-    def output_names(self, model: Live) -> list[str]:
-        """Return the names of the outputs; none where their structure has keys of its own."""
-
-    def copy_metric(self, metric: Live, prefixes: Sequence[str], scope: Mapping[str, Any]) -> Live:
-        """Return a new metric like this one."""
-
-    def is_metric(self, value: Any) -> bool:
-        """Whether a value is a metric, which has state, and not a function or a name."""
-
-    def parts(self, optimizer: Live) -> list[Live]:
-        """Return an optimizer and what it holds: the one that it wraps, and schedules."""
-
-    def new_optimizer(self, old: Live, scope: Mapping[str, Any]) -> Live:
-        """Return a new optimizer of the same class and config; a schedule is used by both."""
-
-    def is_built(self, optimizer: Live) -> bool:
-        """Whether an optimizer has its variables."""
-
-    def build(self, optimizer: Live, variables: Sequence[Live]) -> None:
-        """Make the variables of an optimizer, all slots fresh."""
-
-    def knows(self, optimizer: Live, variable: Live) -> bool:
-        """Whether an optimizer was built for a variable of a model."""
-
-    def strangers(self, optimizer: Live, variables: Sequence[Live]) -> list[str]:
-        """Return the variables that an optimizer was built for and that are not among these."""
-
-    def optimizer_state(
-        self, optimizer: Live, variables: Sequence[Live]
-    ) -> Iterator[tuple[str, Live | None, Live]]:
-        """Yield name, model variable (None: of the optimizer as a whole) and variable of state."""
-
-    def optimizer_variables(self, optimizer: Live) -> list[Live]:
-        """Return everything that an optimizer keeps and saves."""
-
-    def copy_counters(self, old: Live, new: Live) -> None:
-        """Copy what an optimizer counts outside of its variables."""
-
-
-def training_keras(keras: int) -> TrainingKeras:
-    """Import the module for the Keras of this number."""
-    return cast(TrainingKeras, importlib.import_module(f"rewriter.live.keras{keras}_training"))
 
 
 def carry_training(

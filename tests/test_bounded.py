@@ -18,7 +18,7 @@ import pytest
 import rewriter
 from rewriter.errors import ModelReadError
 from rewriter.live import load_limits as bounded
-from rewriter.live.hooks import temporaries_in
+from rewriter.live.keras_patches import temporaries_in
 from rewriter.saved import contents
 
 ROOT = Path(__file__).parents[1]

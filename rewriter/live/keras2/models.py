@@ -28,10 +28,12 @@ import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.live import Live, counted_objects, held_with
-from rewriter.live.keras2_directory import load_directory
-from rewriter.live.lookup import share_table
-from rewriter.live.places import Places, Recorder
+from rewriter.live.adapters import Live
+from rewriter.live.keras2 import saved_model
+from rewriter.live.object_numbers import counted_objects
+from rewriter.live.vocabulary import share_table
+from rewriter.live.walk import held_with
+from rewriter.live.weight_places import Places, Recorder
 from rewriter.saved.lasting import hdf5_to_write
 
 keras = 2
@@ -43,7 +45,7 @@ def load(
     """Load a saved model; in safe mode, unless code from the file is allowed."""
     if path.is_dir():
         with SafeModeScope(safe_mode=not allow_code):
-            return load_directory(path, custom_objects, compiled=compiled)
+            return saved_model.load_directory(path, custom_objects, compiled=compiled)
     options = {"safe_mode": not allow_code} if path.suffix == ".keras" else {}
     with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
         return tf_keras.models.load_model(
@@ -80,6 +82,11 @@ def archive_places(model: Live) -> Places:
     recorder = Recorder()
     saving_lib._save_state(model, recorder, None, "", set())
     return recorder.places
+
+
+def checkpoint_places(model: Live) -> dict[str, Any]:
+    """Return the variables of a model and of what trains it by the places of a checkpoint."""
+    return saved_model.checkpoint_places(model)
 
 
 def document(model: Live) -> dict[str, Any]:
