@@ -55,7 +55,7 @@ def carry_out(
     with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
         rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)
     if compiled:
-        from rewriter.training import carry_training
+        from rewriter.rebuild.compiling import carry_training
 
         with step("carrying the optimizer over"), keras.strategy_scope(original):
             said = carry_training(keras, original, rebuilt, custom_objects)

@@ -18,8 +18,9 @@ from rewriter.graph.changes import Note
 from rewriter.graph.nested import leaves
 from rewriter.live import Live, LiveKeras, TrainingKeras, training_keras
 from rewriter.live.custom_classes import scope_of_values
-from rewriter.rebuild import Rebuilt
-from rewriter.weights import layer_pairs, variable_pairs
+from rewriter.rebuild.builder import Rebuilt
+from rewriter.rebuild.optimizer_state import copy_optimizer_state
+from rewriter.rebuild.weights import layer_pairs
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """Arguments of ``compile`` that may be keyed by the names of the outputs."""
@@ -83,7 +84,7 @@ class _Carrier:
             self.note(f"is not compiled, because the original's way cannot be repeated: {said}")
             return
         if compiled and getattr(self.original, "optimizer", None) is not None:
-            _State(self).copy()
+            copy_optimizer_state(self.keras, self.training, self.original, self.rebuilt, self.note)
 
     def carry_attributes(self) -> None:
         """Give a model of the user's own class what was set on the original besides."""
@@ -177,95 +178,6 @@ class _Carrier:
         return _map(copy, held)
 
 
-@dataclass(slots=True)
-class _State:
-    """The optimizer's state, on its way from the original to the rewritten model."""
-
-    carrier: _Carrier
-
-    def copy(self) -> None:
-        training, original = self.carrier.training, self.carrier.original
-        old, new = original.optimizer, self.carrier.model.optimizer
-        if not training.is_built(old):
-            return
-        pairs = list(variable_pairs(self.carrier.keras, self.carrier.rebuilt.pairs))
-        source = {id(after): before for before, after, _ in pairs}
-        paths = {id(after): path for _, after, path in pairs}
-        variables = self.variables(old, source, [after for _, after, _ in pairs])
-        if not training.is_built(new):
-            training.build(new, variables)
-        originals = [*original.variables, *(before for before, _, _ in pairs)]
-        have = {
-            (name, None if owner is None else id(owner)): value
-            for name, owner, value in training.optimizer_state(old, _unique(originals))
-        }
-        fresh: dict[int, str] = {}
-        for name, owner, value in training.optimizer_state(new, variables):
-            kept = have.get((name, None if owner is None else id(source.get(id(owner)))))
-            reason = _misfit(name, kept, value)
-            if reason is None:
-                self.carrier.keras.assign(value, kept)
-            elif owner is not None:
-                fresh[id(owner)] = reason
-            else:
-                self.carrier.note(f"{name} of the optimizer starts fresh: {reason}")
-        training.copy_counters(old, new)
-        self.tell(fresh, variables, paths)
-        self.tell_rest(old, have, originals)
-
-    def variables(
-        self, old: Live, source: Mapping[int, Live], followers: Sequence[Live]
-    ) -> list[Live]:
-        """Return what the optimizer is built for: the trainable variables, in the model's order.
-
-        And those which the original's is built for, though they were frozen since: without
-        compiling again, Keras goes on training them or keeps their slots.
-        """
-        trainable = list(self.carrier.model.trainable_variables)
-        there = {id(variable) for variable in trainable}
-        frozen = [
-            variable
-            for variable in followers
-            if id(variable) not in there and self.carrier.training.knows(old, source[id(variable)])
-        ]
-        return _unique([*trainable, *frozen])
-
-    def tell(
-        self, fresh: Mapping[int, str], variables: Sequence[Live], paths: Mapping[int, str]
-    ) -> None:
-        for variable in variables:
-            if id(variable) in fresh:
-                self.carrier.note(
-                    f"the optimizer starts fresh for {_name(variable)}: {fresh[id(variable)]}",
-                    paths.get(id(variable)),
-                )
-
-    def tell_rest(
-        self, old: Live, have: Mapping[tuple[str, int | None], Live], originals: Sequence[Live]
-    ) -> None:
-        """Note what the original's optimizer holds and could not be told apart, or is not ours."""
-        for stranger in self.carrier.training.strangers(old, originals):
-            self.carrier.note(
-                f"the optimizer has state for {stranger}, which is no variable of the model"
-            )
-        known = {id(value) for value in have.values()}
-        for value in self.carrier.training.optimizer_variables(old):
-            if id(value) not in known and not self.carrier.training.strangers(old, originals):
-                self.carrier.note(
-                    f"{value.name} of the optimizer is not carried over: "
-                    f"{type(old).__name__} does not tell which variable it is of"
-                )
-
-
-def _misfit(name: str, old: Live | None, new: Live) -> str | None:
-    """Return why a variable of the state cannot be copied; None if it can."""
-    if old is None:
-        return "the original's optimizer has no state for it"
-    if tuple(old.shape) != tuple(new.shape):
-        return f"its {name} is {tuple(old.shape)} in the original, {tuple(new.shape)} here"
-    return None
-
-
 def _renamed(old: Sequence[str], new: Sequence[str]) -> Callable[[Any], Any]:
     """Return what gives a structure keyed by output names the new names, or their order."""
     names = dict(zip(old, new, strict=True))
@@ -286,11 +198,3 @@ def _map(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, list | tuple):
         return [_map(function, value) for value in structure]
     return function(structure)
-
-
-def _unique(values: Sequence[Live]) -> list[Live]:
-    return list({id(value): value for value in values}.values())
-
-
-def _name(variable: Live) -> str:
-    return str(variable.name).partition(":")[0].rpartition("/")[2]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.dialects import encode, encode_layer
+from rewriter.dialects import encode_layer
 from rewriter.errors import RebuildError, first_line
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.nested import map_leaves
@@ -20,7 +20,8 @@ from rewriter.live import Live, LiveKeras, live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.live.naming import keep_names_inside
 from rewriter.live.walk import Place, inner_of, pairs_with_sublayers, places_of
-from rewriter.weights import Pair, check_complete, copy_weights
+from rewriter.rebuild.config_changes import alike, changed_config, holds_edited_model
+from rewriter.rebuild.weights import Pair, check_complete, copy_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class _Builder:
         place = self.places[layer.origin]
         made = self.made.setdefault(id(place.live), [])
         for known, live in made:
-            if _alike(known, layer):
+            if alike(known, layer):
                 return live
         if layer.graph is not None and not self.untouched(layer, place):
             live = self.model(layer.graph, place.live)
@@ -159,7 +160,7 @@ class _Builder:
     def untouched(self, layer: Layer, place: Place) -> bool:
         """Whether a nested model can keep a class that was read from its live layers."""
         own = layer.class_name == "Functional" != type(place.live).__name__
-        return own and self.keras.is_functional(place.live) and _alike(layer, place.layer)
+        return own and self.keras.is_functional(place.live) and alike(layer, place.layer)
 
     def inserted(self, layer: Layer, graph: ModelGraph) -> Live:
         config = {"name": layer.name, **layer.config}
@@ -181,7 +182,7 @@ class _Builder:
             if before.class_name != layer.class_name:
                 config = encode_layer(layer, graph.keras)["config"]
                 return self.keras.make_layer(layer, config, scope)
-            config = _changed_config(original.get_config(), before, layer, graph.keras)
+            config = changed_config(original.get_config(), before, layer, graph.keras)
             live = self.keras.clone_layer(original, config, scope)
             keep_names_inside(before, live, self.keras)
         except Exception as error:
@@ -208,67 +209,7 @@ class _Builder:
             if place is None:
                 continue
             old = before.inner.get(role)
-            if _holds_edited_model(inner, old) or self.times[id(place.live)] > 1:
+            if holds_edited_model(inner, old) or self.times[id(place.live)] > 1:
                 self.keras.put_inside(wrapper, role, self.layer(inner, graph))
             elif inner.inner:
                 self.fill(inner, old or inner, inner_of(wrapper, role), graph)
-
-
-def _alike(one: Layer, other: Layer) -> bool:
-    """Whether two layers would be made alike; how they are called does not matter."""
-    if one is other:
-        return True
-    if one.graph is not None and other.graph is not None and one.graph is not other.graph:
-        return encode(one.graph) == encode(other.graph)
-    return (
-        (one.class_name, one.graph) == (other.class_name, other.graph)
-        and (one.config == other.config or _numberless(one.config) == _numberless(other.config))
-        and one.inner.keys() == other.inner.keys()
-        and all(_alike(layer, other.inner[role]) for role, layer in one.inner.items())
-    )
-
-
-def _holds_edited_model(layer: Layer, before: Layer | None) -> bool:
-    """Whether a layer is, or wraps, a nested model that differs from the one that was read."""
-    if before is None or layer is before:
-        return False
-    if layer.graph is not None:
-        return not _alike(layer, before)
-    return any(
-        _holds_edited_model(inner, before.inner.get(role)) for role, inner in layer.inner.items()
-    )
-
-
-def _numberless(config: Any) -> Any:
-    """Return a config without the numbers of objects, which stand beside some of them only."""
-    if isinstance(config, list):
-        return [_numberless(each) for each in config]
-    if not isinstance(config, Mapping):
-        return config
-    return {key: _numberless(each) for key, each in config.items() if key != "shared_object_id"}
-
-
-def _changed_config(
-    config: Mapping[str, Any], before: Layer, after: Layer, keras: int
-) -> dict[str, Any]:
-    """Return the original's config with what differs between the two layers changed."""
-    new = dict(config)
-    for key, value in after.config.items():
-        if key not in before.config or before.config[key] != value:
-            new[key] = value
-    for role, layer in after.inner.items():
-        old = before.inner.get(role)
-        if old is not None and (layer.graph is not None or _alike(layer, old)):
-            continue
-        key, _, number = role.partition("/")
-        entry = config[key][int(number)] if number else config[key]
-        if old is None or old.class_name != layer.class_name:
-            entry = encode_layer(layer, keras)
-        else:
-            entry = {**entry, "config": _changed_config(entry["config"], old, layer, keras)}
-        if number:
-            new[key] = list(new[key])
-            new[key][int(number)] = entry
-        else:
-            new[key] = entry
-    return new
