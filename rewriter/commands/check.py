@@ -159,9 +159,10 @@ def _show(checked: Sequence[Checked], format: FindingsFormat) -> None:
     if format is FindingsFormat.JSON:
         print(json.dumps({"version": 1, "files": [each.to_json() for each in checked]}, indent=2))
     elif format is FindingsFormat.SARIF:
+        from rewriter import __version__
         from rewriter.report.sarif import sarif
 
-        print(json.dumps(sarif(checked), indent=2))
+        print(json.dumps(sarif(checked, __version__), indent=2))
     else:
         from rewriter.report.findings import findings_lines
         from rewriter.report.terminal import show
