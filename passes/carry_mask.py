@@ -9,8 +9,8 @@ from typing import Literal
 import networkx as nx
 
 from passes.enable_masking import NOT_USED, EnableMasking, decide, users
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import MASK_USERS
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.carried import needed

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.changes import Change, Note
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.effects import IGNORED, slow_kernels, training_notes, unseen_notes
 from rewriter.masking.evidence import no_padding, right_padded

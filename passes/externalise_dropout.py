@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.changes import Change, Note
 from rewriter.noise import Noise, make_noise
 from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee, Pass

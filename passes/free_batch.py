@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import held
 from rewriter.pipeline import Guarantee, Pass
 from rewriter.reshaping import freed_call

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import noise_in, rates_in
 from rewriter.noise import MASKS, make_noise, read_noise
 from rewriter.pinned import Pins

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import is_recurrent, noise_in, returns_sequences
 from rewriter.layers.noise_shape import checked_rate
 from rewriter.noise import Noise, make_noise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import noise_in
 from rewriter.noise import MASKS, Noise, read_noise
 from rewriter.pinned import Pins

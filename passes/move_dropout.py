@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rewriter.baked_masks import readers
-from rewriter.changes import Change, Note
 from rewriter.graph import Call, ModelGraph, Tensor
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import is_recurrent, noise_calls
 from rewriter.noise import from_recurrent, misfit_behind, put_in_front
 from rewriter.pinned import Pins

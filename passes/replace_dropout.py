@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rewriter.changes import Change, Note
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import held, noise_in
 from rewriter.layers.noise_shape import checked_rate
 from rewriter.noise import Noise, make_noise, read_noise

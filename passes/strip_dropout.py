@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.changes import Action, Change, Note
 from rewriter.errors import GraphError
 from rewriter.graph import ModelGraph
+from rewriter.graph.changes import Action, Change, Note
 from rewriter.kinds import held, noise_calls, rates_in
 from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee, Pass

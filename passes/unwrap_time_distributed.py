@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Arguments, Layer, ModelGraph
+from rewriter.graph.changes import Change, Note
 from rewriter.kinds import NOISE, is_builtin
 from rewriter.pipeline import Guarantee, Pass
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rewriter.api import Result, check, masks, plan, read, rehearse, rewrite, verify
-    from rewriter.changes import Action, Change, Note
     from rewriter.config import Rewrite
     from rewriter.errors import (
         GraphError,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     )
     from rewriter.findings import Finding
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
+    from rewriter.graph.changes import Action, Change, Note
     from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass, Plan
     from rewriter.rehearsal import Rehearsal
@@ -53,7 +53,7 @@ _HOMES = {
         "rewrite",
         "verify",
     ),
-    "rewriter.changes": ("Action", "Change", "Note"),
+    "rewriter.graph.changes": ("Action", "Change", "Note"),
     "rewriter.config": ("Rewrite",),
     "rewriter.errors": (
         "GraphError",

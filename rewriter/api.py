@@ -12,8 +12,8 @@ from rewriter.checking import graph_of
 from rewriter.errors import RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.live import keras_of, live_keras
-from rewriter.loading import Loaded, load, require_tensorflow_backend
+from rewriter.live import keras_of, live_keras, require_tensorflow_backend
+from rewriter.live.loading import Loaded, load
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.rewriting import Step, carry_out, write
 from rewriter.saved import ModelFile, check_output
@@ -476,7 +476,7 @@ def _compared(before: Any, after: Any, data: Any, objects: Mapping[str, Any]) ->
 
 def _live_graph(model: Any) -> ModelGraph:
     require_tensorflow_backend()
-    from rewriter.live.masking import declare
+    from rewriter.live.declared_masks import declare
     from rewriter.live.reading import read_live
 
     graph = read_live(model)

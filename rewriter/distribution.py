@@ -13,18 +13,19 @@ from typing import Any
 
 from rewriter.dialects import decode
 from rewriter.graph import ModelGraph
+from rewriter.graph.nested import map_leaves
 from rewriter.inputs import input_specs, make_inputs
 from rewriter.kinds import held
 from rewriter.live import Live, live_keras
+from rewriter.live.walk import live_layers
 from rewriter.noise import MASKS
 from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.statistics import drawn
 from rewriter.running import Subject, with_vocabularies
-from rewriter.structure import map_leaves
 from rewriter.verification import Verification, verify_models
-from rewriter.watching import live_layers, watching
+from rewriter.watching import watching
 
 RUNS = 200
 BATCH = 32

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from rewriter.changes import Action, Change, Note
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
-from rewriter.layer import Layer
+from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.changes import Action, Change, Note
 from rewriter.pipeline import Guarantee, Pass, to_pass
 
 _COVER = "left as it is: "

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.graph.nested import leaves
 from rewriter.masking.indices import is_closed, looks_up, makes_ids, mask_token
 from rewriter.reach import Reach, Reached
-from rewriter.structure import leaves
 
 if TYPE_CHECKING:
     import numpy as np

@@ -116,7 +116,7 @@ def noisy_copy(model: Live) -> Live:
         There is no noise in it.
     """
     from rewriter.api import rewrite
-    from rewriter.rebuild import with_sublayers
+    from rewriter.live.walk import with_sublayers
 
     noisy = rewrite(model, [], verify=False, weights="share").model
     keras = live_keras(keras_of(model))

@@ -14,11 +14,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph import ModelGraph, Tensor
+from rewriter.graph.nested import leaves
 from rewriter.inputs import InputSpec, hidden_steps, make_inputs, padded
 from rewriter.live import Live, LiveKeras, layer_at
 from rewriter.masking.steps import way_around
 from rewriter.reach import Reach
-from rewriter.structure import leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -29,10 +29,10 @@ from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rewriter.changes import Change, Note
-from rewriter.collection import collection_paused
 from rewriter.errors import GraphError, PassError, RewriterError
 from rewriter.graph import ModelGraph
+from rewriter.graph.changes import Change, Note
+from rewriter.graph.gc_pause import collection_paused
 
 if TYPE_CHECKING:
     from rewriter.findings import Finding

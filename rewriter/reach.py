@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.nested import leaves
 from rewriter.kinds import NOISE
-from rewriter.structure import leaves
 
 # Layers and operations that hand on the values that they get, if in another order or shape,
 # or with the greatest ones cut off.

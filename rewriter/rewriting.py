@@ -18,8 +18,8 @@ from rewriter.errors import (
     first_line,
 )
 from rewriter.live import Live, live_keras
-from rewriter.live.hooks import temporaries_in
-from rewriter.live.places import places
+from rewriter.live.keras_patches import temporaries_in
+from rewriter.live.weight_places import places
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.reread import read_back
@@ -56,7 +56,7 @@ def carry_out(
     with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
         rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)
     if compiled:
-        from rewriter.training import carry_training
+        from rewriter.rebuild.compiling import carry_training
 
         with step("carrying the optimizer over"), keras.strategy_scope(original):
             said = carry_training(keras, original, rebuilt, custom_objects)

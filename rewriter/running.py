@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph import Call, ModelGraph
+from rewriter.graph.nested import leaves, map_leaves
 from rewriter.inputs import InputSpec
 from rewriter.live import Live, LiveKeras, layer_at
 from rewriter.padding import greatest_difference
-from rewriter.structure import leaves, map_leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def with_vocabularies(
     def told(spec: InputSpec) -> InputSpec:
         if not spec.lookup:
             return spec
-        from rewriter.live.lookup import vocabulary
+        from rewriter.live.vocabulary import vocabulary
 
         return replace(spec, vocabulary=vocabulary(layer_at(keras, subject.model, spec.lookup)))
 

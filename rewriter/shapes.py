@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from rewriter.dialects import DIALECTS
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import NOISE, is_recurrent, returns_sequences
 
@@ -67,9 +66,8 @@ def output_shape(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     """Return the shape of a tensor; None where nothing tells it."""
     layer = graph.layer(tensor.call)
     if layer.class_name == "InputLayer":
-        key = DIALECTS[graph.keras].input_shape_key
-        shape = layer.config.get(key, layer.config.get("batch_input_shape"))
-        return as_shape(shape)
+        keras2 = layer.config.get("batch_input_shape")
+        return as_shape(layer.config.get("batch_shape", keras2))
     for consumer, hole in graph.consumers(tensor):
         data = graph.network.edges[tensor.call, consumer, hole]
         shape = _of_spec(data.get("spec"))

@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from rewriter.collection import collection_paused
 from rewriter.dialects import encode
-from rewriter.graph import ModelGraph
-from rewriter.layer import Layer
+from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.gc_pause import collection_paused
 
 Key = Callable[[Layer], int | None]
 """What tells one layer from another, or None for a layer that stands in one place only."""

@@ -205,7 +205,7 @@ def _padding_of(
     def pads_of(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
         if not spec.words or spec.padding is None:
             return has_padding(spec, array)
-        from rewriter.live.lookup import pads
+        from rewriter.live.vocabulary import pads
 
         return pads(layer_at(keras, subject.model, spec.lookup), array)
 

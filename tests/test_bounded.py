@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 import rewriter
-from rewriter import bounded
 from rewriter.errors import ModelReadError
-from rewriter.live.hooks import temporaries_in
+from rewriter.live import load_limits as bounded
+from rewriter.live.keras_patches import temporaries_in
 from rewriter.saved import contents
 
 ROOT = Path(__file__).parents[1]

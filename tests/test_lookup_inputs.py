@@ -151,7 +151,7 @@ def test_what_a_layer_says_is_told_where_the_original_fails(dialect):
 
 
 def test_padding_is_found_in_texts_in_rows(dialect):
-    from rewriter.live.lookup import pads
+    from rewriter.live.vocabulary import pads
 
     layer = dialect.keras.layers.TextVectorization(output_sequence_length=2, vocabulary=["a"])
     rows = np.array([["a a", "a a a"], ["a", "a a"]], object)

@@ -15,9 +15,9 @@ import rewriter
 from rewriter import rewriting
 from rewriter.errors import ModelReadError, ModelWriteError, UnsupportedModelError
 from rewriter.live import live_keras
-from rewriter.live.keras2_directory import checkpoint_places
-from rewriter.loading import load
-from rewriter.rebuild import scope_of
+from rewriter.live.custom_classes import scope_of
+from rewriter.live.keras2.saved_model import checkpoint_places
+from rewriter.live.loading import load
 from rewriter.saved import read, reread
 from rewriter.saved.checkpoint import arrays_by_place
 from rewriter.saved.directory import WEIGHTS

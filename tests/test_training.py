@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter.training import training_keras
+from rewriter.live import training_keras
 
 FEATURES = 4
 

@@ -9,9 +9,9 @@ from rewriter.builtin import is_operation
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject
 from rewriter.graph import Hole
+from rewriter.graph.nested import leaves
 from rewriter.kinds import NOISE, RECURRENT
 from rewriter.shapes import as_shape, output_shape
-from rewriter.structure import leaves
 
 UNWRAPPED = frozenset({"Dense", "Activation", "LayerNormalization", "Embedding", *NOISE})
 """What `unwrap-time-distributed` takes out of TimeDistributed."""

@@ -145,7 +145,7 @@ def _user_in(place: Place) -> str | None:
             return None
         # a call that is given its mask by name needs no other
         return None if place.arguments.kwargs.get("mask") is not None else place.path
-    nested = place.layer.graph
+    nested: ModelGraph = place.layer.graph
     for call in nested.calls(MASK_USERS):
         return nested.path_of(call)
     return None

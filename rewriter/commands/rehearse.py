@@ -36,7 +36,7 @@ def rehearse(
     from rewriter import api
     from rewriter.custom import custom_objects
     from rewriter.inputs import read_inputs
-    from rewriter.loading import require_tensorflow_backend
+    from rewriter.live import require_tensorflow_backend
 
     require_tensorflow_backend()
     inputs = read_inputs(data)

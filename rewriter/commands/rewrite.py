@@ -82,7 +82,7 @@ def rewrite(  # noqa: PLR0913
     from rewriter import api
     from rewriter.custom import custom_objects
     from rewriter.inputs import read_inputs
-    from rewriter.loading import require_tensorflow_backend
+    from rewriter.live import require_tensorflow_backend
     from rewriter.saved import check_output
     from rewriter.saved_plans import read_plan
 

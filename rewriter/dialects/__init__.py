@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rewriter.collection import collection_paused
 from rewriter.dialects import keras2, keras3, model
 from rewriter.dialects.numbering import Dialect
 from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.gc_pause import collection_paused
 
 DIALECTS: Mapping[int, Dialect] = {2: keras2, 3: keras3}
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from rewriter.dialects.numbering import Reference, is_reference
 from rewriter.graph import Arguments, Hole, Layer
-from rewriter.structure import map_leaves
+from rewriter.graph.nested import map_leaves
 
 CONSTANT = "_CONSTANT_VALUE"
 

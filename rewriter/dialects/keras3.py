@@ -12,8 +12,8 @@ from typing import Any
 
 from rewriter.dialects.numbering import Reference
 from rewriter.graph import Arguments, Hole, Layer
+from rewriter.graph.nested import map_leaves
 from rewriter.kinds import is_builtin
-from rewriter.structure import map_leaves
 
 TENSOR = "__keras_tensor__"
 

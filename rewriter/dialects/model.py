@@ -21,7 +21,7 @@ from rewriter.dialects.numbering import (
 )
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
-from rewriter.structure import leaves, map_leaves
+from rewriter.graph.nested import leaves, map_leaves
 
 # Where a config holds other layers: one, or a list of them.
 INNER_KEYS = ("layer", "forward_layer", "backward_layer", "cell")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Layer, ModelGraph
-from rewriter.structure import leaves
+from rewriter.graph.nested import leaves
 
 GRAPH_KEYS = ("layers", "input_layers", "output_layers")
 

@@ -9,7 +9,8 @@ from rewriter.dialects.model import INNER_KEYS
 from rewriter.dialects.names import told_name
 from rewriter.errors import ModelReadError
 from rewriter.graph import Layer, ModelGraph
-from rewriter.live import Live, LiveKeras, inner_of
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import inner_of
 
 
 def keep_names(graph: ModelGraph, model: Live, keras: LiveKeras) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Layer, ModelGraph
-from rewriter.live import Live, LiveKeras, keras_of, live_keras
+from rewriter.graph.changes import Note
+from rewriter.live.adapters import Live, LiveKeras, keras_of, live_keras
 from rewriter.live.naming import with_names
-from rewriter.rebuild import places_of
+from rewriter.live.walk import places_of
 from rewriter.sharing import join
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rewriter.changes import Change, Note
 from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.changes import Change, Note
+from rewriter.graph.nested import leaves
 from rewriter.masking.flow import CallFlow
-from rewriter.structure import leaves
 
 # What cuDNN computes: `cudnn_ok` in keras/src/backend/tensorflow/rnn.py, and the constructors
 # of the two layers.

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rewriter.baked_masks import masked_source
-from rewriter.collection import collection_paused
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.nested import leaves
 from rewriter.masking.behaviour import Done, behave, of_each_step
 from rewriter.masking.handed import given_masks, hides_mask_by_state
 from rewriter.masking.mask import NO_MASK, Join, Mask, changed, joined, sliced, unknown
 from rewriter.masking.order import calls_in_order
 from rewriter.masking.rank import rank_of
 from rewriter.masking.table import HANDING_ON, Rule, rule_of
-from rewriter.structure import leaves
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rewriter.graph import Arguments, Hole
-from rewriter.structure import leaves
+from rewriter.graph.nested import leaves
 
 _MASK_ARGUMENTS: Mapping[str, int] = {"mask": 0, "query_mask": 0, "value_mask": 1, "key_mask": 2}
 """Arguments that give a mask, and the input that it is for."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.nested import leaves
 from rewriter.kinds import is_builtin
 from rewriter.reach import Reach, Reached, hands_on, taken_apart
-from rewriter.structure import leaves
 
 
 def not_padding(model: ModelGraph) -> dict[str, str]:

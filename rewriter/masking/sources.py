@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rewriter.errors import PassError
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.nested import leaves
 from rewriter.reach import Reach, Reached
-from rewriter.structure import leaves
 
 
 @dataclass(frozen=True, slots=True)

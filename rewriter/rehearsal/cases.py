@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import plain
 from rewriter.graph import ModelGraph
+from rewriter.graph.nested import map_leaves
 from rewriter.inputs import InputSpec, given_inputs, make_inputs
 from rewriter.live import Live, LiveKeras
 from rewriter.rehearsal.loss import Loss
-from rewriter.structure import map_leaves
 from rewriter.watching import Watch, watching
 
 if TYPE_CHECKING:

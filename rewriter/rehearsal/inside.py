@@ -21,8 +21,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.kinds import RECURRENT
-from rewriter.live import Live, LiveKeras
-from rewriter.live.noise import NoiseKeras, noise_keras
+from rewriter.live import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in, told_otherwise
 from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
 from rewriter.rehearsal.statistics import Drawn, drawn, is_mask

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph import ModelGraph
+from rewriter.graph.nested import map_leaves
 from rewriter.kinds import NOISE
 from rewriter.live import Live, LiveKeras
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in
@@ -14,7 +15,6 @@ from rewriter.rehearsal.cases import arrays_to_tensors
 from rewriter.rehearsal.inside import measure_inside
 from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
 from rewriter.rehearsal.statistics import drawn
-from rewriter.structure import map_leaves
 from rewriter.watching import Arguments, Traffic, Watch, watching
 
 if TYPE_CHECKING:

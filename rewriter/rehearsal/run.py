@@ -9,6 +9,7 @@ from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.inputs import input_specs
 from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.live.walk import live_layers
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
@@ -27,7 +28,6 @@ from rewriter.rehearsal.measured import NoiseMeasured
 from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.running import Subject, with_vocabularies
-from rewriter.watching import live_layers
 
 if TYPE_CHECKING:
     from rewriter.inputs import Arrays

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.changes import Action, Change
 from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.changes import Action, Change
 from rewriter.pipeline import Plan
 
 SIGNS: Mapping[Action, str] = {

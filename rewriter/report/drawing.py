@@ -12,8 +12,8 @@ from typing import Any
 
 import networkx as nx
 
-from rewriter.changes import Action, Change
 from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.changes import Action, Change
 from rewriter.masking import CallFlow, Mask, mask_flow
 from rewriter.pipeline import Plan
 from rewriter.report.diff import SIGNS, config_changes

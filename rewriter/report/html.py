@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from rewriter.changes import Change
+from rewriter.graph.changes import Change
 from rewriter.pipeline import Plan
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.drawing import Drawings, drawings

@@ -7,7 +7,6 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from rewriter import __version__
 from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
 from rewriter.findings import Finding
@@ -15,7 +14,7 @@ from rewriter.findings import Finding
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(checked: Sequence[Checked], settings: Path | None = None) -> dict[str, Any]:
+def sarif(checked: Sequence[Checked], version: str, settings: Path | None = None) -> dict[str, Any]:
     """Return a log with one run: its rules are the codes, its notifications what failed.
 
     Its property ``settings`` is the file that decides which codes are looked for, if one does.
@@ -25,7 +24,7 @@ def sarif(checked: Sequence[Checked], settings: Path | None = None) -> dict[str,
     """
     driver = {
         "name": "keras-rewriter",
-        "semanticVersion": __version__,
+        "semanticVersion": version,
         "rules": [_rule(code) for code in CODES.values()],
     }
     errors = [_notification(each) for each in checked if each.error]

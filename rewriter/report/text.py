@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rewriter.builtin import is_built_in
-from rewriter.changes import Action, Change
 from rewriter.graph import ModelGraph
+from rewriter.graph.changes import Action, Change
 from rewriter.pipeline import Guarantee, Plan
 from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
 from rewriter.report.line import Line

@@ -11,11 +11,11 @@ from typing import Any
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved.directory import EXTRA, foreign
+from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.merging import merged, strange
 from rewriter.saved.metadata import carry_metadata, unknown_keys
 from rewriter.saved.reading import ModelFile, read
-from rewriter.saved.reread import WEIGHTS, weights_file
 from rewriter.saved.unknown import carry, copy_object, unknown
 
 _OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")

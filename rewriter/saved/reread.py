@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,11 @@ from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.graph import ModelGraph
 from rewriter.saved import directory
 from rewriter.saved.checkpoint import arrays, arrays_by_place
-from rewriter.saved.contents import seekable
+from rewriter.saved.formats.weights_h5 import listed_names, weights_file
 from rewriter.saved.reading import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-WEIGHTS = "model.weights.h5"
-"""The member of a ``.keras`` archive that holds the weights."""
 
 
 def read_back(
@@ -110,21 +106,6 @@ def _displaced(prefix: Path, weights: Sequence[Any], places: Mapping[str, Any]) 
     return _missing(set(map(_checksum, arrays(prefix))), rest) if rest else ""
 
 
-@contextmanager
-def weights_file(path: Path) -> Iterator[Any]:
-    """Open the HDF5 file that is or is in a model file."""
-    import h5py
-
-    if not zipfile.is_zipfile(path):
-        with h5py.File(path, "r") as root:
-            yield root
-        return
-    with zipfile.ZipFile(path) as archive:
-        info = archive.getinfo(WEIGHTS)
-        with seekable(archive, info) as member, h5py.File(member, "r") as root:
-            yield root
-
-
 def _misplaced(root: Any, places: Mapping[str, Mapping[str, Any]], format: str) -> str:
     """Say which weight is not in its place; nothing if all are."""
     if format == "h5":
@@ -144,15 +125,6 @@ def _misplaced(root: Any, places: Mapping[str, Mapping[str, Any]], format: str) 
             if _checksum(group[name][()]) != _checksum(_array(variable)):
                 return f"the weight {place}/{name} is not as it was"
     return ""
-
-
-def listed_names(group: Any, attribute: str) -> list[str]:
-    """Return the names that Keras lists in an attribute, which it splits if they are many."""
-    parts = [attribute] if attribute in group.attrs else []
-    while f"{attribute}{len(parts)}" in group.attrs:
-        parts.append(f"{attribute}{len(parts)}")
-    found = [name for part in parts for name in group.attrs[part]]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
 
 
 def _missing(stored: Collection[bytes], weights: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.formats.weights_h5 import listed_names
 
 _LISTS = ("layer_names", "weight_names")
 _OF_KERAS = {"h5": ("backend", "keras_version"), "keras": ("name", "dtype")}
@@ -143,8 +144,6 @@ def _known(attribute: str, format: str) -> bool:
 
 def _weights(group: Any, path: str) -> set[str]:
     """Return the paths of the weights that an ``.h5`` file lists, and of the groups above."""
-    from rewriter.saved.reread import listed_names
-
     found: set[str] = set()
     layers = listed_names(group, "layer_names")
     if path == "model_weights":

@@ -50,7 +50,9 @@ def test_a_hostile_file_is_refused(hostile, made, tmp_path, monkeypatch):
     """Before Keras sees it, where that can be; its `source` in corpus.py is the advisory."""
     path = made(hostile.name)
     if not hostile.loaded:
-        monkeypatch.setattr("rewriter.loading.live_keras", lambda _: pytest.fail("Keras saw it"))
+        monkeypatch.setattr(
+            "rewriter.live.loading.live_keras", lambda _: pytest.fail("Keras saw it")
+        )
     if hostile.make is endless:
         monkeypatch.setattr("rewriter.saved.trial.TIME_LIMIT", 10)
     with pytest.raises((UnsupportedModelError, ModelReadError)) as refused:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from written import Written, sequential, written_layer
 
-from rewriter.changes import Change
 from rewriter.dialects import decode
 from rewriter.graph import Layer, Tensor
+from rewriter.graph.changes import Change
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
 from rewriter.report.diff import Row, near_changes, rows
 from rewriter.report.terminal import show

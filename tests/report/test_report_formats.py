@@ -165,7 +165,7 @@ def test_sarif_is_valid(tmp_path):
     odd = Checked(
         "x\ud800.keras", (Finding("RW305", "d\ud800/e", "odd"), Finding("RW502", "", "y"))
     )
-    log = sarif([check_file(path), check_file(str(tmp_path / "missing.h5")), odd])
+    log = sarif([check_file(path), check_file(str(tmp_path / "missing.h5")), odd], "1.2.3")
     Draft7Validator(schema).validate(json.loads(json.dumps(log)))
     run = log["runs"][0]
     assert [each["ruleId"] for each in run["results"]] == ["RW203", "RW305", "RW502"]

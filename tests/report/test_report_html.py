@@ -11,10 +11,10 @@ import pytest
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
 from written import Written, sequential
 
-from rewriter.changes import Action
 from rewriter.comparison import Case
 from rewriter.dialects import decode
 from rewriter.findings import Finding
+from rewriter.graph.changes import Action
 from rewriter.padding import Padding
 from rewriter.pipeline import Guarantee, make_plan
 from rewriter.rehearsal import Case as Tried

@@ -24,7 +24,7 @@ from tf_keras.src.saving.legacy.saved_model import json_utils
 from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from rewriter.errors import WeightsError
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 from rewriter.saved.checkpoint import place_of
 from rewriter.saved.directory import WEIGHTS, lookups
 from rewriter.saved.held import Held

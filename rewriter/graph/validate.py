@@ -1,20 +1,16 @@
-"""What holds of every graph, and what makes one a chain."""
+"""Check what holds of every graph."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import networkx as nx
 
 from rewriter.errors import GraphError
-from rewriter.layer import Call, Tensor
-from rewriter.structure import leaves
-
-if TYPE_CHECKING:
-    from rewriter.graph import ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Graph
+from rewriter.graph.nested import leaves
 
 
-def check(graph: ModelGraph) -> None:
+def check(graph: Graph) -> None:
     """Check one graph, without those nested in it.
 
     Raises
@@ -41,20 +37,3 @@ def check(graph: ModelGraph) -> None:
     for tensor in leaves(graph.outputs):
         if tensor.call not in fed:
             raise GraphError("an output has no input", where=graph.path_of(tensor.call))
-
-
-def is_chain(graph: ModelGraph) -> bool:
-    """Whether every call has at most one input, its own layer, and one consumer."""
-    network = graph.network
-    return (
-        isinstance(graph.outputs, Tensor)
-        and graph.outputs.output == 0
-        and all(
-            number <= 1
-            for degree in (network.in_degree, network.out_degree)
-            for _, number in degree()
-        )
-        and network.number_of_nodes() == len(graph.layers)
-        and all(output == 0 for _, _, output in network.edges(data="output"))
-        and network.out_degree(graph.outputs.call) == 0
-    )

@@ -17,284 +17,24 @@ is that number fills the hole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import networkx as nx
-
-from rewriter.changes import Action, Change, Note
 from rewriter.errors import GraphError
-from rewriter.invariants import check, is_chain
-from rewriter.layer import (
-    Arguments,
-    Call,
-    Hole,
-    Layer,
-    Tensor,
-    with_config,
-    with_config_of,
-    with_inner,
-)
-from rewriter.structure import leaves, map_leaves
-
-__all__ = ["Arguments", "Call", "Hole", "Layer", "ModelGraph", "Tensor"]
+from rewriter.graph.calls import Arguments, Call, Hole, Tensor
+from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Graph, Layer, with_config, with_config_of, with_inner
+from rewriter.graph.nested import leaves, map_leaves
+from rewriter.graph.validate import check
 
 
-class ModelGraph:
-    """The graph of one model.
+class ModelGraph(Graph):
+    """The graph of one model, with the verbs that edit it.
 
-    Parameters
-    ----------
-    keras : int
-        2 or 3, the dialect.
-    class_name, name : str
-        Class and name of the model.
-    path : tuple of str
-        Names of the layers that lead to this model from the outermost one, which has ().
-    config : mapping
-        What the model's config holds besides layers, inputs and outputs, in its order.
-    envelope : mapping
-        What stands around class name and config, as in `Layer`.
-
-    Attributes
-    ----------
-    network : networkx.MultiDiGraph
-        Nodes are `Call`, with ``arguments``; edges have the number of the hole as their
-        key, and ``output`` and ``spec`` (what the dialect wrote beside the tensor).
-    inputs, outputs : nested structures of Tensor
-        As Keras wrote them.
-    listed : bool
-        Whether the model was read as a list of layers, as Sequential models are written.
-    root : ModelGraph
-        The outermost graph.
-    notes : tuple of Note
-        What the user should know of how the model was read.
-    declared : mapping of str to str
-        What the classes of custom layers declare to do with masks, by the layer's name: the
-        name of a rule of `rewriter.masking`. Only a live model has classes to ask.
-    data : mapping of str to array
-        What the user gave for the inputs, by their names: what passes may learn from it.
+    Each verb leaves the graph valid, or raises before anything changed, and returns the change.
+    Parameters and attributes are those of `Graph`.
     """
-
-    def __init__(
-        self,
-        keras: int,
-        class_name: str,
-        name: str,
-        *,
-        path: tuple[str, ...] = (),
-        config: Any = None,
-        envelope: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.keras = keras
-        self.class_name = class_name
-        self.name = name
-        self.path = path
-        self.config = {} if config is None else config
-        self.envelope = dict(envelope or {})
-        self.network = nx.MultiDiGraph()
-        self.inputs: Any = []
-        self.outputs: Any = []
-        self.listed = False
-        self.root = self
-        self.notes: tuple[Note, ...] = ()
-        self.declared: Mapping[str, str] = {}
-        self.data: Mapping[str, Any] = {}
-        self._layers: dict[str, Layer] = {}
-        self._rank: dict[str, tuple[int, ...]] = {}
-        self._calls: dict[str, list[Call]] = {}
-        self._inserted = 0
-        self._sorted: list[Call] | None = None
-
-    # Reading
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers in the order of the config, inserted ones behind what they follow."""
-        return [self._layers[name] for name in sorted(self._layers, key=self._rank.__getitem__)]
-
-    @property
-    def sequential(self) -> bool:
-        """Whether the model is written as a list of layers: it was read so, and is a chain."""
-        return self.listed and is_chain(self)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._layers
-
-    def layer(self, call: Call | str) -> Layer:
-        """Return the layer of a call, or the one of that name."""
-        return self._layers[call.layer if isinstance(call, Call) else call]
-
-    def calls(self, classes: Collection[str] | None = None) -> list[Call]:
-        """Return the calls in topological order, ties in the order of the config.
-
-        Parameters
-        ----------
-        classes : collection of str, optional
-            Only calls of layers of these classes.
-        """
-        if self._sorted is None:
-            self._sorted = list(
-                nx.lexicographical_topological_sort(
-                    self.network, key=lambda call: (self._rank[call.layer], call.number)
-                )
-            )
-        if classes is None:
-            return list(self._sorted)
-        return [call for call in self._sorted if self._layers[call.layer].class_name in classes]
-
-    def calls_of(self, name: str) -> list[Call]:
-        """Return the calls of a layer in the order of their numbers."""
-        return list(self._calls[name])
-
-    def arguments(self, call: Call) -> Arguments:
-        """Return the arguments of a call."""
-        arguments: Arguments = self.network.nodes[call]["arguments"]
-        return arguments
-
-    def fillings(self, call: Call) -> dict[int, Tensor]:
-        """Return the tensor in each hole of a call, by the number of the hole."""
-        # networkx' own dicts, for its views take most of the time that a large graph takes.
-        found = {
-            hole: Tensor(source, edge["output"])
-            for source, edges in self.network._pred[call].items()
-            for hole, edge in edges.items()
-        }
-        return found if len(found) < 2 else dict(sorted(found.items()))
-
-    def producers(self, call: Call) -> list[Tensor]:
-        """Return the tensors that go into a call, by the number of their hole."""
-        return list(self.fillings(call).values())
-
-    def producer(self, call: Call) -> Tensor | None:
-        """Return the one tensor that goes into a call; None if there are more, or none."""
-        tensors = self.producers(call)
-        return tensors[0] if len(tensors) == 1 else None
-
-    def consumers(self, tensor: Tensor) -> list[tuple[Call, int]]:
-        """Return the calls, with the hole, that a tensor goes into."""
-        edges = self.network.out_edges(tensor.call, keys=True, data="output")
-        found = [(call, hole) for _, call, hole, output in edges if output == tensor.output]
-        return sorted(found, key=lambda item: (self._rank[item[0].layer], item[0].number, item[1]))
-
-    def outputs_in_use(self, call: Call) -> set[Tensor]:
-        """Return the tensors of a call that other calls get, or that the model gives."""
-        used = {Tensor(call, output) for _, _, output in self.network.out_edges(call, "output")}
-        return used | {tensor for tensor in leaves(self.outputs) if tensor.call == call}
-
-    def is_output(self, call: Call) -> bool:
-        """Whether an output of the call is an output of the model."""
-        return any(tensor.call == call for tensor in leaves(self.outputs))
-
-    def path_of(self, call: Call | str) -> str:
-        """Return the path of a call's layer in the nesting of models."""
-        return "/".join((*self.path, call.layer if isinstance(call, Call) else call))
-
-    def walk(self) -> Iterator[ModelGraph]:
-        """Yield this graph and every nested one, also inside wrappers, each of them once."""
-        seen: set[int] = set()
-        pending = [self]
-        while pending:
-            graph = pending.pop()
-            if id(graph) in seen:
-                continue
-            seen.add(id(graph))
-            yield graph
-            nested = [
-                layer.graph
-                for outer in graph.layers
-                for layer in outer.walk()
-                if layer.graph is not None
-            ]
-            pending.extend(reversed(nested))
-
-    # Building
-
-    def add(
-        self,
-        layer: Layer,
-        tensors: Sequence[Tensor] = (),
-        *,
-        arguments: Arguments | None = None,
-        after: str | None = None,
-    ) -> Call:
-        """Add a layer, or one more call of a layer that is there, and fill its holes.
-
-        Parameters
-        ----------
-        layer : Layer
-            The layer.
-        tensors : sequence of Tensor
-            What goes into holes 0, 1, ...
-        arguments : Arguments, optional
-            By default the tensors are the positional arguments.
-        after : str, optional
-            The layer behind which a new one stands in the order of layers; the last by
-            default.
-        """
-        if layer.name not in self._layers:
-            self._inserted += 1
-            above = self._rank[after] if after is not None else ()
-            self._rank[layer.name] = (*above, self._inserted)
-            self._layers[layer.name] = layer
-            self._calls[layer.name] = []
-        numbers = self._calls[layer.name]
-        call = Call(layer.name, numbers[-1].number + 1 if numbers else 0)
-        numbers.append(call)
-        if arguments is None:
-            arguments = Arguments(args=[Hole(index) for index in range(len(tensors))])
-        self.network.add_node(call, arguments=arguments)
-        for hole, tensor in enumerate(tensors):
-            self.connect(tensor, call, hole)
-        self._sorted = None
-        return call
-
-    def connect(self, tensor: Tensor, call: Call, hole: int, spec: Any = None) -> None:
-        """Fill a hole of a call with a tensor."""
-        self.network.add_edge(tensor.call, call, key=hole, output=tensor.output, spec=spec)
-        self._sorted = None
-
-    def copy(self) -> ModelGraph:
-        """Return a copy that can be edited; nested graphs are copied, shared ones once."""
-        made: dict[int, ModelGraph] = {}
-        new = self._copy(made)
-        for graph in made.values():
-            graph.root = new
-        return new
-
-    def map_layers(self, function: Callable[[Layer], Layer]) -> None:
-        """Put in the place of each layer what a function returns for it, of the same name."""
-        for name, layer in self._layers.items():
-            self._layers[name] = function(layer)
-
-    def _copy(self, made: dict[int, ModelGraph]) -> ModelGraph:
-        if id(self) in made:
-            return made[id(self)]
-        new = ModelGraph(self.keras, self.class_name, self.name, path=self.path)
-        made[id(self)] = new
-        new.config, new.envelope = self.config, self.envelope
-        new.network = self.network.copy()
-        new.inputs, new.outputs, new.listed = self.inputs, self.outputs, self.listed
-        new.notes = self.notes
-        new.declared, new.data = self.declared, self.data
-        new._layers = {name: _copy_layer(layer, made) for name, layer in self._layers.items()}
-        new._rank = dict(self._rank)
-        new._calls = {name: list(calls) for name, calls in self._calls.items()}
-        new._inserted, new._sorted = self._inserted, self._sorted
-        return new
-
-    # Editing: each verb leaves the graph valid, or raises before anything changed
-
-    def unique_name(self, wish: str) -> str:
-        """Return `wish`, with a number behind it if a layer has that name already."""
-        if wish not in self._layers:
-            return wish
-        number = 1
-        while f"{wish}_{number}" in self._layers:
-            number += 1
-        return f"{wish}_{number}"
 
     def remove(self, call: Call, *, reason: str) -> Change:
         """Remove a call with one input and one output; its consumers get its input.
@@ -597,14 +337,6 @@ class ModelGraph:
     ) -> Change:
         class_name = (layer or self.layer(call)).class_name
         return Change(action, self.path_of(call), class_name, before, after, reason)
-
-
-def _copy_layer(layer: Layer, made: dict[int, ModelGraph]) -> Layer:
-    if layer.graph is None and not layer.inner:
-        return layer
-    graph = None if layer.graph is None else layer.graph._copy(made)
-    inner = {role: _copy_layer(each, made) for role, each in layer.inner.items()}
-    return replace(layer, graph=graph, inner=inner)
 
 
 def _shown_arguments(arguments: Arguments) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from rewriter.live import Live, LiveKeras
+from rewriter.live.adapters import Live, LiveKeras
 
 Places = dict[str, dict[str, Any]]
 """Groups of an HDF5 file, and in each the variables by their name or their number."""
@@ -49,9 +49,7 @@ def places(keras: LiveKeras, model: Live, ending: str) -> Places | None:
             return keras.archive_places(model)
         return None
     if not ending:
-        from rewriter.live.keras2_directory import checkpoint_places
-
-        return {"": checkpoint_places(model)}
+        return {"": keras.checkpoint_places(model)}
     found = {layer.name: _in_order(layer) for layer in model.layers}
     found["top_level_model_weights"] = keras.own_variables(model)
     return {

@@ -8,18 +8,19 @@ copied by name and by the variable it belongs to.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, Protocol, cast
+from typing import Any
 
-from rewriter.changes import Note
 from rewriter.errors import first_line
-from rewriter.live import Live, LiveKeras
-from rewriter.rebuild import Rebuilt, scope_of_values
-from rewriter.structure import leaves
-from rewriter.weights import layer_pairs, variable_pairs
+from rewriter.graph.changes import Note
+from rewriter.graph.nested import leaves
+from rewriter.live import Live, LiveKeras, TrainingKeras, training_keras
+from rewriter.live.custom_classes import scope_of_values
+from rewriter.rebuild.builder import Rebuilt
+from rewriter.rebuild.optimizer_state import copy_optimizer_state
+from rewriter.rebuild.weights import layer_pairs
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """Arguments of ``compile`` that may be keyed by the names of the outputs."""
@@ -28,74 +29,6 @@ METRICS = ("metrics", "weighted_metrics")
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), FunctionType)
 _SET_BY_FIT = ("history", "optimizer", "loss", "stop_training")
-
-
-class TrainingKeras(Protocol):
-    """What one Keras knows of compiled models, in a module of its own."""
-
-    def is_compiled(self, model: Live) -> bool:
-        """Whether a model is compiled."""
-
-    def has_own_compile(self, model: Live) -> bool:
-        """Whether the model's class has a ``compile`` of its own."""
-
-    def has_own_compile_config(self, model: Live) -> bool:
-        """Whether the model's class says itself how it is compiled from a config."""
-
-    def compile_arguments(self, model: Live) -> dict[str, Any]:
-        """Return what a model was compiled with, as live objects."""
-
-    def compile_model(self, model: Live, original: Live, arguments: Mapping[str, Any]) -> None:
-        """Compile a model, and set what was set on the original since it was compiled."""
-
-    def compile_from_config(self, model: Live, original: Live, scope: Mapping[str, Any]) -> None:
-        """Compile a model whose class says itself how."""
-
-    def loss_of(self, model: Live, targets: Any, outputs: Any) -> Any:
-        """Return the loss that a model is compiled with, regularizers included."""
-
-    def output_names(self, model: Live) -> list[str]:
-        """Return the names of the outputs; none where their structure has keys of its own."""
-
-    def copy_metric(self, metric: Live, prefixes: Sequence[str], scope: Mapping[str, Any]) -> Live:
-        """Return a new metric like this one."""
-
-    def is_metric(self, value: Any) -> bool:
-        """Whether a value is a metric, which has state, and not a function or a name."""
-
-    def parts(self, optimizer: Live) -> list[Live]:
-        """Return an optimizer and what it holds: the one that it wraps, and schedules."""
-
-    def new_optimizer(self, old: Live, scope: Mapping[str, Any]) -> Live:
-        """Return a new optimizer of the same class and config; a schedule is used by both."""
-
-    def is_built(self, optimizer: Live) -> bool:
-        """Whether an optimizer has its variables."""
-
-    def build(self, optimizer: Live, variables: Sequence[Live]) -> None:
-        """Make the variables of an optimizer, all slots fresh."""
-
-    def knows(self, optimizer: Live, variable: Live) -> bool:
-        """Whether an optimizer was built for a variable of a model."""
-
-    def strangers(self, optimizer: Live, variables: Sequence[Live]) -> list[str]:
-        """Return the variables that an optimizer was built for and that are not among these."""
-
-    def optimizer_state(
-        self, optimizer: Live, variables: Sequence[Live]
-    ) -> Iterator[tuple[str, Live | None, Live]]:
-        """Yield name, model variable (None: of the optimizer as a whole) and variable of state."""
-
-    def optimizer_variables(self, optimizer: Live) -> list[Live]:
-        """Return everything that an optimizer keeps and saves."""
-
-    def copy_counters(self, old: Live, new: Live) -> None:
-        """Copy what an optimizer counts outside of its variables."""
-
-
-def training_keras(keras: int) -> TrainingKeras:
-    """Import the module for the Keras of this number."""
-    return cast(TrainingKeras, importlib.import_module(f"rewriter.live.keras{keras}_training"))
 
 
 def carry_training(
@@ -151,7 +84,7 @@ class _Carrier:
             self.note(f"is not compiled, because the original's way cannot be repeated: {said}")
             return
         if compiled and getattr(self.original, "optimizer", None) is not None:
-            _State(self).copy()
+            copy_optimizer_state(self.keras, self.training, self.original, self.rebuilt, self.note)
 
     def carry_attributes(self) -> None:
         """Give a model of the user's own class what was set on the original besides."""
@@ -245,95 +178,6 @@ class _Carrier:
         return _map(copy, held)
 
 
-@dataclass(slots=True)
-class _State:
-    """The optimizer's state, on its way from the original to the rewritten model."""
-
-    carrier: _Carrier
-
-    def copy(self) -> None:
-        training, original = self.carrier.training, self.carrier.original
-        old, new = original.optimizer, self.carrier.model.optimizer
-        if not training.is_built(old):
-            return
-        pairs = list(variable_pairs(self.carrier.keras, self.carrier.rebuilt.pairs))
-        source = {id(after): before for before, after, _ in pairs}
-        paths = {id(after): path for _, after, path in pairs}
-        variables = self.variables(old, source, [after for _, after, _ in pairs])
-        if not training.is_built(new):
-            training.build(new, variables)
-        originals = [*original.variables, *(before for before, _, _ in pairs)]
-        have = {
-            (name, None if owner is None else id(owner)): value
-            for name, owner, value in training.optimizer_state(old, _unique(originals))
-        }
-        fresh: dict[int, str] = {}
-        for name, owner, value in training.optimizer_state(new, variables):
-            kept = have.get((name, None if owner is None else id(source.get(id(owner)))))
-            reason = _misfit(name, kept, value)
-            if reason is None:
-                self.carrier.keras.assign(value, kept)
-            elif owner is not None:
-                fresh[id(owner)] = reason
-            else:
-                self.carrier.note(f"{name} of the optimizer starts fresh: {reason}")
-        training.copy_counters(old, new)
-        self.tell(fresh, variables, paths)
-        self.tell_rest(old, have, originals)
-
-    def variables(
-        self, old: Live, source: Mapping[int, Live], followers: Sequence[Live]
-    ) -> list[Live]:
-        """Return what the optimizer is built for: the trainable variables, in the model's order.
-
-        And those which the original's is built for, though they were frozen since: without
-        compiling again, Keras goes on training them or keeps their slots.
-        """
-        trainable = list(self.carrier.model.trainable_variables)
-        there = {id(variable) for variable in trainable}
-        frozen = [
-            variable
-            for variable in followers
-            if id(variable) not in there and self.carrier.training.knows(old, source[id(variable)])
-        ]
-        return _unique([*trainable, *frozen])
-
-    def tell(
-        self, fresh: Mapping[int, str], variables: Sequence[Live], paths: Mapping[int, str]
-    ) -> None:
-        for variable in variables:
-            if id(variable) in fresh:
-                self.carrier.note(
-                    f"the optimizer starts fresh for {_name(variable)}: {fresh[id(variable)]}",
-                    paths.get(id(variable)),
-                )
-
-    def tell_rest(
-        self, old: Live, have: Mapping[tuple[str, int | None], Live], originals: Sequence[Live]
-    ) -> None:
-        """Note what the original's optimizer holds and could not be told apart, or is not ours."""
-        for stranger in self.carrier.training.strangers(old, originals):
-            self.carrier.note(
-                f"the optimizer has state for {stranger}, which is no variable of the model"
-            )
-        known = {id(value) for value in have.values()}
-        for value in self.carrier.training.optimizer_variables(old):
-            if id(value) not in known and not self.carrier.training.strangers(old, originals):
-                self.carrier.note(
-                    f"{value.name} of the optimizer is not carried over: "
-                    f"{type(old).__name__} does not tell which variable it is of"
-                )
-
-
-def _misfit(name: str, old: Live | None, new: Live) -> str | None:
-    """Return why a variable of the state cannot be copied; None if it can."""
-    if old is None:
-        return "the original's optimizer has no state for it"
-    if tuple(old.shape) != tuple(new.shape):
-        return f"its {name} is {tuple(old.shape)} in the original, {tuple(new.shape)} here"
-    return None
-
-
 def _renamed(old: Sequence[str], new: Sequence[str]) -> Callable[[Any], Any]:
     """Return what gives a structure keyed by output names the new names, or their order."""
     names = dict(zip(old, new, strict=True))
@@ -354,11 +198,3 @@ def _map(function: Callable[[Any], Any], structure: Any) -> Any:
     if isinstance(structure, list | tuple):
         return [_map(function, value) for value in structure]
     return function(structure)
-
-
-def _unique(values: Sequence[Live]) -> list[Live]:
-    return list({id(value): value for value in values}.values())
-
-
-def _name(variable: Live) -> str:
-    return str(variable.name).partition(":")[0].rpartition("/")[2]

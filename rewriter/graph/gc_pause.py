@@ -1,4 +1,4 @@
-"""Python's search for cyclic garbage, put off while many objects are made that all stay."""
+"""Pause the garbage collector while building many long-lived objects."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from rewriter.graph import ModelGraph
-from rewriter.live import Live, LiveKeras
+from rewriter.live.adapters import Live, LiveKeras
 from rewriter.masking import Rule
 from rewriter.masking.table import rules
 

@@ -17,7 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 
 _ROOT = {2: "tf_keras", 3: "keras"}
 _SHAPE = {2: 1, 3: 0}

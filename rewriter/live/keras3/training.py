@@ -10,7 +10,7 @@ import keras
 from keras.src.backend import Variable  # keras.Variable is a class of its own before 3.8
 from keras.src.trainers.trainer import Trainer
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 
 # Lists of variables that are registers, and say nothing of what a variable is for.
 _REGISTERS = ("_variables", "_trainable_variables")

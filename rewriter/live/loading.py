@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,11 +11,11 @@ from functools import partial
 from typing import Any
 
 from rewriter.admission import Admission, admit
-from rewriter.bounded import in_proportion, load_bounded
-from rewriter.changes import Note
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
-from rewriter.live import Live, live_keras
+from rewriter.graph.changes import Note
+from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
+from rewriter.live.load_limits import in_proportion, load_bounded
 from rewriter.saved import ModelFile
 from rewriter.saved.held import Held, held
 
@@ -38,17 +37,6 @@ class Loaded:
     model: Live
     compiled: bool = True
     notes: list[Note] = field(default_factory=list)
-
-
-def require_tensorflow_backend() -> None:
-    """Refuse to go on with another backend than TensorFlow."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise RewriterError(
-            f"the backend is {backend}, this program works with tensorflow",
-            where="KERAS_BACKEND",
-            fix="set KERAS_BACKEND=tensorflow, or unset it",
-        )
 
 
 def load(

@@ -20,14 +20,17 @@ from keras.src.saving import saving_lib, serialization_lib
 from keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras3 as rewriter_layers
+from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
-from rewriter.live import Live, counted_objects, held_with
+from rewriter.graph.nested import map_leaves
+from rewriter.live.adapters import Live
 from rewriter.live.admitted import AdmittedHDF5
-from rewriter.live.lookup import share_table
-from rewriter.live.places import Places, Recorder
+from rewriter.live.object_numbers import counted_objects
+from rewriter.live.vocabulary import share_table
+from rewriter.live.walk import held_with
+from rewriter.live.weight_places import Places, Recorder
 from rewriter.saved.held import Held
 from rewriter.saved.lasting import hdf5_to_write
-from rewriter.structure import map_leaves
 
 keras = 3
 
@@ -80,6 +83,15 @@ def archive_places(model: Live) -> Places:
     recorder = _Recorder()
     saving_lib._save_state(model, recorder, None, "", set())
     return recorder.places
+
+
+def checkpoint_places(model: Live) -> dict[str, Any]:
+    """Refuse: Keras 3 writes no SavedModel directory that it loads as a model again."""
+    raise UnsupportedModelError(
+        "Keras 3 has no SavedModel directories of models that it loads",
+        where=str(model.name),
+        fix="save it as .keras",
+    )
 
 
 def document(model: Live) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras.src.layers.rnn.dropout_rnn_cell import DropoutRNNCell
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 
 
 def forget_masks(layer: Live) -> None:

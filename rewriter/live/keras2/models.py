@@ -28,15 +28,17 @@ from tf_keras.src.saving.serialization_lib import SafeModeScope
 import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph
-from rewriter.live import Live, counted_objects, held_with
+from rewriter.graph.nested import map_leaves
+from rewriter.live.adapters import Live
 from rewriter.live.admitted import AdmittedHDF5
-from rewriter.live.hooks import archives_from
-from rewriter.live.keras2_directory import load_directory
-from rewriter.live.lookup import share_table
-from rewriter.live.places import Places, Recorder
+from rewriter.live.keras2 import saved_model
+from rewriter.live.keras_patches import archives_from
+from rewriter.live.object_numbers import counted_objects
+from rewriter.live.vocabulary import share_table
+from rewriter.live.walk import held_with
+from rewriter.live.weight_places import Places, Recorder
 from rewriter.saved.held import Held
 from rewriter.saved.lasting import hdf5_to_write
-from rewriter.structure import map_leaves
 
 keras = 2
 
@@ -48,7 +50,7 @@ def load(
     objects = dict(custom_objects)
     with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
         if source.file.format == "savedmodel":
-            return load_directory(source, objects, compiled=compiled)
+            return saved_model.load_directory(source, objects, compiled=compiled)
         if source.file.format == "keras":
             with archives_from(source.opened, keras):
                 return saving_lib.load_model(
@@ -87,6 +89,11 @@ def archive_places(model: Live) -> Places:
     recorder = Recorder()
     saving_lib._save_state(model, recorder, None, "", set())
     return recorder.places
+
+
+def checkpoint_places(model: Live) -> dict[str, Any]:
+    """Return the variables of a model and of what trains it by the places of a checkpoint."""
+    return saved_model.checkpoint_places(model)
 
 
 def document(model: Live) -> dict[str, Any]:

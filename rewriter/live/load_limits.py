@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 
 from rewriter.errors import ModelReadError
-from rewriter.live import Live, live_keras
-from rewriter.live.hooks import BYTES, largest_output, temporaries_in, weights_within
+from rewriter.live.adapters import Live, live_keras
+from rewriter.live.keras_patches import BYTES, largest_output, temporaries_in, weights_within
+from rewriter.live.walk import with_sublayers
 from rewriter.saved import ModelFile
 from rewriter.saved.contents import LIFT, refuse_inflation
 from rewriter.saved.state import size_of
@@ -35,8 +36,6 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
     ModelReadError
         They are not.
     """
-    from rewriter.rebuild import with_sublayers
-
     with _unpacking(file.keras), in_proportion(file, limits=limits):
         model = load()
     if not limits:

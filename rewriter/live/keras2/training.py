@@ -11,7 +11,7 @@ import tf_keras
 from tf_keras.src.mixed_precision import loss_scale_optimizer
 from tf_keras.src.optimizers.legacy import optimizer_v2
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 
 # Lists of variables that are registers, and say nothing of what a variable is for.
 _REGISTERS = ("_variables", "_weights")
