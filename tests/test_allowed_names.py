@@ -54,23 +54,26 @@ def bases(keras):
     if keras == "tf_keras":
         from tf_keras.src.engine.base_layer_v1 import Layer
 
+        from tf_keras.src.mixed_precision.loss_scale_optimizer import BaseLossScaleOptimizer
+        from tf_keras.src.optimizers.optimizer_v1 import Optimizer
+
         found += [Layer, root.optimizers.legacy.Optimizer, root.mixed_precision.Policy]
+        found += [Optimizer, BaseLossScaleOptimizer]
         return tuple(found)
     from keras.src.distillation.distillation_loss import DistillationLoss
+    from keras.src.optimizers import LegacyOptimizerWarning  # raises, whatever it is made of
     from keras.src.quantizers.quantization_config import QuantizationConfig
 
     found += [root.Operation, root.Quantizer, root.DTypePolicy, root.random.SeedGenerator]
-    return (*found, QuantizationConfig, DistillationLoss)
+    return (*found, QuantizationConfig, DistillationLoss, LegacyOptimizerWarning)
 
 
 def of_tensorflow(held):
     """Whether a class of TensorFlow belongs in a config of Keras 2: columns, old initializers."""
     from tensorflow.python.feature_column.feature_column_v2_types import FeatureColumn
+    from tensorflow.python.ops.init_ops import Initializer
 
-    return issubclass(held, FeatureColumn) or (
-        held.__module__ == "tensorflow.python.ops.init_ops"
-        and issubclass(held, importlib.import_module(held.__module__).Initializer)
-    )
+    return issubclass(held, FeatureColumn | Initializer)
 
 
 @pytest.mark.parametrize("keras", KERAS)
