@@ -53,7 +53,6 @@ def bases(keras):
     found += [root.optimizers.schedules.LearningRateSchedule]
     if keras == "tf_keras":
         from tf_keras.src.engine.base_layer_v1 import Layer
-
         from tf_keras.src.mixed_precision.loss_scale_optimizer import BaseLossScaleOptimizer
         from tf_keras.src.optimizers.optimizer_v1 import Optimizer
 
