@@ -23,7 +23,7 @@ _CLASSES = {
         Constraint MaxNorm MinMaxNorm NonNeg RadialConstraint UnitNorm
     """,
     "distillation": """
-        Distiller FeatureDistillation LogitsDistillation
+        DistillationLoss Distiller FeatureDistillation LogitsDistillation
     """,
     "dtype_policies": """
         AWQDTypePolicy DTypePolicy DTypePolicyMap FloatDTypePolicy GPTQDTypePolicy

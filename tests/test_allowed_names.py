@@ -1,11 +1,10 @@
-"""The table of names is that of both Keras: it has what they load, and nothing else under its names."""
+"""The table of names is that of both Keras: it has what they load, and nothing else."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
-import json
 import pkgutil
 import warnings
 from functools import cache
@@ -54,24 +53,26 @@ def bases(keras):
     found += [root.optimizers.schedules.LearningRateSchedule]
     if keras == "tf_keras":
         from tf_keras.src.engine.base_layer_v1 import Layer
+        from tf_keras.src.mixed_precision.loss_scale_optimizer import BaseLossScaleOptimizer
+        from tf_keras.src.optimizers.optimizer_v1 import Optimizer
 
         found += [Layer, root.optimizers.legacy.Optimizer, root.mixed_precision.Policy]
+        found += [Optimizer, BaseLossScaleOptimizer]
         return tuple(found)
     from keras.src.distillation.distillation_loss import DistillationLoss
+    from keras.src.optimizers import LegacyOptimizerWarning  # raises, whatever it is made of
     from keras.src.quantizers.quantization_config import QuantizationConfig
 
     found += [root.Operation, root.Quantizer, root.DTypePolicy, root.random.SeedGenerator]
-    return (*found, QuantizationConfig, DistillationLoss)
+    return (*found, QuantizationConfig, DistillationLoss, LegacyOptimizerWarning)
 
 
 def of_tensorflow(held):
     """Whether a class of TensorFlow belongs in a config of Keras 2: columns, old initializers."""
     from tensorflow.python.feature_column.feature_column_v2_types import FeatureColumn
+    from tensorflow.python.ops.init_ops import Initializer
 
-    return issubclass(held, FeatureColumn) or (
-        held.__module__ == "tensorflow.python.ops.init_ops"
-        and issubclass(held, importlib.import_module(held.__module__).Initializer)
-    )
+    return issubclass(held, FeatureColumn | Initializer)
 
 
 @pytest.mark.parametrize("keras", KERAS)
@@ -86,8 +87,11 @@ def test_a_name_of_the_table_stands_for_nothing_else(keras):
                 )
             elif name in FUNCTIONS.get(area, ()):
                 good = callable(held) and (
-                    inspect.isclass(held) or held.__name__ in FUNCTIONS.get(area, ())
-                    or str(held.__module__).startswith(("tensorflow.", "keras.src.", "tf_keras.src."))
+                    inspect.isclass(held)
+                    or held.__name__ in FUNCTIONS.get(area, ())
+                    or str(held.__module__).startswith(
+                        ("tensorflow.", "keras.src.", "tf_keras.src.")
+                    )
                 )
             else:
                 continue
@@ -191,7 +195,9 @@ WALKED |= {"layers", "kwargs", "args", "loss", "metrics", "weighted_metrics", "o
 PLAIN = {"value", "dtype", "shape", "items", "tensors", "name", "keras_history", "code"}
 PLAIN |= {"shared_object_id", "defaults", "closure", "__passive_serialization__", "batch_shape"}
 PLAIN |= {"batch_input_shape", "axis", "input_shape", "loss_weights", "sample_weight_mode", "steps"}
-PLAIN |= {"keras_version", "backend", "function"}
+# Arguments of Python's, and the names of classes and paths.
+PLAIN |= {"custom_objects", "module_objects", "printable_module_name", "__internal__.legacy", ">"}
+PLAIN |= {"Functional", "InputLayer", "Model", "Sequential", "function"}
 
 MAKERS = (
     "saving/serialization_lib.py",
@@ -210,13 +216,13 @@ def source(keras):
 
 
 def keys_of(tree):
-    """Every constant by which a tree takes something from a mapping, or looks whether it is there."""
+    """Every constant by which a tree takes something from a mapping, or looks for it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
             yield node.slice.value
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("get", "pop") and node.args:
-                yield getattr(node.args[0], "value", None)
+        called = getattr(node, "func", None)
+        if getattr(called, "attr", None) in ("get", "pop") and node.args:
+            yield getattr(node.args[0], "value", None)
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
             yield getattr(node.left, "value", None)
 
@@ -232,9 +238,7 @@ def markers_of(tree):
 
 def functions(tree, word):
     return [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and word(node.name)
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and word(node.name)
     ]
 
 
@@ -254,22 +258,8 @@ def test_every_key_by_which_keras_makes_an_object_is_known(keras):
                 markers |= {each for each in markers_of(function) if each.startswith("__")}
     assert LOOKED_UP - {"type_spec"} <= keys
     assert keys - LOOKED_UP - WALKED - PLAIN == set()
-    assert markers - DATA - {"__lambda__", "__typespec__", "__passive_serialization__"} == set()
-
-
-# Where code is made of data, or a name becomes what it names, and what looks after each here.
-REACHES = {
-    "func_load": {"saving/serialization_lib.py", "layers/core/lambda_layer.py"},
-    "import_module": {"saving/serialization_lib.py", "utils/generic_utils.py"},
-    "get_symbol_from_name": {"saving/serialization_lib.py", "layers/core/tf_op_layer.py"},
-    "loads": {
-        "utils/generic_utils.py",
-        "utils/python_utils.py",
-        "saving/saving_lib.py",
-        "saving/saving_api.py",
-    },
-}
-REACHES["func_load"] |= {"layers/rnn/cell_wrappers.py"}
+    known = {"__lambda__", "__typespec__", "__passive_serialization__", "__internal__.legacy"}
+    assert markers - DATA - known == set()
 
 
 def calls_of(tree):
@@ -279,20 +269,23 @@ def calls_of(tree):
             yield getattr(function, "attr", getattr(function, "id", None)), node
 
 
-def named_by_config(keras):
-    """Yield the files of a Keras that make something of a name or of bytes."""
+@cache
+def calls_in(keras):
+    """Every call in a Keras, with the file that it is in."""
+    found = []
     for path in sorted(source(keras).rglob("*.py")):
         if path.stem.endswith("_test") or "test" in path.parts[-2]:
             continue
         place = str(path.relative_to(source(keras)))
         for name, node in calls_of(ast.parse(path.read_text())):
-            yield place, name, node
+            found.append((place, name, node))
+    return found
 
 
 @pytest.mark.parametrize("keras", KERAS)
 def test_code_is_made_of_data_in_the_known_places_alone(keras):
     words = ("func_load", "get_symbol_from_name", "_parse_config_to_function")
-    found = {(name, place) for place, name, _ in named_by_config(keras) if name in words}
+    found = {(name, place) for place, name, _ in calls_in(keras) if name in words}
     known = {
         ("func_load", "saving/serialization_lib.py"),
         ("func_load", "layers/core/lambda_layer.py"),
@@ -310,7 +303,7 @@ def test_the_keys_that_hold_code_are_known(keras):
     words = ("_parse_config_to_function", "_parse_function_from_config")
     held = {
         each.value
-        for _, name, node in named_by_config(keras)
+        for _, name, node in calls_in(keras)
         if name in words
         for each in node.args
         if isinstance(each, ast.Constant)
@@ -318,3 +311,58 @@ def test_the_keys_that_hold_code_are_known(keras):
     expected = {key + end for key in CODE for end in ("", "_type", "_module")} | {"module"}
     assert held <= expected
     assert bool(held) == (keras == "tf_keras")
+
+
+# Arguments of Keras' own functions, and what a config calls them elsewhere: objects, not strings.
+OBJECTS = {"cell", "layer", "model", "learning_rate", "loss_scale", "split", "standardize", "value"}
+OBJECTS |= {"args", "kwargs", "arguments", "function", "call_fn", "init_fn", "method", "module"}
+OBJECTS |= {"input_dim", "output_dim", "input_spec", "partitioner", "offset", "scale", "start"}
+OBJECTS |= {"stop", "step", "student", "teacher", "dtype", "policy_map", "default_optimizer"}
+OBJECTS |= {"optimizer_map", "quantization_config", "activation_quantizer", "weight_quantizer"}
+
+
+@pytest.mark.parametrize("keras", KERAS)
+def test_the_keys_of_configs_that_layers_look_up_are_known(keras):
+    """Objects are looked through wherever they stand; strings, under the keys that are told."""
+    found = set()
+    for _, name, node in calls_in(keras):
+        first = node.args[0] if node.args else None
+        if name and "deserialize" in name:
+            if isinstance(first, ast.Call) and first.args:
+                first = first.args[0]
+            elif isinstance(first, ast.Subscript):
+                first = first.slice
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                found.add(first.value)
+    strings = {key for key in found if key.endswith(STRING_ENDS) or key in COMPILED}
+    assert found - strings - OBJECTS == set()
+
+
+@pytest.mark.parametrize("keras", KERAS)
+def test_the_strings_that_keras_looks_up_stand_under_known_keys(keras):
+    """``activations.get(bias_activation)`` in a constructor: the argument is the config's key."""
+    families = ("activations", "initializers", "regularizers", "constraints")
+    found = {
+        node.args[0].id
+        for place, name, node in calls_in(keras)
+        if name == "get" and place.startswith("layers/") and node.args
+        if isinstance(node.func, ast.Attribute) and isinstance(node.args[0], ast.Name)
+        if getattr(node.func.value, "id", None) in families
+    }
+    assert len(found) > 20
+    assert [name for name in sorted(found) if not name.endswith(STRING_ENDS)] == []
+
+
+@pytest.mark.parametrize("keras", KERAS)
+def test_layers_read_files_under_known_keys_alone(keras):
+    """Arguments of layers that sound like a path are those that are refused, or of no layer."""
+    words = ("file", "path", "ckpt", "checkpoint", "url")
+    root = importlib.import_module(keras)
+    found = {
+        (name, argument)
+        for name, layer in vars(root.layers).items()
+        if inspect.isclass(layer) and issubclass(layer, root.layers.Layer)
+        for argument in inspect.signature(layer.__init__).parameters
+        if any(word in argument for word in words) and argument not in FILES
+    }
+    assert found <= {("TFSMLayer", "filepath")}

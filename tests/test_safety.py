@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from rewriter.builtin import BUILT_IN
-from rewriter.safety import dangers
+from rewriter.safety import dangers, known_names
 
 
 def said(document, known=()):
@@ -204,3 +206,77 @@ def test_operations_of_tensorflow_graphs_pass_if_they_only_compute(node, passes)
 def test_a_raw_output_shape_is_no_code():
     config = {"function": "double", "function_type": "function", "output_shape_type": "raw"}
     assert said(layer("Lambda", **config), known={"double"}) == []
+
+
+SPEC = {"class_name": "__typespec__", "spec_name": "TensorSpec", "registered_name": None}
+SPEC |= {"module": "tensorflow.python.framework.tensor", "config": [[None, 2], "float32", "x"]}
+OLD = {"registered_name": "Lambda", "module": "tensorflow.python.keras.layers"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "passes"),
+    [
+        ({}, True),
+        ({"registered_name": "TensorSpec"}, True),
+        ({"module": "tensorflow.python.framework.tensor_spec"}, True),
+        ({"spec_name": "AnySpec"}, False),
+        ({"registered_name": "DatasetSpec"}, False),
+        ({"module": "tensorflow.python.data.ops.dataset_ops", "spec_name": "DatasetSpec"}, False),
+        ({"spec_name": "NothingSpec", **OLD}, False),
+        ({"spec_name": "os.system", "module": "tensorflow.python.platform.sysconfig"}, False),
+        ({"spec_name": "system", "module": "tensorflow.python.platform.os"}, False),
+        ({"spec_name": None, "module": None}, False),
+        ({"module": ["tensorflow"]}, False),
+        ({"config": [{"class_name": "__lambda__", "config": {}}]}, False),
+        ({"class_name": "__anything__"}, False),
+    ],
+)
+def test_types_pass_by_module_and_name_and_what_is_below_is_looked_into(changed, passes):
+    spec = SPEC | changed
+    for document in (
+        layer("InputLayer", type_spec=spec),
+        layer("TextVectorization", standardize=spec),
+        layer("Dense", bias_initializer={"class_name": "Constant", "config": {"value": spec}}),
+        {"compile_config": {"loss": spec}},
+        {"build_config": {"input_shape": spec}},
+    ):
+        assert bool(said(document)) != passes
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"), [("tf.RaggedTensorSpec", True), ("My.Spec", False), (None, False)]
+)
+def test_types_of_h5_files_pass_by_their_registered_name(name, passes):
+    spec = {"class_name": "TypeSpec", "type_spec": name, "serialized": []}
+    assert bool(said(layer("InputLayer", type_spec=spec))) != passes
+    assert said(layer("InputLayer", type_spec=spec | OLD))  # a .keras file finds a Lambda
+
+
+@pytest.mark.parametrize("name", ["__ellipsis__", "__slice__", "__tuple__", "TensorShape", "", 0])
+def test_data_that_is_looked_up_by_another_name_is_no_data(name):
+    assert said({"class_name": name, "config": {}, **OLD})
+
+
+@pytest.mark.parametrize(
+    ("config", "passes"),
+    [
+        ({"loss": "mse", "metrics": ["acc", "AUC"], "optimizer": "rmsprop"}, True),
+        ({"loss": {"y": "mean_squared_error"}, "weighted_metrics": [["MeanSquaredError"]]}, True),
+        ({"loss": "deserialize"}, False),
+        ({"metrics": {"y": ["deserialize_keras_object"]}}, False),
+        ({"loss": {"class_name": "deserialize", "config": {}}}, False),
+    ],
+)
+def test_strings_that_stand_for_functions_are_looked_up_in_the_same_table(config, passes):
+    assert bool(said(config)) != passes
+    assert bool(said({"class_name": "Sequential", "compile_config": config})) != passes
+
+
+def test_what_one_keras_knows_the_other_does_not(monkeypatch):
+    from types import SimpleNamespace
+
+    held = SimpleNamespace(GLOBAL_CUSTOM_OBJECTS={"mine>Own": object})
+    monkeypatch.setitem(sys.modules, "keras.src.saving.object_registration", held)
+    document = {"class_name": "Own", "module": "evil", "registered_name": "mine>Own", "config": {}}
+    assert said(document, known_names({}, 3)) == []
+    assert said(document, known_names({}, 2)) == ["Own is a class of the module 'evil'"]

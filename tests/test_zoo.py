@@ -6,15 +6,18 @@ load, which is tried. Small ones by default; ``pytest -m zoo -n 0 -s`` runs and 
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 from evidence import outputs, same, weights
 
 import rewriter
+from rewriter.safety import dangers
 
 SMALL = ("MobileNet", "MobileNetV3Small")
 LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
@@ -64,6 +67,68 @@ def keras_3_loads(model):
     finally:
         del model.use_legacy_config
     return True
+
+
+def written(keras, model):
+    """The configs of a model in a .keras and in an .h5 file."""
+    yield json.loads(model.to_json())
+    if keras == "tf_keras":
+        model.use_legacy_config = True  # as tf_keras' hdf5_format.py does while it saves
+        yield json.loads(model.to_json())
+        del model.use_legacy_config
+    else:
+        from keras.src.legacy.saving import json_utils
+        from keras.src.legacy.saving.saving_utils import model_metadata
+
+        yield json.loads(json.dumps(model_metadata(model), default=json_utils.get_json_type))
+
+
+def refused(keras, model):
+    return [str(danger) for document in written(keras, model) for danger in dangers(document)]
+
+
+@pytest.mark.parametrize("keras", ["tf_keras", "keras"])
+def test_the_layers_that_applications_bring_are_not_refused(keras):
+    """ConvNeXt's and InceptionResNetV2's: every class that a module of applications defines."""
+    root = importlib.import_module(keras)
+    arguments = {
+        "LayerScale": {"init_values": 1e-6, "projection_dim": 4},
+        "StochasticDepth": {"drop_path_rate": 0.1},
+        "CustomScaleLayer": {"scale": 0.5},
+    }
+    folder = Path(importlib.import_module(f"{keras}.src.applications").__file__).parent
+    brought = {
+        node.name: path.stem
+        for path in folder.glob("*.py")
+        if not path.stem.endswith("_test")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert set(brought) == set(arguments)
+    for name, module in brought.items():
+        layer = getattr(importlib.import_module(f"{keras}.src.applications.{module}"), name)
+        x = root.Input((4,), name="x")
+        y = layer(**arguments[name])([x, x] if name == "CustomScaleLayer" else x)
+        assert refused(keras, root.Model(x, y)) == [], name
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("keras", ["tf_keras", "keras"])
+def test_no_application_is_refused(keras):
+    names = applications(keras)
+    found = {}
+    for name in names:
+        module = importlib.import_module(keras)
+        module.backend.clear_session()
+        size = LEAST.get(name, 32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            make = getattr(module.applications, name)
+            model = make(weights=None, input_shape=(size, size, 3), classes=2)
+        found[name] = refused(keras, model)
+        print(f"{keras}: {name}: {found[name][:1] or 'nothing refused'}", flush=True)
+    assert len(found) > 30
+    assert [name for name, said in found.items() if said] == []
 
 
 @pytest.mark.parametrize("name", SMALL)

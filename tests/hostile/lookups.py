@@ -111,16 +111,6 @@ def of_constant(path: Path, folder: Path) -> None:
     save(path, 2, model(2, layer))
 
 
-def compiled(path: Path, folder: Path) -> None:
-    """A training configuration that runs code is left aside by itself: here, of an inner model."""
-    inner = model(2, written_layer("Activation", "plain", 2, activation="relu")) | {
-        "compile_config": {"loss": runs_at_once(folder), "optimizer": "sgd"},
-        "build_config": {"input_shape": [None, 4]},
-    }
-    inner["config"]["name"] = "evil"
-    save(path, 2, model(2, inner))
-
-
 TYPE = "for a type"
 LIVE = [
     Hostile(
@@ -144,9 +134,9 @@ LIVE = [
             ("tensor", "__keras_tensor__"),
             ("tuple", "__tuple__"),
             ("dunder", "__anything__"),
-            ("shape", "TensorShape"),
+            ("tensor_shape", "TensorShape"),
             ("old_type", "TypeSpec"),
-            ("class", "Nothing"),
+            ("fallback", "Nothing"),
         )
     ),
     Hostile("function.keras", "a type for a function", TYPE, as_function("function")),
@@ -165,6 +155,5 @@ LIVE = [
     ),
     Hostile("input.keras", "a type for an input", TYPE, of_input),
     Hostile("constant.keras", "a type for a number", TYPE, of_constant),
-    Hostile("compiled.keras", "a type for a loss", TYPE, compiled),
 ]
 """Files of Keras 2 that run code while they are loaded, whatever Keras' safe mode."""
