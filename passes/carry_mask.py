@@ -9,9 +9,9 @@ from typing import Literal
 import networkx as nx
 
 from passes.enable_masking import NOT_USED, EnableMasking, decide, users
+from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import MASK_USERS
 from rewriter.masking import CallFlow, flows_of, mask_flow
 from rewriter.masking.carried import needed
 from rewriter.masking.effects import slow_kernels, training_notes

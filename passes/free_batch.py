@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rewriter.analysis.batch_in_arguments import freed_call
+from rewriter.analysis.layer_kinds import held
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import held
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.reshaping import freed_call
 
 SHAPE_KEYS = ("batch_shape", "batch_input_shape")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from rewriter.analysis.layer_kinds import NOISE, is_builtin
 from rewriter.changes import Change, Note
 from rewriter.graph import Arguments, Layer, ModelGraph
-from rewriter.kinds import NOISE, is_builtin
 from rewriter.pipeline import Guarantee, Pass
 
 Config = Mapping[str, Any]

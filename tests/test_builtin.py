@@ -1,4 +1,4 @@
-from rewriter.builtin import BUILT_IN
+from rewriter.analysis.known_layers import BUILT_IN
 
 BASES = {"Layer", "Wrapper", "AbstractRNNCell"}
 WRITTEN_BY_OLD_VERSIONS = {"CuDNNGRU", "CuDNNLSTM"}

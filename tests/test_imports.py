@@ -12,7 +12,7 @@ KERAS_FREE = [
     "rewriter.report.text",
     "rewriter.saved",
     "rewriter.inputs",
-    "rewriter.kinds",
+    "rewriter.analysis.layer_kinds",
     "passes.strip_dropout",
     "passes.move_dropout",
     "passes.enable_masking",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rewriter.builtin import BUILT_IN
+from rewriter.analysis.known_layers import BUILT_IN
 from rewriter.safety import dangers
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from rewriter.analysis.shapes import shapes_of
 from rewriter.dialects import decode
-from rewriter.shapes import shapes_of
 
 
 def text_model(layers):

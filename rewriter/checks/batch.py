@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rewriter.builtin import is_operation
+from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT
+from rewriter.analysis.shapes import as_shape, output_shape
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject
 from rewriter.graph import Hole
-from rewriter.kinds import NOISE, RECURRENT
-from rewriter.shapes import as_shape, output_shape
 from rewriter.structure import leaves
 
 UNWRAPPED = frozenset({"Dense", "Activation", "LayerNormalization", "Embedding", *NOISE})

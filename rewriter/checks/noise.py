@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT, is_pinned
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject, noise_rate
 from rewriter.graph import Layer
-from rewriter.kinds import NOISE, RECURRENT, is_pinned
 
 _RATES = ("dropout", "recurrent_dropout")
 _ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})

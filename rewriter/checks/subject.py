@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.shapes import has_unknown_steps
 from rewriter.graph import Arguments, Call, Layer, ModelGraph
-from rewriter.kinds import NOISE
 from rewriter.masking import CallFlow, mask_flow
 from rewriter.masking.indices import not_padding
-from rewriter.shapes import has_unknown_steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from rewriter.analysis.layer_kinds import is_builtin
 from rewriter.dialects.numbering import Reference
 from rewriter.graph import Arguments, Hole, Layer
-from rewriter.kinds import is_builtin
 from rewriter.structure import map_leaves
 
 TENSOR = "__keras_tensor__"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.builtin import OURS
+from rewriter.analysis.known_layers import OURS
 from rewriter.dialects.names import Names, made_name, told_name
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from rewriter.analysis.layer_kinds import is_builtin
+from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import is_builtin
-from rewriter.reach import Reach, Reached, hands_on, taken_apart
 from rewriter.structure import leaves
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rewriter.analysis.layer_kinds import NOISE, is_recurrent, returns_sequences
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE, is_recurrent, returns_sequences
 
 _NAMES = (
     "Dense Activation ReLU LeakyReLU PReLU ELU LayerNormalization BatchNormalization Masking "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rewriter.analysis.value_flow import Reach, Reached
 from rewriter.errors import PassError
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.reach import Reach, Reached
 from rewriter.structure import leaves
 
 

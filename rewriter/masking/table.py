@@ -11,9 +11,9 @@ from enum import Enum
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-from rewriter.builtin import is_operation
+from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph import Layer
-from rewriter.kinds import NOISE
 
 
 class Rule(Enum):

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from rewriter.kinds import RECURRENT
+from rewriter.analysis.layer_kinds import RECURRENT
 from rewriter.live import Live, LiveKeras
 from rewriter.live.noise import NoiseKeras, noise_keras
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in, told_otherwise

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rewriter.analysis.layer_kinds import is_recurrent
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.recurrent_layers import rate_places
 from rewriter.findings import Finding
 from rewriter.graph import Layer, ModelGraph
-from rewriter.kinds import is_recurrent
-from rewriter.pinned import Pins
-from rewriter.recurrence import rate_places
 from rewriter.rehearsal.cases import TRAINS, Case
 from rewriter.rehearsal.measured import NoiseMeasured
 

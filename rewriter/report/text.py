@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rewriter.builtin import is_built_in
+from rewriter.analysis.known_layers import is_built_in
 from rewriter.changes import Action, Change
 from rewriter.graph import ModelGraph
 from rewriter.pipeline import Guarantee, Plan

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from rewriter.analysis.layer_kinds import NOISE, is_recurrent, returns_sequences
 from rewriter.dialects import DIALECTS
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE, is_recurrent, returns_sequences
 
 KEEP_STEPS = NOISE | {
     "Activation",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from rewriter.analysis.shapes import Shape, shape_of
 from rewriter.graph import Arguments, Call, Layer, ModelGraph
-from rewriter.shapes import Shape, shape_of
 
 # Keras 2: the function of a TFOpLambda, and the argument that is the shape; Keras 3: the class
 # of the operation in keras.src.ops, and the key of its config.

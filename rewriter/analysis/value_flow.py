@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE
 from rewriter.structure import leaves
 
 # Layers and operations that hand on the values that they get, if in another order or shape,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rewriter.analysis.layer_kinds import CELLS, RECURRENT, held, is_builtin, rates_in
 from rewriter.graph import Layer
-from rewriter.kinds import CELLS, RECURRENT, held, is_builtin, rates_in
 
 
 @dataclass(frozen=True, slots=True)
