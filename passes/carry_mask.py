@@ -10,14 +10,14 @@ import networkx as nx
 
 from passes.enable_masking import NOT_USED, EnableMasking, decide, users
 from rewriter.analysis.layer_kinds import MASK_USERS
+from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
+from rewriter.analysis.masks.carry_points import needed
+from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
+from rewriter.analysis.masks.sources import Source, sources
+from rewriter.analysis.masks.ways_around import Way, way_around
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.masking import CallFlow, flows_of, mask_flow
-from rewriter.masking.carried import needed
-from rewriter.masking.effects import slow_kernels, training_notes
-from rewriter.masking.evidence import no_padding, right_padded
-from rewriter.masking.sources import Source, sources
-from rewriter.masking.steps import Way, way_around
 from rewriter.pipeline import Guarantee, Pass
 
 

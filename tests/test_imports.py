@@ -7,7 +7,7 @@ import sys
 KERAS_FREE = [
     "rewriter.graph",
     "rewriter.dialects",
-    "rewriter.masking",
+    "rewriter.analysis.masks",
     "rewriter.pipeline",
     "rewriter.report.text",
     "rewriter.saved",

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.masks import CallFlow, mask_flow
+from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.analysis.shapes import has_unknown_steps
 from rewriter.graph import Arguments, Call, Layer, ModelGraph
-from rewriter.masking import CallFlow, mask_flow
-from rewriter.masking.indices import not_padding
 
 
 @dataclass(frozen=True, slots=True)

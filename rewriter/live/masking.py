@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 
+from rewriter.analysis.masks import Rule
+from rewriter.analysis.masks.table import rules
 from rewriter.graph import ModelGraph
 from rewriter.live import Live, LiveKeras
-from rewriter.masking import Rule
-from rewriter.masking.table import rules
 
 _ROOTS = ("keras", "tf_keras", "rewriter")
 

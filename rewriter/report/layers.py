@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.masks import CallFlow, mask_flow
 from rewriter.analysis.parameter_counts import parameters
 from rewriter.analysis.shapes import Shape, shapes_of
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.masking import CallFlow, mask_flow
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriter.analysis.masks.table import Rule, rules
 from rewriter.graph import Call, ModelGraph
-from rewriter.masking.table import Rule, rules
 from rewriter.structure import leaves
 
 

@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rewriter.analysis.layer_kinds import returns_sequences
+from rewriter.analysis.masks.mask import (
+    EVERY_STEP,
+    NO_MASK,
+    Join,
+    Mask,
+    changed,
+    joined,
+    reduced,
+    unknown,
+)
+from rewriter.analysis.masks.table import Rule
 from rewriter.graph import Layer
-from rewriter.masking.mask import EVERY_STEP, NO_MASK, Join, Mask, changed, joined, reduced, unknown
-from rewriter.masking.table import Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rewriter.analysis.masks.flow import CallFlow
 from rewriter.changes import Change, Note
 from rewriter.graph import Layer, ModelGraph
-from rewriter.masking.flow import CallFlow
 from rewriter.structure import leaves
 
 # What cuDNN computes: `cudnn_ok` in keras/src/backend/tensorflow/rnn.py, and the constructors

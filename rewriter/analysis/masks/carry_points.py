@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from rewriter.analysis.masks.flow import CallFlow
 from rewriter.graph import Call, ModelGraph, Tensor
-from rewriter.masking.flow import CallFlow
 from rewriter.structure import leaves
 
 Place = tuple[int, Call]
