@@ -16,6 +16,7 @@ from rewriter.dialects import encode, encode_layer
 from rewriter.errors import RebuildError, first_line
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.live import Live, LiveKeras, inner_of, live_keras
+from rewriter.live.known_classes import is_known_class
 from rewriter.live.naming import keep_names_inside
 from rewriter.structure import map_leaves
 from rewriter.weights import Pair, check_complete, copy_weights
@@ -305,8 +306,8 @@ def _flat(value: Any) -> tuple[Any, ...]:
 
 def _is_foreign(named: Any) -> bool:
     root = str(getattr(named, "__module__", None)).partition(".")[0]
-    known = ("keras", "tf_keras", "tensorflow", "builtins", "numpy", "rewriter")
-    return root not in known and named.__name__ != "<lambda>"
+    known = is_known_class(named) or root in ("builtins", "numpy")
+    return not known and named.__name__ != "<lambda>"
 
 
 def with_sublayers(live: Live, keras: LiveKeras) -> Iterator[Live]:

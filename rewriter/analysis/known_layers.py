@@ -1,4 +1,8 @@
-"""The layers that each Keras brings, by class name: every other is somebody's own."""
+"""Tell whose class a layer has: Keras', this program's, or the user's own.
+
+Module and registered name tell it. Files of ``.h5`` have neither; there a class that is named as
+one of Keras' is taken for it, and `is_assumed` says so.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +29,18 @@ UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
 
 _KERAS_2 = """
-CuDNNGRU CuDNNLSTM DenseFeatures LocallyConnected1D LocallyConnected2D RandomHeight RandomWidth
-SlicingOpLambda TFOpLambda TensorFlowOpLayer ThresholdedReLU
+ClassMethod CuDNNGRU CuDNNLSTM DenseFeatures InstanceMethod InstanceProperty LocallyConnected1D
+LocallyConnected2D RandomHeight RandomWidth SlicingOpLambda TFOpLambda TensorFlowOpLayer
+ThresholdedReLU
 """
 
 _KERAS_3 = """
 AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D
 AdaptiveMaxPooling2D AdaptiveMaxPooling3D AugMix AutoContrast
-ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization FlaxLayer GroupedQueryAttention
-JaxLayer MaxNumBoundingBoxes MelSpectrogram MixUp Pipeline RMSNormalization RandAugment
-RandomColorDegeneration RandomColorJitter RandomElasticTransform RandomErasing
-RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization
+ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization FlaxLayer GroupQueryAttention
+GroupedQueryAttention JaxLayer MaxNumBoundingBoxes MelSpectrogram MixUp Pipeline
+RMSNormalization RandAugment RandomColorDegeneration RandomColorJitter RandomElasticTransform
+RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization
 RandomSaturation RandomSharpness RandomShear ReversibleEmbedding STFTSpectrogram Solarization
 TFSMLayer TorchModuleWrapper
 """
@@ -52,26 +57,83 @@ OURS = frozenset({"DynamicDropout", "CarryMask", "ZeroMaskedSteps"})
 OPERATIONS = ("keras.src.ops.", "keras.ops.")
 """Modules of operators and ``keras.ops`` calls of Keras 3, which stand among the layers."""
 
+_ROOTS = frozenset({"keras", "tf_keras", "tensorflow", "rewriter"})
+_PACKAGES = frozenset({"keras", "rewriter"})
+_IN_EITHER = BUILT_IN[2] | BUILT_IN[3]
 
-def is_operation(layer: Layer) -> bool:
-    """Whether a layer of Keras 3 is an operator or a call of ``keras.ops``."""
-    return str(layer.envelope.get("module") or "").startswith(OPERATIONS)
 
-
-def is_built_in(layer: Layer, keras: int) -> bool:
-    """Whether a layer is one of Keras' own, or of this program's.
+def is_known_module(module: str) -> bool:
+    """Whether a module is one of Keras, of TensorFlow or of this program.
 
     Examples
     --------
-    >>> is_built_in(Layer("d", "Dense", {}), keras=3)
+    >>> is_known_module("keras.src.layers.core.dense"), is_known_module("keras_hub.layers")
+    (True, False)
+    """
+    return module.partition(".")[0] in _ROOTS
+
+
+def is_operation(layer: Layer) -> bool:
+    """Whether a layer of Keras 3 is an operator or a call of ``keras.ops``."""
+    return _module(layer).startswith(OPERATIONS)
+
+
+def is_known(layer: Layer, keras: int | None = None) -> bool:
+    """Whether a layer has a class of Keras or of this program that stands in this table.
+
+    A class of the user's own may have the name of one of them:
+
+    1. A registered name with a package, ``mine>Dense``, tells whose it is: Keras looks there
+       first.
+    2. Else the module tells it.
+    3. A registered name alone is that of a class of a script, which has no module.
+    4. Where neither is written the class is taken for Keras', and `is_assumed` is true.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    keras : int, optional
+        2 or 3, for the classes of one Keras; by default those of both.
+
+    Examples
+    --------
+    >>> is_known(Layer("d", "Dense", {}))
     True
-    >>> is_built_in(Layer("d", "Dense", {}, {"registered_name": "mine>Dense"}), keras=3)
+    >>> is_known(Layer("d", "Dense", {}, {"module": "keras.layers", "registered_name": None}))
+    True
+    >>> is_known(Layer("d", "Dense", {}, {"module": None, "registered_name": "Dense"}))
+    False
+    >>> is_known(Layer("d", "Dense", {}, {"registered_name": "mine>Dense"}))
     False
     """
     if layer.graph is not None or is_operation(layer):
         return True
-    package, _, _ = str(layer.envelope.get("registered_name") or "").rpartition(">")
+    named = _IN_EITHER if keras is None else BUILT_IN[keras]
+    if layer.class_name not in named and layer.class_name not in OURS:
+        return False
+    registered = str(layer.envelope.get("registered_name") or "")
+    package, _, _ = registered.rpartition(">")
     if package:
-        return package == "rewriter"
-    made_here = layer.origin is None and layer.class_name in OURS
-    return made_here or layer.class_name in BUILT_IN[keras]
+        return package in _PACKAGES
+    module = _module(layer)
+    return is_known_module(module) if module else not registered
+
+
+def is_assumed(layer: Layer) -> bool:
+    """Whether nothing but its name tells that a layer of a file has a class of Keras.
+
+    Examples
+    --------
+    >>> is_assumed(Layer("d", "Dense", {}, {"class_name": None}, origin=("d",)))
+    True
+    >>> is_assumed(Layer("d", "Dense", {}, {"module": "keras.layers"}, origin=("d",)))
+    False
+    """
+    told = _module(layer) or layer.envelope.get("registered_name")
+    told = told or layer.envelope.get("class_name")  # it has the package where that is ours
+    return layer.origin is not None and not told and is_known(layer)
+
+
+def _module(layer: Layer) -> str:
+    return str(layer.envelope.get("module") or "")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.analysis.layer_kinds import CELLS, RECURRENT, held, is_builtin, rates_in
+from rewriter.analysis.known_layers import is_known
+from rewriter.analysis.layer_kinds import CELLS, RECURRENT, held, rates_in
 from rewriter.graph import Layer
 
 
@@ -49,7 +50,7 @@ def rate_places(layer: Layer) -> list[Place]:
 
 def _places(layer: Layer) -> Iterator[Place]:
     for role, inner in held(layer):
-        if not is_builtin(inner) or inner.class_name not in (RECURRENT - {"RNN"}) | CELLS:
+        if not is_known(inner) or inner.class_name not in (RECURRENT - {"RNN"}) | CELLS:
             continue
         steps = (role or "").split(".")
         behind = any(step.startswith("cells/") and step != "cells/0" for step in steps)
@@ -66,7 +67,7 @@ def time_axis(layer: Layer) -> int | None:
         return None if axis is None else axis + 1
     if layer.class_name == "Bidirectional" and "layer" in layer.inner:
         return time_axis(layer.inner["layer"])
-    if layer.class_name not in RECURRENT or not is_builtin(layer):
+    if layer.class_name not in RECURRENT or not is_known(layer):
         return None
     return 0 if layer.config.get("time_major") else 1
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.masks import CallFlow, mask_flow
 from rewriter.analysis.masks.padding_ids import not_padding
@@ -94,9 +95,9 @@ class Subject:
         return [place_of(graph, call) for graph in self.graph.walk() for call in graph.calls()]
 
     def calls(self, classes: Collection[str] | None = None) -> Iterator[Place]:
-        """Yield every call, nested models included, in order."""
+        """Yield every call, nested models included, in order; or those of classes of Keras."""
         for place in self._places:
-            if classes is None or place.layer.class_name in classes:
+            if _is_of(place.layer, classes):
                 yield place
 
     def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
@@ -105,7 +106,7 @@ class Subject:
             if place.call.number:
                 continue
             for layer in place.layer.walk():
-                if classes is None or layer.class_name in classes:
+                if _is_of(layer, classes):
                     wrapped = layer is not place.layer
                     path = f"{place.path}/{layer.name}" if wrapped else place.path
                     yield Place(place.graph, place.call, layer, path)
@@ -135,6 +136,10 @@ class Subject:
     def reaches(self, since: tuple[int, int]) -> bool:
         """Whether the Keras in question is of that version or a later one."""
         return self.version is None or self.version >= since
+
+
+def _is_of(layer: Layer, classes: Collection[str] | None) -> bool:
+    return classes is None or (layer.class_name in classes and is_known(layer))
 
 
 def noise_rate(place: Place) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rewriter.analysis.layer_kinds import is_builtin
+from rewriter.analysis.known_layers import is_known
 from rewriter.dialects.numbering import Reference
 from rewriter.graph import Arguments, Hole, Layer
 from rewriter.structure import map_leaves
@@ -103,7 +103,7 @@ def is_functional(
     bool or None
         None where it cannot be told.
     """
-    known = is_builtin(layer) if layer.envelope.get("module") else layer.class_name in _MASKED
+    known = is_known(layer) if layer.envelope.get("module") else layer.class_name in _MASKED
     if known:
         return False
     every = set(range(len(calls)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from rewriter.analysis.layer_kinds import is_builtin
+from rewriter.analysis.known_layers import is_known
 from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.structure import leaves
@@ -105,7 +105,7 @@ _BINS = frozenset({"Discretization", "HashedCrossing", "Hashing"})
 
 def looks_up(layer: Layer) -> bool:
     """Whether a layer of Keras gives the ids of words or numbers that it knows."""
-    known = layer.class_name in _LOOKUPS and is_builtin(layer)
+    known = layer.class_name in _LOOKUPS and is_known(layer)
     return known and not layer.config.get("invert")
 
 
@@ -116,7 +116,7 @@ def is_closed(layer: Layer) -> bool:
 
 def makes_ids(layer: Layer) -> bool:
     """Whether a layer of Keras gives ids of what is something else."""
-    return looks_up(layer) or (layer.class_name in _BINS and is_builtin(layer))
+    return looks_up(layer) or (layer.class_name in _BINS and is_known(layer))
 
 
 def mask_token(layer: Layer) -> str | int | None:
