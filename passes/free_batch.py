@@ -8,11 +8,10 @@ from typing import Literal
 
 from rewriter.analysis.batch_in_arguments import freed_call
 from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.pipeline import Guarantee, Pass
-
-SHAPE_KEYS = ("batch_shape", "batch_input_shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
 
 def _input_batches(graph: ModelGraph) -> Iterator[int]:
     for layer in graph.layers:
-        shapes = [layer.config.get(key) for key in SHAPE_KEYS]
+        shapes = [layer.config.get(key) for key in INPUT_SHAPE_KEYS]
         yield from (shape[0] for shape in shapes if shape and shape[0] is not None)
 
 
@@ -84,7 +83,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
     for layer in graph.layers:
         fixed = {
             key: [None, *layer.config[key][1:]]
-            for key in SHAPE_KEYS
+            for key in INPUT_SHAPE_KEYS
             if layer.config.get(key) and layer.config[key][0] is not None
         }
         if fixed:

@@ -40,9 +40,9 @@ AdaptiveMaxPooling2D AdaptiveMaxPooling3D AugMix AutoContrast
 ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization FlaxLayer GroupQueryAttention
 GroupedQueryAttention JaxLayer MaxNumBoundingBoxes MelSpectrogram MixUp Pipeline
 RMSNormalization RandAugment RandomColorDegeneration RandomColorJitter RandomElasticTransform
-RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization
-RandomSaturation RandomSharpness RandomShear ReversibleEmbedding STFTSpectrogram Solarization
-TFSMLayer TorchModuleWrapper
+RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
+RandomPosterization RandomSaturation RandomSharpness RandomShear ReversibleEmbedding
+STFTSpectrogram Solarization TFSMLayer TorchModuleWrapper
 """
 
 BUILT_IN: Mapping[int, frozenset[str]] = {

@@ -26,7 +26,6 @@ _MASKED = frozenset(_TAKE_MASKS.split())
 """Keras' own layers whose calls take ``mask``; files without modules have their names alone."""
 
 keras = 3
-input_shape_key = "batch_shape"
 
 
 def decode_call(node: Any, names: Collection[str]) -> tuple[Arguments, list[Reference]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.inputs import input_specs
@@ -110,7 +111,7 @@ def fixed_batches(graph: ModelGraph) -> Iterator[int]:
     """Yield the batch sizes that the model fixes in inputs and in noise."""
     for inner in graph.walk():
         for layer in (each for outer in inner.layers for each in outer.walk()):
-            for key in ("batch_shape", "batch_input_shape", "noise_shape"):
+            for key in (*INPUT_SHAPE_KEYS, "noise_shape"):
                 shape = layer.config.get(key)
                 if shape and isinstance(shape[0], int) and shape[0] > 1:
                     yield shape[0]

@@ -9,10 +9,10 @@ from typing import Any
 from rewriter.analysis.masks.execution_order import calls_in_order
 from rewriter.analysis.masks.mask import NO_MASK, Join, Mask, changed, joined, sliced, unknown
 from rewriter.analysis.masks.mask_arguments import given_masks, hides_mask_by_state
-from rewriter.analysis.masks.rank import rank_of
 from rewriter.analysis.masks.rules import Done, behave, of_each_step
 from rewriter.analysis.masks.symbolic_masks import masked_source
 from rewriter.analysis.masks.table import HANDING_ON, Rule, rule_of
+from rewriter.analysis.shapes import rank_of
 from rewriter.collection import collection_paused
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.structure import leaves
