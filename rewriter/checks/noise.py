@@ -14,10 +14,11 @@ _ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})
 
 
 def _has_rate(layer: Layer) -> bool:
-    """Whether a layer drops something itself, or one that it wraps does."""
+    """Whether a layer drops something in training alone, or one that it wraps does."""
     return any(
         isinstance(rate := each.config.get(key), int | float) and rate > 0
         for each in layer.walk()
+        if not each.config.get("always_on")
         for key in (*_RATES, *(("rate",) if each.class_name in NOISE else ()))
     )
 
