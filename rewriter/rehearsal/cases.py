@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rewriter.inputs import Arrays
 
 BATCHES = (2, 1, 3, 7, 32)
-LENGTHS = (7, 9, 5)
-LONGER_LENGTHS = (40, 33, 48)
-"""Tried where the model takes none of `LENGTHS`: a convolution may need more steps."""
 
 STEP = 1e-4
 """Learning rate of the steps: enough to be one, too little to break the next."""

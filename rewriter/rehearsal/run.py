@@ -13,8 +13,6 @@ from rewriter.live import Live, LiveKeras, live_keras
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
-    LENGTHS,
-    LONGER_LENGTHS,
     TRAINS,
     Steps,
     arrays_to_tensors,
@@ -28,6 +26,7 @@ from rewriter.rehearsal.measured import NoiseMeasured
 from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.running import Subject, with_vocabularies
+from rewriter.verification import LENGTHS, LONGER_LENGTHS
 from rewriter.watching import live_layers
 
 if TYPE_CHECKING:
