@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriter.analysis.masks.padding_ids import is_closed, looks_up, makes_ids, mask_token
+from rewriter.analysis.lookups import is_closed, looks_up, makes_ids, mask_token
 from rewriter.analysis.value_flow import Reach, Reached
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rewriter.analysis.known_layers import is_known
 from rewriter.graph import Call, Layer, ModelGraph
@@ -96,14 +95,3 @@ def returns_sequences(layer: Layer) -> bool:
     if layer.class_name == "Bidirectional" and "layer" in layer.inner:
         return returns_sequences(layer.inner["layer"])
     return bool(layer.config.get("return_sequences", False))
-
-
-def is_pinned(layer: Layer, kwargs: Mapping[str, Any], keras: int) -> bool:
-    """Whether a noise layer drops at inference too.
-
-    Keras 2 honours ``training=True`` that is baked into a call, Keras 3 ignores it whenever
-    the model is called with ``training=False`` (keras#20285).
-    """
-    if layer.config.get("always_on"):
-        return True
-    return keras == 2 and bool(kwargs.get("training"))

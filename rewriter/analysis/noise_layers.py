@@ -1,4 +1,4 @@
-"""Noise layers told apart by what they draw, and written as one another."""
+"""Convert noise layers between classes: read rate, shared axes, seed."""
 
 from __future__ import annotations
 

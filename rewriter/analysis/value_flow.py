@@ -1,4 +1,4 @@
-"""Where values get to as they are: by layers that hand them on, into nested models and out."""
+"""Which layers receive a tensor's values unchanged, across nested models."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rewriter.analysis.layer_kinds import NOISE, RECURRENT, is_pinned
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT
+from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject, noise_rate
 from rewriter.graph import Layer
