@@ -7,6 +7,7 @@ one of Keras' is taken for it, and `is_assumed` says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from rewriter.graph import Layer
 
@@ -62,6 +63,7 @@ _PACKAGES = frozenset({"keras", "rewriter"})
 _IN_EITHER = BUILT_IN[2] | BUILT_IN[3]
 
 
+@lru_cache(maxsize=1024)
 def is_known_module(module: str) -> bool:
     """Whether a module is one of Keras, of TensorFlow or of this program.
 
@@ -107,17 +109,18 @@ def is_known(layer: Layer, keras: int | None = None) -> bool:
     >>> is_known(Layer("d", "Dense", {}, {"registered_name": "mine>Dense"}))
     False
     """
-    if layer.graph is not None or is_operation(layer):
+    if layer.graph is not None:
+        return True
+    envelope = layer.envelope
+    module, registered = envelope.get("module"), envelope.get("registered_name")
+    if module and str(module).startswith(OPERATIONS):
         return True
     named = _IN_EITHER if keras is None else BUILT_IN[keras]
     if layer.class_name not in named and layer.class_name not in OURS:
         return False
-    registered = str(layer.envelope.get("registered_name") or "")
-    package, _, _ = registered.rpartition(">")
-    if package:
-        return package in _PACKAGES
-    module = _module(layer)
-    return is_known_module(module) if module else not registered
+    if registered and ">" in str(registered):
+        return str(registered).rpartition(">")[0] in _PACKAGES
+    return is_known_module(str(module)) if module else not registered
 
 
 def is_assumed(layer: Layer) -> bool:

@@ -97,7 +97,8 @@ class Subject:
     def calls(self, classes: Collection[str] | None = None) -> Iterator[Place]:
         """Yield every call, nested models included, in order; or those of classes of Keras."""
         for place in self._places:
-            if _is_of(place.layer, classes):
+            layer = place.layer
+            if classes is None or (layer.class_name in classes and is_known(layer)):
                 yield place
 
     def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
@@ -106,7 +107,7 @@ class Subject:
             if place.call.number:
                 continue
             for layer in place.layer.walk():
-                if _is_of(layer, classes):
+                if classes is None or (layer.class_name in classes and is_known(layer)):
                     wrapped = layer is not place.layer
                     path = f"{place.path}/{layer.name}" if wrapped else place.path
                     yield Place(place.graph, place.call, layer, path)
@@ -136,10 +137,6 @@ class Subject:
     def reaches(self, since: tuple[int, int]) -> bool:
         """Whether the Keras in question is of that version or a later one."""
         return self.version is None or self.version >= since
-
-
-def _is_of(layer: Layer, classes: Collection[str] | None) -> bool:
-    return classes is None or (layer.class_name in classes and is_known(layer))
 
 
 def noise_rate(place: Place) -> float:
