@@ -101,16 +101,24 @@ class Subject:
             if classes is None or (layer.class_name in classes and is_known(layer)):
                 yield place
 
-    def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
-        """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""
+    @cached_property
+    def _layers(self) -> list[Place]:
+        found = []
         for place in self._places:
             if place.call.number:
                 continue
             for layer in place.layer.walk():
-                if classes is None or (layer.class_name in classes and is_known(layer)):
-                    wrapped = layer is not place.layer
-                    path = f"{place.path}/{layer.name}" if wrapped else place.path
-                    yield Place(place.graph, place.call, layer, path)
+                wrapped = layer is not place.layer
+                path = f"{place.path}/{layer.name}" if wrapped else place.path
+                found.append(Place(place.graph, place.call, layer, path))
+        return found
+
+    def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
+        """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""
+        for place in self._layers:
+            layer = place.layer
+            if classes is None or (layer.class_name in classes and is_known(layer)):
+                yield place
 
     @cached_property
     def noise(self) -> list[Place]:
