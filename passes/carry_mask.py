@@ -9,15 +9,16 @@ from typing import Literal
 import networkx as nx
 
 from passes.enable_masking import NOT_USED, EnableMasking, decide, users
+from rewriter.analysis.layer_kinds import MASK_USERS
+from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
+from rewriter.analysis.masks.carry_points import needed
+from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
+from rewriter.analysis.masks.sources import Source, sources
+from rewriter.analysis.masks.ways_around import Way, way_around
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
-from rewriter.kinds import MASK_USERS
-from rewriter.masking import CallFlow, flows_of, mask_flow
-from rewriter.masking.carried import needed
-from rewriter.masking.effects import slow_kernels, training_notes
-from rewriter.masking.evidence import no_padding, right_padded
-from rewriter.masking.sources import Source, sources
-from rewriter.masking.steps import Way, way_around
 from rewriter.pipeline import Guarantee, Pass
 
 
@@ -160,7 +161,7 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     entrance = next(iter(graph.calls()))
     layer = graph.layer(entrance)
     inside = {each.class_name for outer in graph.layers for each in outer.walk()}
-    key = "batch_shape" if graph.keras == 3 else "batch_input_shape"
+    key = INPUT_SHAPE_KEY[graph.keras]
     shape = layer.config.get(key)
     said = "becomes Functional: a chain has no place for the mask's way around a layer"
     yield Note("/".join(graph.path) or graph.name, "Sequential", said)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
+from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.side_effects import IGNORED, slow_kernels, training_notes, unseen_notes
+from rewriter.analysis.masks.sources import Source, sources
+from rewriter.analysis.masks.ways_around import way_around
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
-from rewriter.masking import CallFlow, flows_of, mask_flow
-from rewriter.masking.effects import IGNORED, slow_kernels, training_notes, unseen_notes
-from rewriter.masking.evidence import no_padding, right_padded
-from rewriter.masking.sources import Source, sources
-from rewriter.masking.steps import way_around
 from rewriter.pipeline import Guarantee, Pass
 
 

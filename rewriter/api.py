@@ -20,7 +20,7 @@ from rewriter.saved import ModelFile, check_output
 from rewriter.saved import read as read_file
 
 if TYPE_CHECKING:
-    from rewriter.masking import CallFlow
+    from rewriter.analysis.masks import CallFlow
     from rewriter.rehearsal import Compared, Rehearsal
     from rewriter.verification import Verification
 
@@ -193,7 +193,7 @@ def masks(model: Model) -> list[CallFlow]:
         In the order in which Keras runs the calls; `CallFlow.to_json` gives the names that
         ``rewriter show MODEL --masks --format json`` prints.
     """
-    from rewriter.masking import mask_flow
+    from rewriter.analysis.masks import mask_flow
 
     return mask_flow(read(model))
 

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import MASKS
 from rewriter.dialects import decode
 from rewriter.graph import ModelGraph
 from rewriter.graph.nested import map_leaves
 from rewriter.inputs import input_specs, make_inputs
-from rewriter.kinds import held
 from rewriter.live import Live, live_keras
 from rewriter.live.walk import live_layers
-from rewriter.noise import MASKS
-from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.statistics import drawn

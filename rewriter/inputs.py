@@ -11,11 +11,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.lookups import is_closed, looks_up, makes_ids, mask_token
+from rewriter.analysis.value_flow import Reach, Reached
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.graph.nested import leaves
-from rewriter.masking.indices import is_closed, looks_up, makes_ids, mask_token
-from rewriter.reach import Reach, Reached
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.errors import RewriterError
-from rewriter.kinds import NOISE, RECURRENT
 from rewriter.live import Live, keras_of, live_keras
 
 ATTENTION = frozenset({"Attention", "AdditiveAttention"})

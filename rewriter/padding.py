@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.masks.ways_around import way_around
+from rewriter.analysis.value_flow import Reach
 from rewriter.graph import ModelGraph, Tensor
 from rewriter.graph.nested import leaves
 from rewriter.inputs import InputSpec, hidden_steps, make_inputs, padded
 from rewriter.live import Live, LiveKeras, layer_at
-from rewriter.masking.steps import way_around
-from rewriter.reach import Reach
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

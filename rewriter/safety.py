@@ -28,7 +28,7 @@ from rewriter.allowed_names import (
     STRINGS,
     TYPE_SPECS,
 )
-from rewriter.builtin import OURS
+from rewriter.analysis.known_layers import OURS
 from rewriter.harmless import (
     OPERATIONS,
     SIDE_EFFECTS,

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import rewriter
-from rewriter.baked_masks import masked_source, readers
+from rewriter.analysis.masks.symbolic_masks import masked_source, readers
 from rewriter.graph import Call, Tensor
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
+from rewriter.analysis.masks import CallFlow
+from rewriter.analysis.masks.padding_ids import real_zeros
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject, place_of
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import MASK_USERS, is_recurrent, returns_sequences
-from rewriter.masking import CallFlow
-from rewriter.masking.indices import real_zeros
 
 # Behind these there are no time steps left that a mask could speak of.
 _NO_STEPS = frozenset(

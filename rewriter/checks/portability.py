@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject
 from rewriter.safety import dangers
@@ -89,7 +90,7 @@ _REFUSED_KEYS: Mapping[str, tuple[str, ...]] = {
 # What Keras 3 takes in `.h5` files of Keras 2 and refuses in `.keras` files.
 _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "BatchNormalization": lambda config: isinstance(config.get("axis"), list),
-    "Embedding": lambda config: "batch_input_shape" in config,
+    "Embedding": lambda config: INPUT_SHAPE_KEY[2] in config,
     "Lambda": lambda config: "function_type" in config,
 }
 

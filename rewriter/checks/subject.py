@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rewriter.analysis.known_layers import is_known
+from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.masks import CallFlow, mask_flow
+from rewriter.analysis.masks.padding_ids import not_padding
+from rewriter.analysis.shapes import has_unknown_steps
 from rewriter.graph import Arguments, Call, Layer, ModelGraph
-from rewriter.kinds import NOISE
-from rewriter.masking import CallFlow, mask_flow
-from rewriter.masking.indices import not_padding
-from rewriter.shapes import has_unknown_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +102,30 @@ class Subject:
         return [place_of(graph, call) for graph in self.graph.walk() for call in graph.calls()]
 
     def calls(self, classes: Collection[str] | None = None) -> Iterator[Place]:
-        """Yield every call, nested models included, in order."""
+        """Yield every call, nested models included, in order; or those of classes of Keras."""
         for place in self._places:
-            if classes is None or place.layer.class_name in classes:
+            layer = place.layer
+            if classes is None or (layer.class_name in classes and is_known(layer)):
                 yield place
 
-    def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
-        """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""
+    @cached_property
+    def _layers(self) -> list[Place]:
+        found = []
         for place in self._places:
             if place.call.number:
                 continue
             for layer in place.layer.walk():
-                if classes is None or layer.class_name in classes:
-                    wrapped = layer is not place.layer
-                    path = f"{place.path}/{layer.name}" if wrapped else place.path
-                    yield Place(place.graph, place.call, layer, path)
+                wrapped = layer is not place.layer
+                path = f"{place.path}/{layer.name}" if wrapped else place.path
+                found.append(Place(place.graph, place.call, layer, path))
+        return found
+
+    def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
+        """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""
+        for place in self._layers:
+            layer = place.layer
+            if classes is None or (layer.class_name in classes and is_known(layer)):
+                yield place
 
     @cached_property
     def noise(self) -> list[Place]:

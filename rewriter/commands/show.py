@@ -39,7 +39,7 @@ def show(
 
 
 def _show_masks(graph: ModelGraph, model: str, format: Format) -> None:
-    from rewriter.masking import mask_flow
+    from rewriter.analysis.masks import mask_flow
     from rewriter.report import terminal
     from rewriter.report.masks import masks_lines
 

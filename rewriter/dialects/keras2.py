@@ -18,7 +18,6 @@ from rewriter.graph.nested import map_leaves
 CONSTANT = "_CONSTANT_VALUE"
 
 keras = 2
-input_shape_key = "batch_input_shape"
 
 
 @dataclass(frozen=True, slots=True)

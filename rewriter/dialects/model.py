@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.builtin import OURS
+from rewriter.analysis.known_layers import OURS
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY, declared_shape
 from rewriter.dialects.names import Names, made_name, told_name
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
@@ -175,14 +176,14 @@ class _Decoder:
         first = layers[0] if layers else None
         shape = None
         if first is not None:
-            shape = first.config.get("batch_input_shape", first.config.get("batch_shape"))
+            shape = declared_shape(first.config)
             if first.graph is not None:
                 entrance = first.graph.layer(next(leaves(first.graph.inputs)).call)
-                shape = entrance.config.get(self.dialect.input_shape_key)
+                shape = declared_shape(entrance.config)
         if shape is None and isinstance(graph.config, dict):
             shape = graph.config.get("build_input_shape")
         name = f"{first.name if first is not None else graph.name}_input"
-        config = {self.dialect.input_shape_key: shape}
+        config = {INPUT_SHAPE_KEY[self.dialect.keras]: shape}
         return Layer(name, "InputLayer", config, implicit=True)
 
     def functional(

@@ -30,7 +30,6 @@ class Dialect(Protocol):
     """How one Keras writes calls."""
 
     keras: int
-    input_shape_key: str
 
     def decode_call(self, node: Any, names: Collection[str]) -> tuple[Arguments, list[Reference]]:
         """Return a node's arguments and what goes into its holes, in their order."""

@@ -97,7 +97,7 @@ class Graph:
         What the user should know of how the model was read.
     declared : mapping of str to str
         What the classes of custom layers declare to do with masks, by the layer's name: the
-        name of a rule of `rewriter.masking`. Only a live model has classes to ask.
+        name of a rule of `rewriter.analysis.masks`. Only a live model has classes to ask.
     data : mapping of str to array
         What the user gave for the inputs, by their names: what passes may learn from it.
     """

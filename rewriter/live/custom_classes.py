@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.known_classes import is_known_class
 from rewriter.live.walk import with_sublayers
 
 
@@ -39,5 +40,5 @@ def _flat(value: Any) -> tuple[Any, ...]:
 
 def _is_foreign(named: Any) -> bool:
     root = str(getattr(named, "__module__", None)).partition(".")[0]
-    known = ("keras", "tf_keras", "tensorflow", "builtins", "numpy", "rewriter")
-    return root not in known and named.__name__ != "<lambda>"
+    known = is_known_class(named) or root in ("builtins", "numpy")
+    return not known and named.__name__ != "<lambda>"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 
+from rewriter.analysis.masks import Rule
+from rewriter.analysis.masks.table import rules
 from rewriter.graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras
-from rewriter.masking import Rule
-from rewriter.masking.table import rules
-
-_ROOTS = ("keras", "tf_keras", "rewriter")
+from rewriter.live.known_classes import is_known_class
 
 
 def declare(keras: LiveKeras, graph: ModelGraph, model: Live) -> None:
@@ -31,7 +30,7 @@ def declare(keras: LiveKeras, graph: ModelGraph, model: Live) -> None:
             continue
         if layer.graph is not None:
             declare(keras, layer.graph, live[layer.name])
-        elif not _is_builtin(type(live[layer.name])):
+        elif not is_known_class(type(live[layer.name])):
             declared[layer.name] = declared_rule(live[layer.name], keras.keras).name
     graph.declared = declared
 
@@ -42,8 +41,8 @@ def declared_rule(layer: Live, keras: int) -> Rule:
     A subclass of a built-in layer that has neither its own call nor its own compute_mask does
     what that layer does; what an own compute_mask gives is not known.
     """
-    own = [cls for cls in type(layer).__mro__ if not _is_builtin(cls) and cls is not object]
-    base = next(cls for cls in type(layer).__mro__ if _is_builtin(cls))
+    own = [cls for cls in type(layer).__mro__ if not is_known_class(cls) and cls is not object]
+    base = next(cls for cls in type(layer).__mro__ if is_known_class(cls))
     defined = {name for cls in own for name in vars(cls)}
     known = rules(keras).get(base.__name__)
     if known is not None and not defined & {"call", "compute_mask", "__call__"}:
@@ -54,7 +53,3 @@ def declared_rule(layer: Live, keras: int) -> Rule:
     if getattr(layer, "supports_masking", False):
         return Rule.QUERY if takes else Rule.PASS
     return Rule.USE if takes else Rule.DROP
-
-
-def _is_builtin(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in _ROOTS

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rewriter.inputs import Arrays
 
 BATCHES = (2, 1, 3, 7, 32)
-LENGTHS = (7, 9, 5)
-LONGER_LENGTHS = (40, 33, 48)
-"""Tried where the model takes none of `LENGTHS`: a convolution may need more steps."""
 
 STEP = 1e-4
 """Learning rate of the steps: enough to be one, too little to break the next."""
@@ -143,7 +140,7 @@ def _eager_case(
         still, outputs, finite = step(*arrays_to_tensors(arrays))
     except Exception as error:
         layer = watch.culprit or _named(watch.layers, str(error))
-        steps.cases.append(Case(batch, length, "eager", "fails", layer, first_line(error)))
+        steps.cases.append(Case(batch, length, "eager", "fails", layer, telling_line(error)))
         return
     _count(steps, finite)
     wrong = [each for each in (*still, *outputs) if each.shape.rank and each.shape[0] != batch]
@@ -174,7 +171,7 @@ def _compiled_case(
         layer = before.layer or _named(layers, str(error)) or _traced(layers, eager, tensors)
         if not layer and before.outcome == TRAINS:
             layer = _known_to_contradict(layers)
-        steps.cases.append(Case(batch, length, "compiled", "fails", layer, first_line(error)))
+        steps.cases.append(Case(batch, length, "compiled", "fails", layer, telling_line(error)))
         return
     _count(steps, finite)
     rows = [each.shape[0] for each in (*still, *outputs) if each.shape.rank]
@@ -258,7 +255,7 @@ def arrays_to_tensors(arrays: Arrays) -> list[Any]:
     return [tf.convert_to_tensor(one) for one in arrays]
 
 
-def first_line(error: Exception) -> str:
+def telling_line(error: Exception) -> str:
     """Return the line of an error that says most, without colours and names of devices."""
     lines = [line.strip() for line in plain(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(("\u2022", "-", "*"))]

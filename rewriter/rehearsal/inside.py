@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from rewriter.kinds import RECURRENT
+from rewriter.analysis.layer_kinds import RECURRENT
 from rewriter.live import Live, LiveKeras, NoiseKeras, noise_keras
+from rewriter.live.known_classes import is_known_class
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in, told_otherwise
 from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
 from rewriter.rehearsal.statistics import Drawn, drawn, is_mask
@@ -77,12 +78,12 @@ def _may_hold_noise(
     keras: LiveKeras, layer: Live, layers: Mapping[str, Live], called: Mapping[str, Arguments]
 ) -> bool:
     if _is_cell(layer) or _is_attention(layer):
-        return not _is_built_in(layer) or bool(_rates(layer))
+        return not is_known_class(type(layer)) or bool(_rates(layer))
     cell = getattr(layer, "cell", None)
     if cell is not None:
         through_cell = any(layers.get(path) is cell for path in called)
         return not through_cell and bool(_rates(layer))
-    return not _is_built_in(layer) and not keras.sublayers(layer)
+    return not is_known_class(type(layer)) and not keras.sublayers(layer)
 
 
 def _is_cell(layer: Live) -> bool:
@@ -97,14 +98,10 @@ def _is_attention(layer: Live) -> bool:
     return any(cls.__name__ in ATTENTION for cls in type(layer).__mro__)
 
 
-def _is_built_in(layer: Live) -> bool:
-    return type(layer).__module__.partition(".")[0] in ("keras", "tf_keras", "rewriter")
-
-
 def _rates(layer: Live) -> dict[str, float | None]:
     """Return the rates that a layer says it has, by what they work on."""
     every = {on: stated_rate(layer, name) for on, name in _RATES.items()}
-    if every["input"] is None and not _is_built_in(layer):
+    if every["input"] is None and not is_known_class(type(layer)):
         every["input"] = stated_rate(layer)
     return {on: rate for on, rate in every.items() if rate is not None}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rewriter.analysis.each_step import without_time_distributed
+from rewriter.analysis.layer_kinds import is_recurrent
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.recurrent_layers import rate_places
 from rewriter.findings import Finding
 from rewriter.graph import Layer, ModelGraph
-from rewriter.kinds import is_recurrent
-from rewriter.pinned import Pins
-from rewriter.recurrence import rate_places
 from rewriter.rehearsal.cases import TRAINS, Case
 from rewriter.rehearsal.measured import NoiseMeasured
 
@@ -56,7 +57,8 @@ def _fix(graph: ModelGraph, path: str) -> str | None:
     if layer is None:
         return None
     if layer.class_name == "TimeDistributed":
-        return "unwrap-time-distributed"
+        unwrapped = without_time_distributed(layer)
+        return None if isinstance(unwrapped, str) else "unwrap-time-distributed"
     if any(each.config.get("stateful") for each in layer.walk()):
         return "free-batch:stateful=drop"
     if (layer.config.get("noise_shape") or [None])[0] is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rewriter.analysis.noise_layers import MASKS
 from rewriter.live import Live
-from rewriter.noise import MASKS
 from rewriter.rehearsal.statistics import Drawn
 
 RATE_NAMES = ("rate", "dropout_rate", "drop_rate", "dropout", "p")

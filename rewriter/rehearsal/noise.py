@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.kinds import NOISE
 from rewriter.live import Live, LiveKeras
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in
 from rewriter.rehearsal.cases import arrays_to_tensors

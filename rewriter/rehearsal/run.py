@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.inputs import input_specs
@@ -13,8 +14,6 @@ from rewriter.live.walk import live_layers
 from rewriter.rebuild import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
-    LENGTHS,
-    LONGER_LENGTHS,
     TRAINS,
     Steps,
     arrays_to_tensors,
@@ -28,6 +27,7 @@ from rewriter.rehearsal.measured import NoiseMeasured
 from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.running import Subject, with_vocabularies
+from rewriter.verification import LENGTHS, LONGER_LENGTHS
 
 if TYPE_CHECKING:
     from rewriter.inputs import Arrays
@@ -110,7 +110,7 @@ def fixed_batches(graph: ModelGraph) -> Iterator[int]:
     """Yield the batch sizes that the model fixes in inputs and in noise."""
     for inner in graph.walk():
         for layer in (each for outer in inner.layers for each in outer.walk()):
-            for key in ("batch_shape", "batch_input_shape", "noise_shape"):
+            for key in (*INPUT_SHAPE_KEYS, "noise_shape"):
                 shape = layer.config.get(key)
                 if shape and isinstance(shape[0], int) and shape[0] > 1:
                     yield shape[0]

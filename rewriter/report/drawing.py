@@ -12,9 +12,9 @@ from typing import Any
 
 import networkx as nx
 
+from rewriter.analysis.masks import CallFlow, Mask, mask_flow
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Action, Change
-from rewriter.masking import CallFlow, Mask, mask_flow
 from rewriter.pipeline import Plan
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.printable import printable, value_text

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rewriter.builtin import is_built_in
+from rewriter.analysis.known_layers import is_known
 from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Action, Change
 from rewriter.pipeline import Guarantee, Plan
@@ -107,7 +107,7 @@ def not_looked_into(graph: ModelGraph) -> list[tuple[str, str, str]]:
                     path = f"{path}/{layer.name}"
                 if layer.class_name == "Lambda":
                     found.append((path, layer.class_name, "its code is not read"))
-                elif not is_built_in(layer, graph.keras):
+                elif not is_known(layer, graph.keras):
                     found.append((path, layer.class_name, "not a layer of Keras"))
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.archive import replace_member
 from rewriter.saved.directory import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.lasting import hdf5_to_write
@@ -105,11 +106,10 @@ def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any])
     config = None if file is None else merged(file.document, read(written).document)
     if file is not None:
         _into_weights(file.path, written)
-    # The archive gets a new list of members; rewriting it whole would copy the weights.
     with zipfile.ZipFile(written, "a") as archive:
-        _replace(archive, "metadata.json", json.dumps(metadata))
+        replace_member(archive, "metadata.json", json.dumps(metadata))
         if config is not None:
-            _replace(archive, "config.json", json.dumps(config))
+            replace_member(archive, "config.json", json.dumps(config))
         if file is None:
             return
         with zipfile.ZipFile(file.path) as source:
@@ -149,11 +149,6 @@ def _metadata(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         found: dict[str, Any] = json.loads(archive.read("metadata.json"))
     return found
-
-
-def _replace(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    archive.filelist.remove(archive.NameToInfo.pop(name))
-    archive.writestr(name, text)
 
 
 def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:

@@ -87,6 +87,25 @@ def _member(archive: zipfile.ZipFile, bounded: _Bounded, name: str, limit: int) 
         return member.read(limit)  # and never more than the size it declares
 
 
+def replace_member(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    """Put a text in the place of a member of an archive that is open to append.
+
+    The archive gets a new list of members; rewriting it whole would copy the weights.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> with zipfile.ZipFile(file, "w") as archive:
+    ...     archive.writestr("config.json", "{}")
+    >>> with zipfile.ZipFile(file, "a") as archive:
+    ...     replace_member(archive, "config.json", "[]")
+    >>> members(file, {"config.json": 10})
+    {'config.json': b'[]'}
+    """
+    archive.filelist.remove(archive.NameToInfo.pop(name))
+    archive.writestr(name, text)
+
+
 class _Bounded(io.RawIOBase):
     """A file of which only so many bytes can be read: zipfile trusts the sizes it finds."""
 

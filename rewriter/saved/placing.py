@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -57,8 +58,18 @@ def put_directory(new: Path, place: Path, *, backup: bool) -> None:
 
 def free_name(path: Path) -> Path:
     """Return the first of NAME.1, NAME.2 and so on that nothing has."""
-    names = (path.with_name(f"{path.name}.{number}") for number in count(1))
-    return next(name for name in names if not os.path.lexists(name))
+    return next(name for name in numbered(path) if not os.path.lexists(name))
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield NAME.1, NAME.2 and so on: the names of older backups.
+
+    Examples
+    --------
+    >>> str(next(numbered(Path("m.h5.bak"))))
+    'm.h5.bak.1'
+    """
+    return (path.with_name(f"{path.name}.{number}") for number in count(1))
 
 
 def exchange(one: Path, other: Path) -> bool:

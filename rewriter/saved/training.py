@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.archive import replace_member
 from rewriter.saved.directory import put_training_config
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.reading import ModelFile, read
@@ -47,7 +48,5 @@ def carry_training_config(file: ModelFile, written: Path) -> None:
             group.attrs["training_config"] = json.dumps(file.training_config).encode()
     else:
         document = other.document | {"compile_config": file.training_config}
-        # The archive gets a new list of members; rewriting it whole would copy the weights.
         with zipfile.ZipFile(written, "a") as archive:
-            archive.filelist.remove(archive.NameToInfo.pop("config.json"))
-            archive.writestr("config.json", json.dumps(document))
+            replace_member(archive, "config.json", json.dumps(document))

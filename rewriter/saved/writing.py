@@ -10,13 +10,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from types import FrameType
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved.directory import GRAPH, foreign, is_saved_model
-from rewriter.saved.placing import put_directory
+from rewriter.saved.placing import numbered, put_directory
 from rewriter.saved.temporary import remove_leftovers, temporary_directory_for, temporary_for
 
 ENDINGS = (".keras", ".h5", ".hdf5")
@@ -315,8 +314,7 @@ def _copy(place: Path, copy: Path, folder: Path) -> None:
 
 def _set_aside(backup: Path) -> None:
     """Rename a backup to NAME.bak.1, or to the next number that no other run has taken."""
-    for number in count(1):
-        older = backup.with_name(f"{backup.name}.{number}")
+    for older in numbered(backup):
         with suppress(FileExistsError):
             older.touch(exist_ok=False)
             break

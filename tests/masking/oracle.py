@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 from built_in import SHAPES, Case
 
+from rewriter.analysis.masks import CallFlow, Join, Mask, mask_flow
 from rewriter.dialects import DIALECTS
 from rewriter.dialects import model as dialect_model
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
-from rewriter.masking import CallFlow, Join, Mask, mask_flow
 
 WORDS = {"ids": (2, 6), "single ids": (2, 1), "grids": (2, 6, 5), "words": (2, 6), "text": (2,)}
 

@@ -3,9 +3,9 @@
 import pytest
 
 import rewriter
+from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.checks import check_graph
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.masking.indices import not_padding
 from rewriter.pipeline import make_plan
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from built_in import CANNOT_BE_BUILT, NOT_CALLED, cases
 from oracle import array, evaluated, mask_for, predicted, run
 
-from rewriter.masking import NO_MASK
+from rewriter.analysis.masks import NO_MASK
 
 
 def classes(layers):

@@ -10,7 +10,7 @@ from oracle import evaluated, mask_of
 from random_models import FEATURES, LENGTH, Gardener
 
 import rewriter
-from rewriter.masking import Join, mask_flow
+from rewriter.analysis.masks import Join, mask_flow
 
 FEW, MANY = 12, 1000
 CLEARED = 50

@@ -1,8 +1,8 @@
 """The table of rules: what releases change, and what stands in no table."""
 
+from rewriter.analysis.masks import Rule, mask_flow, rule_of
+from rewriter.analysis.masks.table import rules
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.masking import Rule, mask_flow, rule_of
-from rewriter.masking.table import rules
 
 
 def test_a_later_release_of_keras_3_drops_masks_that_3_15_passes_on():

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import rewriter
+from rewriter.analysis.noise_at_inference import Pins
 from rewriter.dialects import decode
 from rewriter.inputs import input_specs, make_inputs
 from rewriter.live import live_keras
-from rewriter.pinned import Pins
 
 
 def calls_of(graph):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from rewriter.analysis.masks.flow import CallFlow
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.graph.nested import leaves
-from rewriter.masking.flow import CallFlow
 
 Place = tuple[int, Call]
 """A call in a graph, the graph by its id: nested models are walked over as they are."""

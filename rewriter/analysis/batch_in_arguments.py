@@ -5,15 +5,76 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
-from rewriter.graph import Arguments, Call, Layer, ModelGraph
-from rewriter.shapes import Shape, shape_of
+from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.shapes import Shape, as_shape, declared_shape, shape_of
+from rewriter.graph import Arguments, Call, Hole, Layer, ModelGraph
 
-# Keras 2: the function of a TFOpLambda, and the argument that is the shape; Keras 3: the class
-# of the operation in keras.src.ops, and the key of its config.
-_KEYWORDS = {"reshape": "shape", "broadcast_to": "shape", "slice": "size", "strided_slice": "end"}
-_KEYS = {"Reshape": "newshape", "BroadcastTo": "shape", "Slice": "shape"}
+_SHAPES: Mapping[str, tuple[str, ...]] = {
+    "reshape": ("shape", "newshape"),
+    "broadcast_to": ("shape",),
+    "slice": ("size", "shape"),
+    "strided_slice": ("end",),
+}
+"""Functions that take a whole shape, and what the argument is called: Keras 2 writes it into the
+call of a TFOpLambda, Keras 3 into the config of an operation."""
+
+_FUNCTIONS = {"Reshape": "reshape", "BroadcastTo": "broadcast_to", "Slice": "slice"}
+"""The functions of `keras.ops` by the class of their operation."""
+
+
+class WrittenShape(NamedTuple):
+    """A shape that an operation was given.
+
+    Parameters
+    ----------
+    function : str
+        ``reshape``, ``broadcast_to``, ``slice`` or ``strided_slice``.
+    key : str or None
+        The argument that holds it; None where it stands by position.
+    in_config : bool
+        Whether it stands in the layer's config, and not in the call.
+    sizes : Any
+        The shape, as it is written.
+    """
+
+    function: str
+    key: str | None
+    in_config: bool
+    sizes: Any
+
+
+def written_shape(layer: Layer, arguments: Arguments) -> WrittenShape | None:
+    """Return the shape that an operation was given; None if it is none that takes one.
+
+    Examples
+    --------
+    >>> reshape = Layer("r", "TFOpLambda", {"function": "reshape"})
+    >>> written_shape(reshape, Arguments([Hole(0)], {"shape": [32, -1]})).sizes
+    [32, -1]
+    """
+    if layer.class_name == "TFOpLambda":
+        function = str(layer.config.get("function") or "").rpartition(".")[2]
+    elif is_operation(layer):
+        function = _FUNCTIONS.get(layer.class_name, "")
+    else:
+        return None
+    for key in _SHAPES.get(function, ()):
+        for in_config, held in ((False, arguments.kwargs), (True, layer.config)):
+            if key in held:
+                return WrittenShape(function, key, in_config, held[key])
+    if function not in _SHAPES or not isinstance(arguments.args, list | tuple):
+        return None
+    rest = [each for each in arguments.args[1:] if not isinstance(each, Hole)]
+    return WrittenShape(function, None, False, rest[0]) if rest else None
+
+
+def input_batches(model: ModelGraph) -> Set[int]:
+    """Return the batch sizes that inputs and first layers of a model fix."""
+    layers = (layer for graph in model.walk() for layer in graph.layers)
+    shapes = [as_shape(declared_shape(layer.config)) for layer in layers]
+    return {shape[0] for shape in shapes if shape and shape[0] is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +114,22 @@ def freed_call(graph: ModelGraph, call: Call, batches: Set[int]) -> Freed | str 
     Freed, str or None
         What to do; why there is no way; or None where no batch size stands in the arguments.
     """
-    layer, arguments = graph.layer(call), graph.arguments(call)
-    module = str(layer.envelope.get("module") or "")
-    if layer.class_name == "TFOpLambda":
-        function = str(layer.config.get("function")).rpartition(".")[2]
-        key = _KEYWORDS.get(function)
-        written = arguments.kwargs.get(key) if key else None
-    elif module.startswith(("keras.src.ops.", "keras.ops.")):
-        function, key = _snake(layer.class_name), _KEYS.get(layer.class_name)
-        written = layer.config.get(key) if key else None
-    else:
+    arguments = graph.arguments(call)
+    written = written_shape(graph.layer(call), arguments)
+    if written is None or written.key is None or not _is_fixed(written.sizes):
         return None
-    if key is None or not _is_fixed(written):
-        return None
-    assert written is not None
-    if function == "broadcast_to":
-        return _freed_broadcast(graph, call, list(written), batches)
-    if function != "reshape":
-        told = written[0] in batches
-        return f"{function}: {written[0]} rows stand in its arguments" if told else None
-    freed = _freed(graph, call, list(written), batches)
+    sizes = list(written.sizes)
+    if written.function == "broadcast_to":
+        return _freed_broadcast(graph, call, sizes, batches)
+    if written.function != "reshape":
+        told = sizes[0] in batches
+        return f"{written.function}: {sizes[0]} rows stand in its arguments" if told else None
+    freed = _freed(graph, call, sizes, batches)
     if freed is None or isinstance(freed, str):
         return freed
-    if layer.class_name == "TFOpLambda":
-        return Freed(replace(arguments, kwargs={**arguments.kwargs, key: freed}))
-    return Freed(config={key: freed})
+    if written.in_config:
+        return Freed(config={written.key: freed})
+    return Freed(replace(arguments, kwargs={**arguments.kwargs, written.key: freed}))
 
 
 def _freed_broadcast(
@@ -103,11 +155,6 @@ def _freed_broadcast(
     config = {"name": layer.name, "repeats": times}
     envelope = {**layer.envelope, "module": "keras.src.ops.numpy"}
     return Freed(layer=replace(layer, class_name="Tile", config=config, envelope=envelope))
-
-
-def _snake(name: str) -> str:
-    """Return the name of the function that an operation is."""
-    return {"BroadcastTo": "broadcast_to"}.get(name, name.lower())
 
 
 def _is_fixed(shape: Any) -> bool:

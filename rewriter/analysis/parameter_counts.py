@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from rewriter.builtin import is_operation
+from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.shapes import Shape, input_shape, output_shape
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import NOISE
-from rewriter.shapes import Shape, input_shape, output_shape
 
 Config = Mapping[str, Any]
 _Count = Callable[[Config, int], int]

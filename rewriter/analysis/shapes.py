@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+from rewriter.analysis.known_layers import is_known, is_operation
+from rewriter.analysis.layer_kinds import NOISE, is_recurrent, returns_sequences
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE, is_recurrent, returns_sequences
 
 KEEP_STEPS = NOISE | {
     "Activation",
@@ -25,6 +26,24 @@ KEEP_STEPS = NOISE | {
 """Layers whose output has the batch and the time axis of their input."""
 
 Shape = tuple[int | None, ...]
+
+INPUT_SHAPE_KEY: Mapping[int, str] = {2: "batch_input_shape", 3: "batch_shape"}
+"""The key of an InputLayer's shape by Keras, the batch counted."""
+
+INPUT_SHAPE_KEYS = tuple(INPUT_SHAPE_KEY.values())
+"""Both: each Keras reads the key of the other."""
+
+
+def declared_shape(config: Mapping[str, Any]) -> Any:
+    """Return the shape of a layer's input as its config has it; None if it has none.
+
+    Examples
+    --------
+    >>> declared_shape({"name": "x", "batch_shape": [None, 4]})
+    [None, 4]
+    """
+    found = (config[key] for key in INPUT_SHAPE_KEYS if config.get(key) is not None)
+    return next(found, None)
 
 
 def input_shape(graph: ModelGraph, call: Call) -> Shape | None:
@@ -66,8 +85,7 @@ def output_shape(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     """Return the shape of a tensor; None where nothing tells it."""
     layer = graph.layer(tensor.call)
     if layer.class_name == "InputLayer":
-        keras2 = layer.config.get("batch_input_shape")
-        return as_shape(layer.config.get("batch_shape", keras2))
+        return as_shape(declared_shape(layer.config))
     for consumer, hole in graph.consumers(tensor):
         data = graph.network.edges[tensor.call, consumer, hole]
         shape = _of_spec(data.get("spec"))
@@ -113,9 +131,68 @@ def shapes_of(graph: ModelGraph) -> dict[Call, Shape]:
 
 
 def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:
-    """Return the number of a tensor's axes, the batch axis included."""
-    shape = shape_of(graph, tensor)
-    return None if shape is None else len(shape)
+    """Return the number of a tensor's axes, the batch axis included; None if not known.
+
+    It is told, or follows from the layers that the tensor comes from.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {"batch_shape": (None, 7)}))
+    >>> emb = graph.add(Layer("emb", "Embedding", {}), [Tensor(ids)])
+    >>> both = graph.add(Layer("both", "Add", {}), [Tensor(emb), Tensor(emb)])
+    >>> rank_of(graph, Tensor(both))
+    3
+    """
+    ranks: dict[Tensor, int | None] = {}
+    pending = [tensor]
+    while pending:
+        current = pending[-1]
+        shape = output_shape(graph, current)
+        told = shape is not None or current.output > 0
+        sources = () if told else _rank_givers(graph, current.call)
+        unknown = [source for source in sources if source not in ranks]
+        if unknown:
+            pending.extend(unknown)
+            continue
+        pending.pop()
+        if shape is not None:
+            ranks[current] = len(shape)
+        else:
+            before = [ranks[source] for source in sources]
+            ranks[current] = _rank_after(graph.layer(current.call), before)
+    return ranks[tensor]
+
+
+def _rank_givers(graph: ModelGraph, call: Call) -> Sequence[Tensor]:
+    """Return the inputs of a call that the rank of its output depends on."""
+    producers = graph.producers(call)
+    return producers if graph.layer(call).class_name in _BROADCASTING else producers[:1]
+
+
+def _rank_after(layer: Layer, before: Sequence[int | None]) -> int | None:
+    """Return the rank of what a layer gives for tensors of these ranks; None if not known."""
+    ranks = [rank for rank in before if rank is not None]
+    if not ranks or len(ranks) < len(before) or is_operation(layer) or not is_known(layer):
+        return None
+    rank, name = max(ranks), layer.class_name
+    if name == "TimeDistributed" and "layer" in layer.inner:
+        step = _rank_after(layer.inner["layer"], [rank - 1])
+        return None if step is None else step + 1
+    if name in _SAME_RANK or name in _BROADCASTING:
+        return rank
+    if name in ("Embedding", "RepeatVector"):
+        return rank + 1
+    if is_recurrent(layer):
+        return rank if returns_sequences(layer) else rank - 1
+    if name == "Flatten":
+        return 2
+    if name == "Reshape":
+        target = layer.config.get("target_shape")
+        return len(target) + 1 if isinstance(target, list | tuple) else None
+    if name.startswith("Global"):
+        return rank if layer.config.get("keepdims") else 2
+    return None
 
 
 def _after(layer: Layer, before: Shape) -> Shape | None:
@@ -171,6 +248,22 @@ def _behind_windows(config: Mapping[str, Any], before: Shape) -> Shape | None:
         sizes.append(None if step is None else (step - lost + stride - 1) // stride)
     return (before[0], *sizes, config.get("filters", before[-1]))
 
+
+_BROADCASTING = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
+"""Layers whose output has the rank of the input that has most axes."""
+
+_SAME_RANK_NAMES = """
+ActivityRegularization AdditiveAttention Attention AveragePooling1D AveragePooling2D
+AveragePooling3D CarryMask Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D
+Conv3DTranspose Cropping1D Cropping2D Cropping3D DepthwiseConv1D DepthwiseConv2D
+GroupNormalization Identity LocallyConnected1D LocallyConnected2D MaxPooling1D MaxPooling2D
+MaxPooling3D Normalization Permute RMSNormalization Rescaling SeparableConv1D SeparableConv2D
+Softmax ThresholdedReLU UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroMaskedSteps
+ZeroPadding1D ZeroPadding2D ZeroPadding3D
+"""
+
+_SAME_RANK = frozenset(_SAME_RANK_NAMES.split()) | KEEP_STEPS - {"Embedding", "TimeDistributed"}
+"""Layers whose output has the rank of their first input."""
 
 _OVER_STEPS = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
 _WINDOWS = frozenset(

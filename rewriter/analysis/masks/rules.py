@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rewriter.analysis.layer_kinds import returns_sequences
+from rewriter.analysis.masks.mask import (
+    EVERY_STEP,
+    NO_MASK,
+    Join,
+    Mask,
+    changed,
+    joined,
+    reduced,
+    unknown,
+)
+from rewriter.analysis.masks.table import Rule
 from rewriter.graph import Layer
-from rewriter.kinds import returns_sequences
-from rewriter.masking.mask import EVERY_STEP, NO_MASK, Join, Mask, changed, joined, reduced, unknown
-from rewriter.masking.table import Rule
 
 
 @dataclass(frozen=True, slots=True)

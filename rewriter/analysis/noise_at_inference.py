@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.graph import Call, ModelGraph
+from rewriter.graph import Call, Layer, ModelGraph
 
 Place = tuple[tuple[str, ...], Call]
 
@@ -78,3 +78,14 @@ def _collect(
         for layer in graph.layer(call).walk():
             if layer.graph is not None:
                 _collect(layer.graph, pinned, places, seen)
+
+
+def is_pinned(layer: Layer, kwargs: Mapping[str, Any], keras: int) -> bool:
+    """Whether a noise layer drops at inference too.
+
+    Keras 2 honours ``training=True`` that is baked into a call, Keras 3 ignores it whenever
+    the model is called with ``training=False`` (keras#20285).
+    """
+    if layer.config.get("always_on"):
+        return True
+    return keras == 2 and bool(kwargs.get("training"))

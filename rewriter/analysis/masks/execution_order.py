@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriter.analysis.masks.table import Rule, rules
 from rewriter.graph import Call, ModelGraph
 from rewriter.graph.nested import leaves
-from rewriter.masking.table import Rule, rules
 
 
 def calls_in_order(graph: ModelGraph) -> list[Call]:

@@ -1,4 +1,4 @@
-"""Noise layers told apart by what they draw, and written as one another."""
+"""Convert noise layers between classes: read rate, shared axes, seed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewriter.analysis.layer_kinds import NOISE_RANK, is_recurrent, noise_in, returns_sequences
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.kinds import NOISE_RANK, is_recurrent, noise_in, returns_sequences
 
 SPATIAL = {3: "SpatialDropout1D", 4: "SpatialDropout2D", 5: "SpatialDropout3D"}
 """By the rank of the tensor, the batch axis counted."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.graph import Call, Layer, ModelGraph
 
 NOISE = frozenset(
@@ -58,17 +58,11 @@ NOISE_RANK = {"SpatialDropout1D": 3, "SpatialDropout2D": 4, "SpatialDropout3D": 
 """Noise layers that take tensors of one rank only, the batch axis counted."""
 
 
-def is_builtin(layer: Layer) -> bool:
-    """Whether a layer is Keras' or this program's, not another one of the same name."""
-    module = str(layer.envelope.get("module") or "keras")
-    return module.partition(".")[0] in ("keras", "tf_keras", "tensorflow", "rewriter")
-
-
 def noise_in(layer: Layer) -> Layer | None:
     """Return the noise layer that a layer is, itself or inside TimeDistributed."""
     if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
         return noise_in(layer.inner["layer"])
-    return layer if layer.class_name in NOISE and is_builtin(layer) else None
+    return layer if layer.class_name in NOISE and is_known(layer) else None
 
 
 def noise_calls(graph: ModelGraph) -> list[Call]:
@@ -85,7 +79,7 @@ def held(layer: Layer, role: str = "") -> Iterator[tuple[str | None, Layer]]:
 
 def rates_in(layer: Layer) -> dict[str, float]:
     """Return the rates above 0 inside a recurrent layer, a cell or an attention layer."""
-    keys = RATES.get(layer.class_name, ()) if is_builtin(layer) else ()
+    keys = RATES.get(layer.class_name, ()) if is_known(layer) else ()
     return {key: float(layer.config[key]) for key in keys if layer.config.get(key)}
 
 
@@ -93,7 +87,7 @@ def is_recurrent(layer: Layer) -> bool:
     """Whether a layer is recurrent, or Bidirectional around one that is."""
     if layer.class_name == "Bidirectional" and "layer" in layer.inner:
         return is_recurrent(layer.inner["layer"])
-    return layer.class_name in RECURRENT
+    return layer.class_name in RECURRENT and is_known(layer)
 
 
 def returns_sequences(layer: Layer) -> bool:
@@ -101,14 +95,3 @@ def returns_sequences(layer: Layer) -> bool:
     if layer.class_name == "Bidirectional" and "layer" in layer.inner:
         return returns_sequences(layer.inner["layer"])
     return bool(layer.config.get("return_sequences", False))
-
-
-def is_pinned(layer: Layer, kwargs: Mapping[str, Any], keras: int) -> bool:
-    """Whether a noise layer drops at inference too.
-
-    Keras 2 honours ``training=True`` that is baked into a call, Keras 3 ignores it whenever
-    the model is called with ``training=False`` (keras#20285).
-    """
-    if layer.config.get("always_on"):
-        return True
-    return keras == 2 and bool(kwargs.get("training"))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.builtin import is_operation
+from rewriter.analysis.known_layers import is_operation
 from rewriter.graph import Layer
 from rewriter.layers.mask_steps import Steps
 

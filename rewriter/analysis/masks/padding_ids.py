@@ -1,13 +1,13 @@
-"""What index 0 of an Embedding is: padding, or an id as the others."""
+"""Whether id 0 of an Embedding means padding."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, zero_of
+from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.nested import leaves
-from rewriter.kinds import is_builtin
-from rewriter.reach import Reach, Reached, hands_on, taken_apart
 
 
 def not_padding(model: ModelGraph) -> dict[str, str]:
@@ -56,7 +56,7 @@ def _is_embedding(layer: Layer) -> bool:
 def _made(model: ModelGraph, reach: Reach) -> Iterator[tuple[Reached, str]]:
     """Yield what gets ids that the model makes of something else, and what 0 is in them."""
     for graph in model.walk():
-        for call in graph.calls(_LOOKUPS | _BINS):
+        for call in graph.calls(LOOKUPS | BINS):
             if makes_ids(graph.layer(call)):
                 zero = zero_of(graph, call)
                 yield from ((each, zero) for each in reach.of(graph, Tensor(call)))
@@ -97,46 +97,3 @@ def _strange_makers(graph: ModelGraph, call: Call) -> Iterator[Call]:
                 pending.append(tensor.call)
             else:
                 yield tensor.call
-
-
-_LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
-_BINS = frozenset({"Discretization", "HashedCrossing", "Hashing"})
-
-
-def looks_up(layer: Layer) -> bool:
-    """Whether a layer of Keras gives the ids of words or numbers that it knows."""
-    known = layer.class_name in _LOOKUPS and is_builtin(layer)
-    return known and not layer.config.get("invert")
-
-
-def is_closed(layer: Layer) -> bool:
-    """Whether a layer that looks up fails on what it does not know."""
-    return bool(layer.config.get("num_oov_indices", 1) == 0)
-
-
-def makes_ids(layer: Layer) -> bool:
-    """Whether a layer of Keras gives ids of what is something else."""
-    return looks_up(layer) or (layer.class_name in _BINS and is_builtin(layer))
-
-
-def mask_token(layer: Layer) -> str | int | None:
-    """Return the word or number that a layer turns into index 0 because it is padding."""
-    if layer.class_name == "TextVectorization":
-        return ""
-    # Hashing calls it `mask_value`, as early lookups did (integer_lookup.py of tf_keras).
-    for key in ("mask_token", "mask_value"):
-        token: str | int | None = layer.config.get(key)
-        if token is not None:
-            return token
-    return None
-
-
-def zero_of(graph: ModelGraph, call: Call) -> str:
-    """Return what index 0 of a call that makes ids is; empty where it is padding."""
-    layer = graph.layer(call)
-    if mask_token(layer) is not None:
-        return ""
-    what = "a bin"
-    if looks_up(layer):
-        what = "the first word" if is_closed(layer) else "the unknown word"
-    return f"{what} of {graph.path_of(call)} ({layer.class_name})"

@@ -13,9 +13,9 @@ a model, nested models included; `mask` is what it finds.
     [('ids', False, 'none'), ('emb', False, 'emb'), ('gru', True, 'none')]
 """
 
-from rewriter.masking.flow import CallFlow, flows_of, mask_flow
-from rewriter.masking.mask import EVERY_STEP, NO_MASK, Join, Mask
-from rewriter.masking.table import Rule, rule_of
+from rewriter.analysis.masks.flow import CallFlow, flows_of, mask_flow
+from rewriter.analysis.masks.mask import EVERY_STEP, NO_MASK, Join, Mask
+from rewriter.analysis.masks.table import Rule, rule_of
 
 __all__ = [
     "EVERY_STEP",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.masks.padding_ids import not_padding
+from rewriter.analysis.masks.sources import Source
 from rewriter.graph import ModelGraph
-from rewriter.masking.indices import not_padding
-from rewriter.masking.sources import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.baked_masks import masked_source
+from rewriter.analysis.masks.execution_order import calls_in_order
+from rewriter.analysis.masks.mask import NO_MASK, Join, Mask, changed, joined, sliced, unknown
+from rewriter.analysis.masks.mask_arguments import given_masks, hides_mask_by_state
+from rewriter.analysis.masks.rules import Done, behave, of_each_step
+from rewriter.analysis.masks.symbolic_masks import masked_source
+from rewriter.analysis.masks.table import HANDING_ON, Rule, rule_of
+from rewriter.analysis.shapes import rank_of
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.gc_pause import collection_paused
 from rewriter.graph.nested import leaves
-from rewriter.masking.behaviour import Done, behave, of_each_step
-from rewriter.masking.handed import given_masks, hides_mask_by_state
-from rewriter.masking.mask import NO_MASK, Join, Mask, changed, joined, sliced, unknown
-from rewriter.masking.order import calls_in_order
-from rewriter.masking.rank import rank_of
-from rewriter.masking.table import HANDING_ON, Rule, rule_of
 
 
 @dataclass(frozen=True, slots=True)

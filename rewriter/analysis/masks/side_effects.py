@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from rewriter.analysis.masks.flow import CallFlow
+from rewriter.analysis.recurrent_layers import FUSED, has_fast_path
 from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.nested import leaves
-from rewriter.masking.flow import CallFlow
-
-# What cuDNN computes: `cudnn_ok` in keras/src/backend/tensorflow/rnn.py, and the constructors
-# of the two layers.
-_FAST: Mapping[str, Any] = {
-    "activation": "tanh",
-    "recurrent_activation": "sigmoid",
-    "recurrent_dropout": 0,
-    "unroll": False,
-    "use_bias": True,
-    "reset_after": True,
-    "use_cudnn": "auto",
-}
 
 
 def newly(before: Sequence[CallFlow], after: Sequence[CallFlow], what: str) -> Iterator[CallFlow]:
@@ -113,8 +101,8 @@ def _possible(right_padded: bool | None) -> str:
 
 def _fast_layers(layer: Layer, role: str | None = None) -> Iterator[tuple[str | None, Layer]]:
     """Yield the LSTM and GRU layers that cuDNN may run, with their roles in wrappers."""
-    if layer.class_name in ("LSTM", "GRU"):
-        if all(layer.config.get(key, value) == value for key, value in _FAST.items()):
+    if layer.class_name in FUSED:
+        if has_fast_path(layer) and layer.config.get("use_cudnn", "auto") == "auto":
             yield role, layer
     elif "layer" in layer.inner:
         # Bidirectional hands what its forward layer says on to the one that runs backward.

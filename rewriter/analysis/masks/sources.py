@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rewriter.analysis.shapes import declared_shape
+from rewriter.analysis.value_flow import Reach, Reached
 from rewriter.errors import PassError
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.nested import leaves
-from rewriter.reach import Reach, Reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _is(name: str, wanted: Sequence[str]) -> bool:
 
 def _is_float_sequence(layer: Layer) -> bool:
     """Whether an input takes vectors, step by step."""
-    shape = layer.config.get("batch_shape") or layer.config.get("batch_input_shape")
+    shape = declared_shape(layer.config)
     dtype = layer.config.get("dtype") or "float32"
     name = str(dtype.get("config", {}).get("name")) if isinstance(dtype, dict) else str(dtype)
     return isinstance(shape, list | tuple) and len(shape) == 3 and "float" in name

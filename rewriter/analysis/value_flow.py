@@ -1,13 +1,13 @@
-"""Where values get to as they are: by layers that hand them on, into nested models and out."""
+"""Which layers receive a tensor's values unchanged, across nested models."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.nested import leaves
-from rewriter.kinds import NOISE
 
 # Layers and operations that hand on the values that they get, if in another order or shape,
 # or with the greatest ones cut off.

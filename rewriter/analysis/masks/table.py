@@ -11,9 +11,9 @@ from enum import Enum
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-from rewriter.builtin import is_operation
+from rewriter.analysis.known_layers import is_known, is_operation
+from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph import Layer
-from rewriter.kinds import NOISE
 
 
 class Rule(Enum):
@@ -142,8 +142,6 @@ HANDING_ON: Mapping[int, frozenset[str]] = {
     3: NOISE | {"Identity", "ActivityRegularization"},
 }
 
-_KNOWN_MODULES = ("keras", "tf_keras", "tensorflow", "rewriter")
-
 
 @lru_cache
 def rules(keras: int, release: tuple[int, int] | None = None) -> Mapping[str, Rule]:
@@ -197,11 +195,10 @@ def rule_of(layer: Layer, keras: int, declared: Mapping[str, str] | None = None)
     """
     if declared and layer.name in declared:
         return Rule[declared[layer.name]]
-    module = str(layer.envelope.get("module") or "")
     if is_operation(layer):
         return Rule.DROP
-    if layer.envelope.get("registered_name") and not module.startswith(_KNOWN_MODULES):
+    if not is_known(layer, keras):
         return Rule.UNKNOWN
     if layer.class_name == "Lambda" and layer.config.get("mask") is not None:
         return Rule.UNKNOWN
-    return rules(keras).get(layer.class_name.removeprefix("rewriter>"), Rule.UNKNOWN)
+    return rules(keras).get(layer.class_name, Rule.UNKNOWN)
