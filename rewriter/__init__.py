@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from rewriter.findings import Finding
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
     from rewriter.monte_carlo import predict_mc
-    from rewriter.pipeline import Guarantee, Pass, Plan
+    from rewriter.pipeline import Guarantee, Pass
+    from rewriter.plans import Plan
     from rewriter.rehearsal import Rehearsal
     from rewriter.verification import Verification
 
@@ -61,7 +62,8 @@ _HOMES = {
     "rewriter.findings": ("Finding",),
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
     "rewriter.monte_carlo": ("predict_mc",),
-    "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
+    "rewriter.pipeline": ("Guarantee", "Pass"),
+    "rewriter.plans": ("Plan",),
     "rewriter.rehearsal": ("Rehearsal",),
     "rewriter.verification": ("Verification",),
 }

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from rewriter.pipeline import Plan
-    from rewriter.verification import Verification
+from typing import Any
 
 
 class RewriterError(Exception):
@@ -71,7 +65,7 @@ class PassError(RewriterError):
         Where a pass broke the graph: the plan of the passes before it.
     """
 
-    plan: Plan | None = None
+    plan: Any = None
 
 
 class RebuildError(UnsupportedModelError):
@@ -98,7 +92,7 @@ class VerificationError(RewriterError):
     """
 
     exit_code = 1
-    verification: Verification | None = None
+    verification: Any = None
     rewritten: Any = None
 
 

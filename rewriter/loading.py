@@ -13,9 +13,10 @@ from typing import Any
 
 from rewriter.admission import Admission, admit
 from rewriter.bounded import in_proportion, load_bounded
-from rewriter.changes import Note
+from rewriter.changes import Note, Stage
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
+from rewriter.graph import ModelGraph
 from rewriter.live import Live, live_keras
 from rewriter.saved import ModelFile
 
@@ -56,8 +57,11 @@ def load(
     *,
     allow_code: bool = False,
     limits: bool = True,
+    graph: ModelGraph | None = None,
 ) -> Loaded:
     """Load a saved model; without its training configuration if that cannot be used.
+
+    `graph` is that of the file, where it is known.
 
     Raises
     ------
@@ -69,22 +73,22 @@ def load(
     require_tensorflow_backend()
     admission = admit(file, custom_objects, allow_code=allow_code, limits=limits)
     loaded = _loaded(file, custom_objects, admission, limits)
-    _keep_names(file, loaded.model)
+    _keep_names(file, graph, loaded.model)
     return loaded
 
 
-def _keep_names(file: ModelFile, model: Live) -> None:
+def _keep_names(file: ModelFile, graph: ModelGraph | None, model: Live) -> None:
     from rewriter.live.naming import keep_names
 
     with suppress(UnsupportedModelError):  # its graph is read from the live model, names and all
-        keep_names(decode(file.document, file.keras), model, live_keras(file.keras))
+        keep_names(graph or decode(file.document, file.keras), model, live_keras(file.keras))
 
 
 def _loaded(
     file: ModelFile, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
 ) -> Loaded:
     keras = live_keras(file.keras)
-    load_file = partial(keras.load, file.path, custom_objects, allow_code=admission.allow_code)
+    load_file = partial(keras.load, file, custom_objects, allow_code=admission.allow_code)
     bounded = partial(load_bounded, file, limits=limits)
     reason = admission.reason
     if file.training_config and admission.compiled:
@@ -112,7 +116,7 @@ def _loaded(
 
 
 def _note(model: Live, reason: str) -> Note:
-    return Note(model.name, type(model).__name__, reason, "load")
+    return Note(model.name, type(model).__name__, reason, stage=Stage.LOAD)
 
 
 def _with_warnings(load_file: Callable[[], Live]) -> tuple[Live, list[str]]:

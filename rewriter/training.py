@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Protocol, cast
 
-from rewriter.changes import Note
+from rewriter.changes import Note, Stage
 from rewriter.errors import first_line
 from rewriter.live import Live, LiveKeras
 from rewriter.rebuild import Rebuilt, scope_of_values
@@ -171,7 +171,7 @@ class _Carrier:
         """Note something about the model, or about the layer at a path."""
         layer = self.model.name if path is None else path
         name = type(self.model).__name__ if path is None else self.class_name(path)
-        self.notes.append(Note(layer, name, reason, "rewrite"))
+        self.notes.append(Note(layer, name, reason, stage=Stage.REWRITE))
 
     def class_name(self, path: str) -> str:
         live = {pair.path: pair.new for pair in self.rebuilt.pairs}.get(path)

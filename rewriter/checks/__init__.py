@@ -26,6 +26,7 @@ def check_graph(
     codes: Sequence[str] | None = None,
     version: str | None = None,
     format: str = "",
+    declared: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a model, in the order of the codes.
 
@@ -39,6 +40,8 @@ def check_graph(
         The version of Keras in question, ``3.14.0``; without one, the newest.
     format : str
         ``h5`` or ``keras``, if the model comes from a file.
+    declared : mapping of str to str, optional
+        What custom layers declare to do with masks, by the layer's path.
 
     Examples
     --------
@@ -50,7 +53,7 @@ def check_graph(
     >>> print(*check_graph(graph))
     drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
     """
-    subject = Subject(graph, parse_version(version), format)
+    subject = Subject(graph, parse_version(version), format, declared)
     findings: dict[Finding, None] = {}
     for code in CODES if codes is None else codes:
         about = CODES[code]

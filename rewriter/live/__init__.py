@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph import Arguments, Layer, ModelGraph
+from rewriter.saved import ModelFile
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.
 Live = Any
@@ -22,7 +23,12 @@ class LiveKeras(Protocol):
     keras: int
 
     def load(
-        self, path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+        self,
+        file: ModelFile,
+        custom_objects: Mapping[str, Any],
+        *,
+        compiled: bool,
+        allow_code: bool,
     ) -> Live:
         """Load a saved model; in safe mode, unless code from the file is allowed."""
 

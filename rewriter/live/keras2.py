@@ -31,6 +31,7 @@ from rewriter.live import Live, counted_objects, held_with
 from rewriter.live.keras2_directory import load_directory
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
+from rewriter.saved import ModelFile
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.structure import map_leaves
 
@@ -38,12 +39,13 @@ keras = 2
 
 
 def load(
-    path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    file: ModelFile, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
     """Load a saved model; in safe mode, unless code from the file is allowed."""
+    path = file.path
     if path.is_dir():
         with SafeModeScope(safe_mode=not allow_code):
-            return load_directory(path, custom_objects, compiled=compiled)
+            return load_directory(file, custom_objects, compiled=compiled)
     options = {"safe_mode": not allow_code} if path.suffix == ".keras" else {}
     with SafeModeScope(safe_mode=not allow_code):  # for .h5 files, which take no option
         return tf_keras.models.load_model(

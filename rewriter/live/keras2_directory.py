@@ -25,12 +25,12 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from rewriter.errors import WeightsError
 from rewriter.live import Live
-from rewriter.saved import read
+from rewriter.saved import ModelFile
 from rewriter.saved.checkpoint import place_of
 from rewriter.saved.directory import WEIGHTS, lookups
 
 
-def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+def load_directory(file: ModelFile, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
     """Load a SavedModel directory.
 
     A vocabulary is in the graphs alone: a model that has one is loaded as Keras does it, which
@@ -41,7 +41,7 @@ def load_directory(path: Path, custom_objects: Mapping[str, Any], *, compiled: b
     WeightsError
         The checkpoint lacks a weight.
     """
-    file = read(path, limits=False)
+    path = file.path
     if any(lookups(file.document)):
         model = tf_keras.models.load_model(
             path, custom_objects=dict(custom_objects), compile=compiled

@@ -23,6 +23,7 @@ from rewriter.graph import Arguments, Hole, Layer, ModelGraph
 from rewriter.live import Live, counted_objects, held_with
 from rewriter.live.lookup import share_table
 from rewriter.live.places import Places, Recorder
+from rewriter.saved import ModelFile
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.structure import map_leaves
 
@@ -34,12 +35,12 @@ _HOLE = "\0hole "
 
 
 def load(
-    path: Path, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    file: ModelFile, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
     """Load a saved model; in safe mode, unless code from the file is allowed."""
     with SafeModeScope(safe_mode=not allow_code):  # some versions forget the option for .h5 files
         return keras_module.models.load_model(
-            path,
+            file.path,
             custom_objects=dict(custom_objects),
             compile=compiled,
             safe_mode=not allow_code,
