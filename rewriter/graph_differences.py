@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 from rewriter.graph import Layer, ModelGraph
 from rewriter.structure import leaves
 
+# What Keras writes otherwise of the same layer: code is marshalled anew each time, the size of an
+# adapted vocabulary is counted, and a type is written in another form by each format.
+_CODE = frozenset(("function", "mask", "output_shape"))
+_NOT_TOLD = frozenset(("vocabulary_size", "type_spec"))
+
 
 class Difference(NamedTuple):
     """A place where two graphs differ.
@@ -55,14 +60,16 @@ def _of_layers(told: Layer, loaded: Layer, path: str) -> Iterator[Difference]:
     if told.graph is not None and loaded.graph is not None:
         yield from differences(told.graph, loaded.graph)
         return
-    if told.class_name != loaded.class_name:
+    # `custom_objects` may name a registered class without its package
+    if told.class_name.rpartition(">")[2] != loaded.class_name.rpartition(">")[2]:
         yield Difference(path, f"class {told.class_name} is loaded as {loaded.class_name}")
         return
-    for key in told.config.keys() & loaded.config.keys():
+    skipped = _NOT_TOLD | (_CODE if told.class_name == "Lambda" else frozenset())
+    for key in (each for each in told.config if each in loaded.config and each not in skipped):
         if not _agree(told.config[key], loaded.config[key]):
             what = f"{key} {told.config[key]!r} is loaded as {loaded.config[key]!r}"
             yield Difference(path, what)
-    for role in told.inner.keys() & loaded.inner.keys():
+    for role in (each for each in told.inner if each in loaded.inner):
         yield from _of_layers(told.inner[role], loaded.inner[role], f"{path}/{role}")
 
 
