@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
     from rewriter.graph.changes import Action, Change, Note
     from rewriter.monte_carlo import predict_mc
-    from rewriter.pipeline import Guarantee, Pass, Plan
+    from rewriter.pipeline import Guarantee, Pass
+    from rewriter.plans import Plan
     from rewriter.rehearsal import Rehearsal
     from rewriter.verification import Verification
 
@@ -69,7 +70,8 @@ _HOMES = {
     "rewriter.findings": ("Finding",),
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
     "rewriter.monte_carlo": ("predict_mc",),
-    "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
+    "rewriter.pipeline": ("Guarantee", "Pass"),
+    "rewriter.plans": ("Plan",),
     "rewriter.rehearsal": ("Rehearsal",),
     "rewriter.verification": ("Verification",),
 }

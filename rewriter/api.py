@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.checking import graph_of
-from rewriter.errors import RewriterError, UnsupportedModelError
+from rewriter.errors import RewriterError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.live import keras_of, live_keras, require_tensorflow_backend
+from rewriter.live import keras_of
 from rewriter.live.loading import Loaded, load
-from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
+from rewriter.pipeline import Guarantee
+from rewriter.plans import (
+    Passes,
+    Plan,
+    Source,
+    live_graph,
+    plan_and_load,
+    plan_file,
+    plan_for_live,
+    plan_live,
+)
 from rewriter.rewriting import Step, carry_out, write
 from rewriter.saved import ModelFile, check_output
 from rewriter.saved import read as read_file
@@ -88,7 +98,7 @@ def read(model: Model, *, limits: bool = True) -> ModelGraph:
     """
     if isinstance(model, str | Path):
         return graph_of(read_file(model, limits=limits))
-    return _live_graph(model)
+    return live_graph(model)[0]
 
 
 def check(
@@ -137,12 +147,13 @@ def check(
             format=file.format,
             documents=(file.document, file.training_config),
         )
-    return check_graph(_live_graph(model), codes=codes, version=keras_version)
+    graph, declared = live_graph(model)
+    return check_graph(graph, codes=codes, version=keras_version, declared=declared)
 
 
 def plan(
     model: Model,
-    passes: Sequence[Pass | type[Pass] | str],
+    passes: Passes,
     *,
     data: Any = None,
     limits: bool = True,
@@ -175,7 +186,9 @@ def plan(
     ...     print(change.action.value, change.layer)
     remove drop
     """
-    return make_plan(_with_data(read(model, limits=limits), data), passes, _shown(model))
+    if isinstance(model, str | Path):
+        return plan_file(read_file(model, limits=limits), passes, data)
+    return plan_live(model, passes, data)
 
 
 def masks(model: Model) -> list[CallFlow]:
@@ -195,12 +208,15 @@ def masks(model: Model) -> list[CallFlow]:
     """
     from rewriter.analysis.masks import mask_flow
 
-    return mask_flow(read(model))
+    if isinstance(model, str | Path):
+        return mask_flow(read(model))
+    graph, declared = live_graph(model)
+    return mask_flow(graph, declared=declared)
 
 
 def rewrite(  # noqa: PLR0913
     model: Model,
-    passes: Sequence[Pass | type[Pass] | str],
+    passes: Passes | Plan,
     *,
     output: str | Path | None = None,
     verify: bool = True,
@@ -219,8 +235,9 @@ def rewrite(  # noqa: PLR0913
     ----------
     model : live model, str or Path
         Is not changed, unless `output` names its file and `force` is set.
-    passes : sequence of Pass or str
-        As objects, or as on the command line.
+    passes : sequence of Pass or str, or Plan
+        As objects, or as on the command line; or the plan that `plan` made for this model, which
+        is applied as it is.
     output : str or Path, optional
         Where to write the rewritten model, in the format that the ending names; in Keras 2, a
         name without an ending is a SavedModel directory.
@@ -269,22 +286,22 @@ def rewrite(  # noqa: PLR0913
         raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
     step = progress or (lambda words: nullcontext())
     with _handing_back(model):
-        file = read_file(model, limits=limits) if isinstance(model, str | Path) else None
+        file = _file_of(model, passes, limits)
         target = None if output is None else Path(output)
         if target is not None:
             number = keras_of(model) if file is None else file.keras
             check_output(target, None if file is None else file.path, force, number)
         objects = dict(custom_objects or {})
 
-        def loaded_model() -> Loaded:
-            if file is None:
-                return Loaded(model)
+        def load_file(graph: ModelGraph | None) -> Loaded:
+            assert file is not None
             with step("loading the model"):
-                return load(file, objects, allow_code=allow_code, limits=limits)
+                return load(file, objects, allow_code=allow_code, limits=limits, graph=graph)
 
-        graph, loaded = _graph_to_rewrite(model, file, loaded_model)
-        planned = make_plan(_with_data(graph, data), passes, _shown(model))
-        loaded = loaded or loaded_model()
+        if file is None:
+            planned, loaded = plan_for_live(model, passes, data), Loaded(model)
+        else:
+            planned, loaded = plan_and_load(file, passes, data, load_file)
         new, planned, verification = carry_out(
             planned,
             loaded.model,
@@ -295,7 +312,8 @@ def rewrite(  # noqa: PLR0913
             compiled=loaded.compiled,
             share=weights == "share",
         )
-        planned = replace(planned, notes=(*loaded.notes, *planned.notes))
+        notes = (*loaded.notes, *planned.notes)
+        planned = replace(planned, notes=notes, source=Source())
         if target is not None:
             with step(f"writing {target}"):
                 write(
@@ -362,7 +380,7 @@ def verify(
         for each in (before, after)
     ]
     graphs = [
-        _live_graph(each) if file is None else graph_of(file)
+        live_graph(each)[0] if file is None else graph_of(file)
         for each, file in zip((before, after), files, strict=True)
     ]
     if graphs[0].keras != graphs[1].keras:
@@ -456,7 +474,7 @@ def rehearse(
         objects = dict(custom_objects or {})
         live = load(file, objects, allow_code=allow_code, limits=limits).model
     return rehearse_model(
-        _live_graph(live),
+        live_graph(live)[0],
         live,
         name=_shown(model),
         data=data,
@@ -474,41 +492,14 @@ def _compared(before: Any, after: Any, data: Any, objects: Mapping[str, Any]) ->
     return Compared(old, rehearse(after, data=data, batches=batches, custom_objects=objects))
 
 
-def _live_graph(model: Any) -> ModelGraph:
-    require_tensorflow_backend()
-    from rewriter.live.declared_masks import declare
-    from rewriter.live.reading import read_live
-
-    graph = read_live(model)
-    declare(live_keras(graph.keras), graph, model)
-    return graph
-
-
-def _graph_to_rewrite(
-    model: Model, file: ModelFile | None, loaded_model: Callable[[], Loaded]
-) -> tuple[ModelGraph, Loaded | None]:
-    """Return the graph; and the live model where the file alone does not tell its layers."""
-    if file is None:
-        return _live_graph(model), None
-    try:
-        return graph_of(file), None
-    except UnsupportedModelError as error:
-        try:
-            loaded = loaded_model()
-            return _live_graph(loaded.model), loaded
-        except RewriterError:
-            raise error from None
-
-
-def _with_data(graph: ModelGraph, data: Any) -> ModelGraph:
-    """Write the user's inputs into a graph that was just read."""
-    if data is not None:
-        from rewriter.inputs import given_inputs, input_specs
-
-        specs = input_specs(graph)
-        arrays = given_inputs(specs, data)
-        graph.data = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
-    return graph
+def _file_of(model: Model, passes: Passes | Plan, limits: bool) -> ModelFile | None:
+    """Return the file of a model, which a plan may have read; None for a live model."""
+    if not isinstance(model, str | Path):
+        return None
+    known = passes.source.file if isinstance(passes, Plan) else None
+    if known is not None and known.path == Path(model):
+        return known
+    return read_file(model, limits=limits)
 
 
 def _shown(model: Model) -> str:

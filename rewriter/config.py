@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import PassError, RewriterError
-from rewriter.pipeline import Pass, load_pass, to_pass
+from rewriter.pipeline import Pass, load_pass, options_of, to_pass
 from rewriter.settings import OF_CHECK, parse_toml, project_file, table_of, tool_table
 
 WEIGHTS = ("copy", "share")
@@ -24,8 +24,9 @@ WEIGHTS = ("copy", "share")
 class Rewrite:
     """Passes with the options of `rewriter.rewrite`, to be called on models.
 
-    Rewrites of equal passes and options are equal. They can be pickled as far as their passes
-    can, and written to a file as far as their passes are registered.
+    Rewrites of equal passes and options are equal. They are pickled with the names and options
+    of their passes, and with the passes themselves where these are not registered; they can be
+    written to a file as far as their passes are registered.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ class Rewrite:
     >>> [layer.name for layer in deploy(model).layers]
     ['out']
     """
+
+    __module__ = "rewriter"  # its public home, which pickles name
 
     def __init__(
         self,
@@ -92,6 +95,14 @@ class Rewrite:
 
     def __hash__(self) -> int:
         return hash(repr(self._identity()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        passes = [_named(each) if _is_registered(each) else each for each in self.passes]
+        return {"passes": passes, "verify": self.verify, "weights": self.weights}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        passes = [each if isinstance(each, Pass) else _of_name(*each) for each in state["passes"]]
+        self.__init__(passes, verify=state["verify"], weights=state["weights"])  # type: ignore[misc]
 
     def _identity(self) -> tuple[Any, ...]:
         passes = [(type(each), str(each)) for each in self.passes]
@@ -193,6 +204,22 @@ class Rewrite:
         except (OSError, UnicodeDecodeError) as error:
             raise RewriterError(f"cannot be read: {error}", where=str(path)) from error
         return readers[path.suffix](text, str(path))
+
+
+def _is_registered(each: Pass) -> bool:
+    try:
+        return load_pass(each.name) is type(each)
+    except PassError:
+        return False
+
+
+def _named(each: Pass) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options of a registered pass."""
+    return each.name, {name: getattr(each, name) for name in options_of(type(each))}
+
+
+def _of_name(name: str, options: Mapping[str, Any]) -> Pass:
+    return load_pass(name)(**options)
 
 
 def project_rewrite(folder: Path) -> Rewrite | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
+from rewriter.context import Context
 from rewriter.findings import Finding
 from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Action, Change, Note
@@ -53,15 +54,18 @@ def focused(each: Pass, paths: Collection[str]) -> Pass:
             return self.run_model(graph)
 
         def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+            return self.run_with(model, Context())
+
+        def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
             covered: set[str] = set()
-            while beside := _changed_beside(each, model, covered, within):
+            while beside := _changed_beside(each, model, context, covered, within):
                 if beside <= covered:
                     what = f"the pass cannot be held to {', '.join(sorted(within))}"
                     yield Note(min(beside), "", f"{what}: it changes this too")
                     return
                 covered |= beside
             hidden = _cover(model, covered)
-            for word in each.run_model(model):
+            for word in each.run_with(model, context):
                 if isinstance(word, Change) or _belongs(word.layer, within):
                     yield word
             _uncover(model, hidden)
@@ -76,12 +80,16 @@ def focused(each: Pass, paths: Collection[str]) -> Pass:
 
 
 def _changed_beside(
-    each: Pass, model: ModelGraph, covered: Collection[str], within: Collection[str]
+    each: Pass,
+    model: ModelGraph,
+    context: Context,
+    covered: Collection[str],
+    within: Collection[str],
 ) -> set[str]:
     """Return the layers that a pass would change and must not."""
     trial = model.copy()
     _cover(trial, covered)
-    said = [word for word in each.run_model(trial) if isinstance(word, Change)]
+    said = [word for word in each.run_with(trial, context) if isinstance(word, Change)]
     changed = {word.layer for word in said if word.action is not Action.INSERT}
     return {path for path in changed if not _belongs(path, within)}
 

@@ -24,18 +24,16 @@ import dataclasses
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from rewriter.context import Context
 from rewriter.errors import GraphError, PassError, RewriterError
 from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.gc_pause import collection_paused
-
-if TYPE_CHECKING:
-    from rewriter.findings import Finding
 
 ENTRY_POINTS = "rewriter.passes"
 
@@ -112,6 +110,14 @@ class Pass(ABC):
         for graph in list(model.walk()):
             yield from self.run(graph)
 
+    def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
+        """Edit a model as `run_model` does, knowing what stands beside the graph.
+
+        The pipeline calls this one; a pass that needs the user's data, or what custom layers
+        declare, defines it.
+        """
+        yield from self.run_model(model)
+
     def __str__(self) -> str:
         """Return the pass as it is written on the command line."""
         if not dataclasses.is_dataclass(self):
@@ -125,7 +131,7 @@ class Pass(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PlanData:
     """Everything that a list of passes would do to a model.
 
     Parameters
@@ -144,6 +150,8 @@ class Plan:
         Where a pass declined, and why.
     before, after : ModelGraph
         The graph as read, and as the passes left it.
+    context : Context
+        What the passes were told beside the graph.
     """
 
     model: str
@@ -154,6 +162,7 @@ class Plan:
     notes: tuple[Note, ...]
     before: ModelGraph
     after: ModelGraph
+    context: Context = field(default=Context(), repr=False, compare=False)
 
     @property
     def keras(self) -> int:
@@ -165,53 +174,13 @@ class Plan:
         """Class of the model: Sequential, Functional, or a subclass of these."""
         return self.before.class_name
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What `check` says of the model before."""
-        from rewriter.checks import check_graph
-
-        return check_graph(self.before)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as plain data, in the form of ``rewriter/report/plan.schema.json``."""
-        from rewriter.saved_plans import VERSION, digest
-
-        return {
-            "version": VERSION,
-            "model": self.model,
-            "digest": digest(self.before),
-            "keras": self.keras,
-            "kind": self.kind,
-            "passes": list(self.passes),
-            "guarantee": self.guarantee.value,
-            "tolerance": self.tolerance,
-            "changes": [change.to_json() for change in self.changes],
-            "notes": [note.to_json() for note in self.notes],
-            "findings": [finding.to_json() for finding in self.findings],
-        }
-
-    def to_html(self) -> str:
-        """Return the plan as one HTML page that needs no network."""
-        from rewriter.report.html import html_report
-
-        return html_report(self)
-
-    def to_markdown(self) -> str:
-        """Return the plan in Markdown, for a pull request."""
-        from rewriter.report.markdown import markdown_report
-
-        return markdown_report(self)
-
-    def __str__(self) -> str:
-        """Return the plan as a diff."""
-        from rewriter.report.text import plan_text
-
-        return plan_text(self)
-
 
 def make_plan(
-    graph: ModelGraph, passes: Sequence[Pass | type[Pass] | str], model: str | None = None
-) -> Plan:
+    graph: ModelGraph,
+    passes: Sequence[Pass | type[Pass] | str],
+    model: str | None = None,
+    context: Context | None = None,
+) -> PlanData:
     """Run passes over a copy of a graph.
 
     Parameters
@@ -223,6 +192,8 @@ def make_plan(
         ``name:option=value,option=value``.
     model : str, optional
         Path or name to show.
+    context : Context, optional
+        What passes are told beside the graph.
 
     Raises
     ------
@@ -231,17 +202,27 @@ def make_plan(
         the plan of the passes before it.
     """
     ready = [to_pass(each) for each in passes]
-    plan = Plan(model or graph.name, (), Guarantee.SAME, 0.0, (), graph.notes, graph, graph)
+    plan = PlanData(
+        model=model or graph.name,
+        passes=(),
+        guarantee=Guarantee.SAME,
+        tolerance=0.0,
+        changes=(),
+        notes=graph.notes,
+        before=graph,
+        after=graph,
+        context=context or Context(),
+    )
     with collection_paused():
         for each in ready:
             plan = _with_pass(plan, each)
     return plan
 
 
-def _with_pass(plan: Plan, each: Pass) -> Plan:
+def _with_pass(plan: PlanData, each: Pass) -> PlanData:
     after = plan.after.copy()
     try:
-        said = [replace(word, pass_name=each.name) for word in each.run_model(after)]
+        said = [replace(word, pass_name=each.name) for word in each.run_with(after, plan.context)]
         after.validate()
     except GraphError as error:
         broken = PassError(
@@ -254,15 +235,14 @@ def _with_pass(plan: Plan, each: Pass) -> Plan:
     changes = tuple(word for word in said if isinstance(word, Change))
     notes = tuple(word for word in said if isinstance(word, Note))
     acted = [each] if changes else []
-    return Plan(
-        plan.model,
-        (*plan.passes, str(each)),
-        Guarantee.weakest([plan.guarantee, *(one.guarantee for one in acted)]),
-        max([plan.tolerance, *(each.tolerance_of(change) for change in changes)]),
-        plan.changes + changes,
-        plan.notes + notes,
-        plan.before,
-        after,
+    return replace(
+        plan,
+        passes=(*plan.passes, str(each)),
+        guarantee=Guarantee.weakest([plan.guarantee, *(one.guarantee for one in acted)]),
+        tolerance=max([plan.tolerance, *(each.tolerance_of(change) for change in changes)]),
+        changes=plan.changes + changes,
+        notes=plan.notes + notes,
+        after=after,
     )
 
 

@@ -20,7 +20,8 @@ from rewriter.errors import (
 from rewriter.live import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
-from rewriter.pipeline import Guarantee, Plan
+from rewriter.pipeline import Guarantee
+from rewriter.plans import Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.reread import read_back
 from rewriter.saved.state import require_unchanged

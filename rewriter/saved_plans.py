@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rewriter.dialects import encode
 from rewriter.errors import ModelReadError, RewriterError
-from rewriter.graph import ModelGraph
-from rewriter.pipeline import Plan
+from rewriter.pipeline import PlanData
+from rewriter.report.plan_json import VERSION, digest
 from rewriter.saved.document import parse
 
-VERSION = 1
-"""Of the schema in ``rewriter/report/plan.schema.json``."""
-
 _LIMIT = 64 * 2**20
-
-
-def digest(graph: ModelGraph) -> str:
-    """Return a digest of a model's config, the same wherever the model is read from.
-
-    Examples
-    --------
-    >>> digest(ModelGraph(keras=3, class_name="Functional", name="m"))[:7]
-    'sha256:'
-    """
-    document = {"keras": graph.keras, "config": encode(graph)["config"]}
-    text = json.dumps(document, sort_keys=True, default=str)
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +39,7 @@ class SavedPlan:
     passes: tuple[str, ...]
     changes: tuple[Any, ...]
 
-    def hold_against(self, plan: Plan) -> None:
+    def hold_against(self, plan: PlanData) -> None:
         """Refuse a plan of the same passes that is not this one.
 
         Raises
@@ -113,7 +95,7 @@ def read_plan(path: Path) -> SavedPlan:
     return SavedPlan(path, model, saved["digest"], passes, tuple(saved["changes"]))
 
 
-def _as_json(plan: Plan) -> list[dict[str, Any]]:
+def _as_json(plan: PlanData) -> list[dict[str, Any]]:
     changes = [change.to_json() for change in plan.changes]
     found: list[dict[str, Any]] = json.loads(json.dumps(changes, default=str))
     return found

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from rewriter.builtin import BUILT_IN
 
 from rewriter.allowed_names import (
     ANY_CLASS,
@@ -22,6 +21,7 @@ from rewriter.allowed_names import (
     REGISTERED_TYPE_SPECS,
     TYPE_SPECS,
 )
+from rewriter.analysis.known_layers import BUILT_IN
 from rewriter.safety import CODE, COMPILED, FILES, STRING_ENDS, _area, dangers
 
 KERAS = ["tf_keras", "keras"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 
 import pytest
 
@@ -35,6 +36,13 @@ def test_every_form_gives_the_rewrite_back(step, tmp_path):
     assert pickle.loads(pickle.dumps(step)) == step
     assert eval(repr(step)) == step
     assert len({step, Rewrite.from_table(step.to_table())}) == 1
+
+
+@pytest.mark.parametrize("step", STEPS, ids=repr)
+def test_a_pickle_names_no_module_but_the_package(step):
+    named = [word for _, word, _ in pickletools.genops(pickle.dumps(step)) if type(word) is str]
+    assert "rewriter" in named
+    assert not [word for word in named if word.startswith(("rewriter.", "passes."))]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=repr)

@@ -8,6 +8,7 @@ import pytest
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.pipeline import Guarantee, Pass, make_plan, registered_passes, to_pass
+from rewriter.plans import plan_graph
 
 
 def chain(*layers: Layer) -> ModelGraph:
@@ -133,7 +134,7 @@ def test_a_pass_that_breaks_the_graph_is_named_and_the_plan_before_it_stands():
 
 
 def test_a_plan_as_json_has_the_fields_that_others_build_on():
-    plan = make_plan(noisy(), ["strip-dropout"], "m.keras").to_json()
+    plan = plan_graph(noisy(), ["strip-dropout"], "m.keras").to_json()
     assert {
         "model", "keras", "kind", "passes", "guarantee", "changes", "notes", "findings",
     } <= plan.keys()  # fmt: skip

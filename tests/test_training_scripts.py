@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import rewriter
+from rewriter.graph.changes import Stage
 
 VOCABULARY = 9
 
@@ -163,7 +164,7 @@ def test_a_class_with_its_own_train_step_is_kept(dialect):
     result.model.train_on_batch(np.array([[1, 2, 3]]), np.array([1]))
     assert type(result.model) is Counting
     assert result.model.steps == 2
-    (note,) = [note for note in result.plan.notes if note.pass_name == "rewrite"]
+    (note,) = [note for note in result.plan.notes if note.stage is Stage.REWRITE]
     assert note.reason == "attribute teacher (Dense) is not carried over: set it again"
 
 

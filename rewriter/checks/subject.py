@@ -82,6 +82,8 @@ class Subject:
         ``h5``, ``keras``, or empty for a model that comes from no file.
     documents : sequence of JSON values
         What the file holds: its config and its training configuration.
+    declared : mapping of str to str, optional
+        What custom layers declare to do with masks, by the layer's path.
     """
 
     def __init__(
@@ -90,12 +92,14 @@ class Subject:
         version: tuple[int, int] | None = None,
         format: str = "",
         documents: Sequence[Any] = (),
+        declared: Mapping[str, str] | None = None,
     ) -> None:
         self.graph = graph
         self.keras = graph.keras
         self.version = version
         self.format = format
         self.documents = documents
+        self.declared = declared
 
     @cached_property
     def _places(self) -> list[Place]:
@@ -135,7 +139,7 @@ class Subject:
     @cached_property
     def flows(self) -> list[CallFlow]:
         """What happens to masks at every call."""
-        return mask_flow(self.graph)
+        return mask_flow(self.graph, declared=self.declared)
 
     @cached_property
     def unmasked(self) -> list[str]:
@@ -147,7 +151,9 @@ class Subject:
     @cached_property
     def flows_if_masked(self) -> list[CallFlow]:
         """What would happen to masks if every Embedding had one."""
-        return mask_flow(self.graph, self.unmasked) if self.unmasked else self.flows
+        if not self.unmasked:
+            return self.flows
+        return mask_flow(self.graph, self.unmasked, declared=self.declared)
 
     def reaches(self, since: tuple[int, int]) -> bool:
         """Whether the Keras in question is of that version or a later one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,8 +26,11 @@ from rewriter.errors import RewriterError
 if TYPE_CHECKING:
     from rewriter.api import Result
     from rewriter.config import Rewrite
-    from rewriter.pipeline import Plan
+    from rewriter.graph import ModelGraph
+    from rewriter.live.loading import Loaded
+    from rewriter.plans import Plan
     from rewriter.rehearsal import Compared
+    from rewriter.saved import ModelFile
     from rewriter.saved_plans import SavedPlan
 
 PassOption = Annotated[
@@ -83,7 +87,9 @@ def rewrite(  # noqa: PLR0913
     from rewriter.custom import custom_objects
     from rewriter.inputs import read_inputs
     from rewriter.live import require_tensorflow_backend
+    from rewriter.plans import plan_file, plan_file_or_loaded
     from rewriter.saved import check_output
+    from rewriter.saved import read as read_file
     from rewriter.saved_plans import read_plan
 
     saved = None if saved_plan is None else read_plan(saved_plan)
@@ -100,7 +106,12 @@ def rewrite(  # noqa: PLR0913
         check_output(output, Path(model), force)
         require_tensorflow_backend()
     inputs = read_inputs(data)
-    plan = api.plan(model, step.passes, data=inputs, limits=limits)
+    file = read_file(model, limits=limits)
+    if dry_run:
+        plan = plan_file(file, step.passes, inputs)
+    else:
+        loading = partial(_load, file, custom or [], allow_code, limits)
+        plan = plan_file_or_loaded(file, step.passes, inputs, loading)
     if saved is not None:
         saved.hold_against(plan)
     if dry_run:
@@ -115,7 +126,7 @@ def rewrite(  # noqa: PLR0913
     with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
         result = api.rewrite(
             model,
-            step.passes,
+            plan,
             output=output,
             verify=step.verify if verify is None else verify,
             weights=step.weights,
@@ -135,6 +146,23 @@ def rewrite(  # noqa: PLR0913
     else:
         _tell(result, plan, full)
     raise typer.Exit(code)
+
+
+def _load(
+    file: ModelFile,
+    custom: list[str],
+    allow_code: bool,
+    limits: bool,
+    graph: ModelGraph | None,
+) -> Loaded:
+    """Load a file whose graph is known of the loaded model alone."""
+    from rewriter.custom import custom_objects
+    from rewriter.live.loading import load
+
+    console.start_tensorflow()
+    with console.progress("loading the model"):
+        objects = custom_objects(custom)
+        return load(file, objects, allow_code=allow_code, limits=limits, graph=graph)
 
 
 def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> Rewrite:
@@ -161,11 +189,14 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
 
 def _tell(result: Result, plan: Plan, full: bool) -> None:
     """Print what a rewrite has to say beyond its plan; and this, if its rows say more now."""
+    from rewriter.graph.changes import Stage
+
     if result.rehearsal is not None:
         _show_plan(plan, Format.TEXT, full, result.rehearsal)
         print()
-    for note in result.plan.notes[: len(result.plan.notes) - len(plan.notes)]:
-        print(f"note: {note.layer}: {note.reason}")
+    for note in result.plan.notes:
+        if note.stage in (Stage.LOAD, Stage.REWRITE):
+            print(f"note: {note.layer}: {note.reason}")
     print(result.verification or "nothing was verified")
     if result.rehearsal is not None:
         print(result.rehearsal)

@@ -60,6 +60,15 @@ class Change:
         }
 
 
+class Stage(str, Enum):
+    """The stages of a rewrite, in order."""
+
+    READ = "read"
+    PLAN = "plan"
+    LOAD = "load"
+    REWRITE = "rewrite"
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A place where a pass met its pattern and declined, or something the user should know.
@@ -74,17 +83,26 @@ class Note:
         Why, as a clause without a full stop.
     pass_name : str
         The pass that says it; the pipeline fills it in.
+    stage : Stage
+        When it is said.
     """
 
     layer: str
     class_name: str
     reason: str
     pass_name: str = ""
+    stage: Stage = Stage.PLAN
+
+    @property
+    def said_by(self) -> str:
+        """The pass that says it; the stage where no pass does."""
+        return self.pass_name or self.stage.value
 
     def to_json(self) -> dict[str, Any]:
         """Return the note as it stands in a plan's JSON."""
         return {
-            "pass": self.pass_name,
+            "stage": self.stage.value,
+            "pass": self.said_by,
             "layer": self.layer,
             "class": self.class_name,
             "reason": self.reason,

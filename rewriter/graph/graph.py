@@ -95,11 +95,6 @@ class Graph:
         The outermost graph.
     notes : tuple of Note
         What the user should know of how the model was read.
-    declared : mapping of str to str
-        What the classes of custom layers declare to do with masks, by the layer's name: the
-        name of a rule of `rewriter.analysis.masks`. Only a live model has classes to ask.
-    data : mapping of str to array
-        What the user gave for the inputs, by their names: what passes may learn from it.
     """
 
     def __init__(
@@ -124,8 +119,6 @@ class Graph:
         self.listed = False
         self.root: Graph = self
         self.notes: tuple[Note, ...] = ()
-        self.declared: Mapping[str, str] = {}
-        self.data: Mapping[str, Any] = {}
         self._layers: dict[str, Layer] = {}
         self._rank: dict[str, tuple[int, ...]] = {}
         self._calls: dict[str, list[Call]] = {}
@@ -312,7 +305,6 @@ class Graph:
         new.network = self.network.copy()
         new.inputs, new.outputs, new.listed = self.inputs, self.outputs, self.listed
         new.notes = self.notes
-        new.declared, new.data = self.declared, self.data
         new._layers = {name: _copy_layer(layer, made) for name, layer in self._layers.items()}
         new._rank = dict(self._rank)
         new._calls = {name: list(calls) for name, calls in self._calls.items()}

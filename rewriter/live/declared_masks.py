@@ -11,8 +11,8 @@ from rewriter.live.adapters import Live, LiveKeras
 from rewriter.live.known_classes import is_known_class
 
 
-def declare(keras: LiveKeras, graph: ModelGraph, model: Live) -> None:
-    """Write down in a graph, and in those nested in it, what the model's custom layers declare.
+def declared_masks(keras: LiveKeras, graph: ModelGraph, model: Live) -> dict[str, str]:
+    """Return what the custom layers of a model, and of those nested in it, declare.
 
     Parameters
     ----------
@@ -22,17 +22,22 @@ def declare(keras: LiveKeras, graph: ModelGraph, model: Live) -> None:
         The graph that was read from the model.
     model : live model
         The model.
+
+    Returns
+    -------
+    dict of str to str
+        Names of rules by the layer's path, as `Context.declared_masks` has them.
     """
     live = keras.layers(model)
-    declared = {}
+    declared: dict[str, str] = {}
     for layer in graph.layers:
         if layer.name not in live:
             continue
         if layer.graph is not None:
-            declare(keras, layer.graph, live[layer.name])
+            declared |= declared_masks(keras, layer.graph, live[layer.name])
         elif not is_known_class(type(live[layer.name])):
-            declared[layer.name] = declared_rule(live[layer.name], keras.keras).name
-    graph.declared = declared
+            declared[graph.path_of(layer.name)] = declared_rule(live[layer.name], keras.keras).name
+    return declared
 
 
 def declared_rule(layer: Live, keras: int) -> Rule:

@@ -13,7 +13,8 @@ from typing import Any
 from rewriter.admission import Admission, admit
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
-from rewriter.graph.changes import Note
+from rewriter.graph import ModelGraph
+from rewriter.graph.changes import Note, Stage
 from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
 from rewriter.live.load_limits import in_proportion, load_bounded
 from rewriter.saved import ModelFile
@@ -45,8 +46,11 @@ def load(
     *,
     allow_code: bool = False,
     limits: bool = True,
+    graph: ModelGraph | None = None,
 ) -> Loaded:
     """Load a saved model; without its training configuration if that cannot be used.
+
+    `graph` is that of the file, where it is known.
 
     Raises
     ------
@@ -59,15 +63,15 @@ def load(
     with held(file) as source:
         admission = admit(file, custom_objects, source, allow_code=allow_code, limits=limits)
         loaded = _loaded(source, custom_objects, admission, limits)
-    _keep_names(file, loaded.model)
+    _keep_names(file, graph, loaded.model)
     return loaded
 
 
-def _keep_names(file: ModelFile, model: Live) -> None:
+def _keep_names(file: ModelFile, graph: ModelGraph | None, model: Live) -> None:
     from rewriter.live.naming import keep_names
 
     with suppress(UnsupportedModelError):  # its graph is read from the live model, names and all
-        keep_names(decode(file.document, file.keras), model, live_keras(file.keras))
+        keep_names(graph or decode(file.document, file.keras), model, live_keras(file.keras))
 
 
 def _loaded(
@@ -103,7 +107,7 @@ def _loaded(
 
 
 def _note(model: Live, reason: str) -> Note:
-    return Note(model.name, type(model).__name__, reason, "load")
+    return Note(model.name, type(model).__name__, reason, stage=Stage.LOAD)
 
 
 def _with_warnings(load_file: Callable[[], Live]) -> tuple[Live, list[str]]:

@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from rewriter.errors import first_line
-from rewriter.graph.changes import Note
+from rewriter.graph.changes import Note, Stage
 from rewriter.graph.nested import leaves
 from rewriter.live import Live, LiveKeras, TrainingKeras, training_keras
 from rewriter.live.custom_classes import scope_of_values
@@ -104,7 +104,7 @@ class _Carrier:
         """Note something about the model, or about the layer at a path."""
         layer = self.model.name if path is None else path
         name = type(self.model).__name__ if path is None else self.class_name(path)
-        self.notes.append(Note(layer, name, reason, "rewrite"))
+        self.notes.append(Note(layer, name, reason, stage=Stage.REWRITE))
 
     def class_name(self, path: str) -> str:
         live = {pair.path: pair.new for pair in self.rebuilt.pairs}.get(path)

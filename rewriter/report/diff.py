@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Action, Change
-from rewriter.pipeline import Plan
+from rewriter.pipeline import PlanData
 
 SIGNS: Mapping[Action, str] = {
     Action.REMOVE: "-",
@@ -70,7 +70,7 @@ class Gap:
     depth: int
 
 
-def rows(plan: Plan) -> list[Row]:
+def rows(plan: PlanData) -> list[Row]:
     """Return a row for each call before and after; nested models follow their first call.
 
     Every change is in exactly one row. Those that belong to no call of either model, as those

@@ -111,6 +111,7 @@ def mask_flow(
     graph: ModelGraph,
     switched_on: Collection[str] = (),
     carried: Callable[[ModelGraph, Call], bool] | None = None,
+    declared: Mapping[str, str] | None = None,
 ) -> list[CallFlow]:
     """Return what happens to masks at every call, nested models included.
 
@@ -127,8 +128,11 @@ def mask_flow(
     carried : callable, optional
         Given a graph and a call that drops its mask, whether the mask is taken as if it were
         carried around the call.
+    declared : mapping of str to str, optional
+        The names of the rules that custom layers declare, by the layer's path.
     """
-    following = _Following(frozenset(switched_on), carried or (lambda graph, call: False))
+    carrying = carried or (lambda graph, call: False)
+    following = _Following(frozenset(switched_on), carrying, declared or {})
     with collection_paused():
         following.model(graph, [_Holder() for _ in leaves(graph.inputs)], graph.path)
     return following.flows
@@ -166,6 +170,7 @@ class _Following:
 
     switched_on: frozenset[str]
     carried: Callable[[ModelGraph, Call], bool]
+    declared: Mapping[str, str]
     flows: list[CallFlow] = field(default_factory=list)
 
     def model(
@@ -223,7 +228,7 @@ class _Following:
             done = Done([holder.mask for holder in outputs])
             leaving = done.masks
         else:
-            rule = rule_of(layer, graph.keras, graph.declared)
+            rule = rule_of(layer, graph.keras, self.declared.get(path))
             done = self.layer(graph, layer, rule, masks, (*place, str(call)), call)
             leaving = done.masks
             carried = _is_lost(masks, leaving) and self.carried(graph, call)
@@ -286,7 +291,7 @@ class _Following:
         mask = masks[0] if masks else NO_MASK
         step = sliced(mask)
         if inner.graph is not None:
-            followed = _Following(self.switched_on, self.carried)
+            followed = _Following(self.switched_on, self.carried, self.declared)
             ends = followed.model(inner.graph, [_Holder(step)], (*place, inner.name))
             self.flows.extend(followed.flows)
             fails = next((flow.fails for flow in followed.flows if flow.fails), "")

@@ -13,26 +13,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def no_padding(model: ModelGraph, found: Mapping[str, Source], mask_value: float) -> dict[str, str]:
+def no_padding(
+    model: ModelGraph,
+    found: Mapping[str, Source],
+    mask_value: float,
+    data: Mapping[str, Any],
+) -> dict[str, str]:
     """Return why what a source would mask is no padding, or not known to be, by its path.
 
     Parameters
     ----------
     model : ModelGraph
-        The outermost model, with what the user gave for its inputs.
+        The outermost model.
     found : mapping of str to Source
         The sources by their paths.
     mask_value : float
         What padding is in float inputs.
+    data : mapping of str to array
+        What the user gave for the inputs, by their names.
     """
     made = not_padding(model)
     reasons = {
-        path: made.get(path) or _real_token(model, each, mask_value) for path, each in found.items()
+        path: made.get(path) or _real_token(data, each, mask_value) for path, each in found.items()
     }
     return {path: reason for path, reason in reasons.items() if reason}
 
 
-def _real_token(model: ModelGraph, source: Source, mask_value: float) -> str | None:
+def _real_token(data: Mapping[str, Any], source: Source, mask_value: float) -> str | None:
     """Return why the data shows that a source's padding value is no padding; None if it is.
 
     What stands between two other steps of one sequence is a step as they are; what leads or
@@ -42,7 +49,7 @@ def _real_token(model: ModelGraph, source: Source, mask_value: float) -> str | N
 
     ids = source.graph.layer(source.call).class_name == "Embedding"
     for name in source.inputs:
-        hidden = _hidden(model.data.get(name), 0 if ids else mask_value, ids=ids)
+        hidden = _hidden(data.get(name), 0 if ids else mask_value, ids=ids)
         if hidden is None:
             continue
         rows = np.asarray(_between(hidden).any(axis=-1))
@@ -55,7 +62,7 @@ def _real_token(model: ModelGraph, source: Source, mask_value: float) -> str | N
     return None
 
 
-def right_padded(model: ModelGraph, sources: list[Source], mask_value: float) -> bool | None:
+def right_padded(data: Mapping[str, Any], sources: list[Source], mask_value: float) -> bool | None:
     """Return whether all padding stands behind the sequences; None without data.
 
     A sequence of padding alone counts as padding in front: the fast kernels take neither.
@@ -64,7 +71,7 @@ def right_padded(model: ModelGraph, sources: list[Source], mask_value: float) ->
     for source in sources:
         ids = source.graph.layer(source.call).class_name == "Embedding"
         for name in source.inputs:
-            hidden = _hidden(model.data.get(name), 0 if ids else mask_value, ids=ids)
+            hidden = _hidden(data.get(name), 0 if ids else mask_value, ids=ids)
             if hidden is not None:
                 fits = bool(not (hidden[:, :-1] & ~hidden[:, 1:]).any() and not hidden[:, 0].any())
                 found = fits and found is not False

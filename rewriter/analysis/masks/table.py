@@ -176,7 +176,7 @@ def installed_release(keras: int) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def rule_of(layer: Layer, keras: int, declared: Mapping[str, str] | None = None) -> Rule:
+def rule_of(layer: Layer, keras: int, declared: str | None = None) -> Rule:
     """Return what a layer does with a mask.
 
     Parameters
@@ -185,16 +185,16 @@ def rule_of(layer: Layer, keras: int, declared: Mapping[str, str] | None = None)
         The layer.
     keras : int
         2 or 3.
-    declared : mapping of str to str, optional
-        The names of the rules that custom layers declare, by the layer's name.
+    declared : str, optional
+        The name of the rule that the class of a custom layer declares.
 
     Examples
     --------
     >>> rule_of(Layer("add", "Add", {}), 2).value
     'joins the masks of its inputs that have one'
     """
-    if declared and layer.name in declared:
-        return Rule[declared[layer.name]]
+    if declared is not None:
+        return Rule[declared]
     if is_operation(layer):
         return Rule.DROP
     if not is_known(layer, keras):
