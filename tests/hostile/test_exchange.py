@@ -229,6 +229,10 @@ def test_pages_that_were_read_stay_as_they_were(tmp_path):
         assert pages.read(3) == b"baa"
         pages.seek(-2, os.SEEK_END)
         assert pages.read() == b"bb"
+        path.write_bytes(b"c")  # shorter than it was
+        pages.seek(PAGE + 5)
+        assert pages.read(2) == b"aa"
+        assert len(pages.read()) == 2 * PAGE - 7
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX alone")
