@@ -32,7 +32,7 @@ SHADOWS = (
     "click",
     "passes",
 )
-LATER = ("json", "typing", "dataclasses", "zipfile", "subprocess", "importlib_metadata", "pathlib")
+LATER = ("json", "typing", "dataclasses", "zipfile", "subprocess", "pathlib")
 """Of Python itself, but not loaded when ``rewriter`` is."""
 
 
