@@ -84,16 +84,20 @@ def held(file: ModelFile) -> Iterator[Held]:
         if file.format == "savedmodel":
             require_unchanged(file.path, file.state)
             folder = stack.enter_context(_private(file)) if _runs(file) else file.path
-            yield Held(file, None, folder)
-            require_unchanged(file.path, file.state)
+            try:
+                yield Held(file, None, folder)
+            finally:  # whatever else is wrong with it is no news then
+                require_unchanged(file.path, file.state)
             return
         try:
             raw = stack.enter_context(file.path.open("rb", buffering=0))
         except OSError as error:
             raise changed(file.path) from error
         require_unchanged(file.path, file.state, state_of_file(cast(BinaryIO, raw)))
-        yield Held(file, cast(BinaryIO, Pages(raw, str(file.path))), file.path)
-        require_unchanged(file.path, file.state, state_of_file(cast(BinaryIO, raw)))
+        try:
+            yield Held(file, cast(BinaryIO, Pages(raw, str(file.path))), file.path)
+        finally:
+            require_unchanged(file.path, file.state, state_of_file(cast(BinaryIO, raw)))
 
 
 def _runs(file: ModelFile) -> bool:
@@ -146,6 +150,7 @@ class Pages(io.RawIOBase):
         self.raw = raw
         self.name = name
         self.at = 0
+        self.size = raw.seek(0, io.SEEK_END)
         self.kept: dict[int, bytes] = {}
         self.keeps = False
 
@@ -176,8 +181,7 @@ class Pages(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.at}.get(whence)
-        self.at = max(0, offset + (self.raw.seek(0, io.SEEK_END) if start is None else start))
+        self.at = max(0, offset + (0, self.at, self.size)[whence])
         return self.at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
@@ -189,13 +193,14 @@ class Pages(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         """Return so many bytes, or all that are left."""
-        left = max(0, self.raw.seek(0, io.SEEK_END) - self.at)
+        left = max(0, self.size - self.at)
         size = left if size is None or size < 0 else min(size, left)
         pages = range(self.at // PAGE, (self.at + size - 1) // PAGE + 1)
         if self.keeps:
             for page in pages:
                 if page not in self.kept:
-                    self.kept[page] = self._from_file(page * PAGE, PAGE)
+                    start = page * PAGE
+                    self.kept[page] = self._from_file(start, min(PAGE, self.size - start))
         content = self._with_kept(self._from_file(self.at, size), pages)
         self.at += len(content)
         return content
@@ -212,9 +217,12 @@ class Pages(io.RawIOBase):
         return content
 
     def _from_file(self, start: int, size: int) -> bytes:
-        """Read from the file itself; the system may give less than is asked for."""
+        """Read from the file itself; the system may give less than is asked for.
+
+        What has been cut off since is zeros: the file has the size that it had.
+        """
         self.raw.seek(start)
         content = self.raw.read(size) or b""
         while len(content) < size and (more := self.raw.read(size - len(content))):
             content += more
-        return content
+        return content if len(content) == size else content.ljust(size, b"\0")
