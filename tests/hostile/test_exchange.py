@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter import loading
 from rewriter.errors import ModelReadError, RewriterError
+from rewriter.live import loading
 from rewriter.saved import read, trial
 from rewriter.saved.held import PAGE, Pages, held
 
