@@ -8,7 +8,6 @@ from typing import Literal
 
 import networkx as nx
 
-from passes.enable_masking import NOT_USED, EnableMasking, decide, users
 from rewriter.changes import Change, Note
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import MASK_USERS
@@ -19,6 +18,8 @@ from rewriter.masking.evidence import no_padding, right_padded
 from rewriter.masking.sources import Source, sources
 from rewriter.masking.steps import Way, way_around
 from rewriter.pipeline import Guarantee, Pass
+
+from .enable_masking import NOT_USED, EnableMasking, decide, users
 
 
 @dataclass(frozen=True, slots=True)

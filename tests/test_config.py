@@ -61,7 +61,7 @@ def test_files_are_read_by_their_ending(tmp_path):
 
 
 def test_passes_as_objects_and_as_words_are_equal():
-    from passes.move_dropout import MoveDropout
+    from rewriter.passes.move_dropout import MoveDropout
 
     assert Rewrite([MoveDropout(masking=False)]) == Rewrite(["move-dropout:masking=false"])
     assert Rewrite([MoveDropout()]) != Rewrite(["move-dropout:masking=false"])
