@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import networkx as nx
+from enable_masking import NOT_USED, EnableMasking, decide, users
 
-from passes.enable_masking import NOT_USED, EnableMasking, decide, users
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
 from rewriter.analysis.masks.carry_points import needed

@@ -42,7 +42,7 @@ def test_every_form_gives_the_rewrite_back(step, tmp_path):
 def test_a_pickle_names_no_module_but_the_package(step):
     named = [word for _, word, _ in pickletools.genops(pickle.dumps(step)) if type(word) is str]
     assert "rewriter" in named
-    assert not [word for word in named if word.startswith(("rewriter.", "passes."))]
+    assert not [word for word in named if word.startswith(("rewriter.", "rewriter.passes."))]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=repr)
@@ -69,7 +69,7 @@ def test_files_are_read_by_their_ending(tmp_path):
 
 
 def test_passes_as_objects_and_as_words_are_equal():
-    from passes.move_dropout import MoveDropout
+    from rewriter.passes.move_dropout import MoveDropout
 
     assert Rewrite([MoveDropout(masking=False)]) == Rewrite(["move-dropout:masking=false"])
     assert Rewrite([MoveDropout()]) != Rewrite(["move-dropout:masking=false"])

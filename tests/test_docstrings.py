@@ -7,13 +7,13 @@ import importlib
 import pkgutil
 
 import pytest
+import rewriter.passes
 
-import passes
 import rewriter
 
 MODULES = sorted(
     found.name
-    for package in (rewriter, passes)
+    for package in (rewriter, rewriter.passes)
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if not found.name.endswith("__main__")
 )

@@ -125,7 +125,7 @@ def test_the_guarantee_is_the_weakest_of_the_passes_that_change_something(tuned)
 
 
 def test_a_pass_that_breaks_the_graph_is_named_and_the_plan_before_it_stands():
-    from passes.strip_dropout import StripDropout
+    from rewriter.passes.strip_dropout import StripDropout
 
     with pytest.raises(PassError, match="breaks: the pass broke the graph") as caught:
         make_plan(noisy(), [StripDropout(), Breaks()])

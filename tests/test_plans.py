@@ -96,7 +96,8 @@ def ending(dialect) -> str:
 @pytest.fixture
 def counted(monkeypatch):
     """How often each file was read, and each pass was run."""
-    from passes.strip_dropout import StripDropout
+    from rewriter.passes.strip_dropout import StripDropout
+
     from rewriter.saved import reading
 
     counts: Counter[str] = Counter()

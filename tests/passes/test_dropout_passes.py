@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from checking import check
+from rewriter.passes.insert_dropout import InsertDropout
+from rewriter.passes.replace_dropout import ReplaceDropout
 
 import rewriter
-from passes.insert_dropout import InsertDropout
-from passes.replace_dropout import ReplaceDropout
 from rewriter.analysis.recurrent_layers import has_fast_path
 from rewriter.errors import RewriterError
 from rewriter.pipeline import Guarantee

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from checking import check
+from rewriter.passes.strip_dropout import StripDropout
 
 import rewriter
-from passes.strip_dropout import StripDropout
 from rewriter.pipeline import Guarantee
 
 

@@ -26,9 +26,9 @@ KERAS_FREE = [
     "rewriter.saved",
     "rewriter.inputs",
     "rewriter.kinds",
-    "passes.strip_dropout",
-    "passes.move_dropout",
-    "passes.enable_masking",
+    "rewriter.passes.strip_dropout",
+    "rewriter.passes.move_dropout",
+    "rewriter.passes.enable_masking",
 ]
 
 LINES = (
