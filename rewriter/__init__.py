@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass, Plan
     from rewriter.rehearsal import Rehearsal
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ _HOMES = {
     "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
     "rewriter.rehearsal": ("Rehearsal",),
-    "rewriter.verification": ("Verification",),
+    "rewriter.verification.result": ("Verification",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

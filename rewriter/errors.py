@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rewriter.pipeline import Plan
-    from rewriter.verification import Verification
 
 
 class RewriterError(Exception):
@@ -98,7 +97,7 @@ class VerificationError(RewriterError):
     """
 
     exit_code = 1
-    verification: Verification | None = None
+    verification: Any = None
     rewritten: Any = None
 
 

@@ -20,12 +20,12 @@ from rewriter.errors import (
 from rewriter.live import Live, live_keras
 from rewriter.live.hooks import temporaries_in
 from rewriter.live.places import places
-from rewriter.pipeline import Guarantee, Plan
+from rewriter.pipeline import Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.reread import read_back
 
 if TYPE_CHECKING:
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 Step = Callable[[str], AbstractContextManager[Any]]
 """Given what is being done, in words, returns a context that lasts as long."""
@@ -50,6 +50,8 @@ def carry_out(
         The guarantee does not hold.
     """
     from rewriter.rebuild import rebuild
+    from rewriter.verification.running import Subject
+    from rewriter.verification.verify import verify as verify_guarantee
 
     keras = live_keras(plan.keras)
     with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
@@ -63,38 +65,17 @@ def carry_out(
     verification = None
     if verify:
         with step("verifying the outputs"):
-            verification = _verified(plan, original, rebuilt.model, data, custom_objects)
+            verification = verify_guarantee(
+                Subject(plan.before, original),
+                Subject(plan.after, rebuilt.model),
+                guarantee=plan.guarantee,
+                tolerance=plan.tolerance,
+                data=data,
+                custom_objects=custom_objects,
+            )
         if not verification.ok:
             raise _not_kept(plan, original, rebuilt.model, verification)
     return rebuilt.model, plan, verification
-
-
-def _verified(
-    plan: Plan, original: Live, rewritten: Live, data: Any, custom_objects: Mapping[str, Any]
-) -> Verification:
-    """Measure the outputs; in distribution, where noise is drawn at inference."""
-    from rewriter.distribution import draws_at_inference, verify_in_distribution
-    from rewriter.running import Subject
-    from rewriter.verification import verify_models
-
-    on_purpose = plan.guarantee is Guarantee.CHANGED_ON_PURPOSE
-    if on_purpose or draws_at_inference(plan.before) or draws_at_inference(plan.after):
-        return verify_in_distribution(
-            original,
-            rewritten,
-            keras=plan.keras,
-            guarantee=plan.guarantee,
-            tolerance=plan.tolerance,
-            data=data,
-            custom_objects=custom_objects,
-        )
-    return verify_models(
-        Subject(plan.before, original),
-        Subject(plan.after, rewritten),
-        guarantee=plan.guarantee,
-        tolerance=plan.tolerance,
-        data=data,
-    )
 
 
 def _not_kept(

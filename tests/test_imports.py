@@ -11,7 +11,7 @@ KERAS_FREE = [
     "rewriter.pipeline",
     "rewriter.report.text",
     "rewriter.saved",
-    "rewriter.inputs",
+    "rewriter.verification.inputs.specs",
     "rewriter.kinds",
     "passes.strip_dropout",
     "passes.move_dropout",

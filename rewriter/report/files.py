@@ -11,7 +11,7 @@ from rewriter.pipeline import Plan
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 ENDINGS = (".html", ".json", ".md")
 

@@ -12,15 +12,13 @@ from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinn
 from written import Written, sequential
 
 from rewriter.changes import Action
-from rewriter.comparison import Case
 from rewriter.dialects import decode
 from rewriter.findings import Finding
-from rewriter.padding import Padding
 from rewriter.pipeline import Guarantee, make_plan
 from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
 from rewriter.report.html import html_report
-from rewriter.verification import Verification
+from rewriter.verification.result import Case, Padding, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
