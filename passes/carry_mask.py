@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import networkx as nx
-from enable_masking import NOT_USED, EnableMasking, decide, users
 
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
@@ -21,6 +20,8 @@ from rewriter.context import Context
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
+
+from .enable_masking import NOT_USED, EnableMasking, decide, users
 
 
 @dataclass(frozen=True, slots=True)

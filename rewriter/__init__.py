@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rewriter.pipeline import Guarantee, Pass
     from rewriter.plans import Plan
     from rewriter.rehearsal import Rehearsal
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 __version__ = "0.1.0"
 
@@ -73,7 +73,7 @@ _HOMES = {
     "rewriter.pipeline": ("Guarantee", "Pass"),
     "rewriter.plans": ("Plan",),
     "rewriter.rehearsal": ("Rehearsal",),
-    "rewriter.verification": ("Verification",),
+    "rewriter.verification.result": ("Verification",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -32,7 +32,7 @@ from rewriter.saved import read as read_file
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow
     from rewriter.rehearsal import Compared, Rehearsal
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 Model = Any
 """A live Keras model, or the path of a saved one."""
@@ -370,9 +370,8 @@ def verify(
     >>> rewriter.verify(model, model).ok, rewriter.verify(model, other).ok
     (True, False)
     """
-    from rewriter.distribution import draws_at_inference, verify_in_distribution
-    from rewriter.running import Subject
-    from rewriter.verification import verify_models
+    from rewriter.verification.running import Subject
+    from rewriter.verification.verify import verify as verify_guarantee
 
     wanted = Guarantee.named(guarantee)
     files = [
@@ -393,22 +392,13 @@ def verify(
         each if file is None else load(file, objects, allow_code=allow_code, limits=limits).model
         for each, file in zip((before, after), files, strict=True)
     ]
-    on_purpose = wanted is Guarantee.CHANGED_ON_PURPOSE
-    if on_purpose or any(map(draws_at_inference, graphs)):
-        return verify_in_distribution(
-            *models,
-            keras=graphs[0].keras,
-            guarantee=wanted,
-            tolerance=tolerance,
-            data=data,
-            custom_objects=objects,
-        )
-    return verify_models(
+    return verify_guarantee(
         Subject(graphs[0], models[0]),
         Subject(graphs[1], models[1]),
         guarantee=wanted,
         tolerance=tolerance,
         data=data,
+        custom_objects=objects,
     )
 
 

@@ -17,7 +17,7 @@ class Context:
         What the user gave for the inputs, by their names.
     declared_masks : mapping of str to str
         What the classes of custom layers declare to do with masks, by the layer's path: the
-        name of a rule of `rewriter.masking`. Only a live model has classes to ask.
+        name of a rule of `rewriter.analysis.masks`. Only a live model has classes to ask.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -237,7 +237,8 @@ def _named(graph: ModelGraph, data: Any) -> dict[str, Any]:
     """Return the user's inputs by the names of the model's."""
     if data is None:
         return {}
-    from rewriter.inputs import given_inputs, input_specs
+    from rewriter.verification.inputs.given import given_inputs
+    from rewriter.verification.inputs.specs import input_specs
 
     specs = input_specs(graph)
     arrays = given_inputs(specs, data)

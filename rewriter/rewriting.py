@@ -20,14 +20,13 @@ from rewriter.errors import (
 from rewriter.live import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
-from rewriter.pipeline import Guarantee
 from rewriter.plans import Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.reread import read_back
 from rewriter.saved.state import require_unchanged
 
 if TYPE_CHECKING:
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 Step = Callable[[str], AbstractContextManager[Any]]
 """Given what is being done, in words, returns a context that lasts as long."""
@@ -52,6 +51,8 @@ def carry_out(
         The guarantee does not hold.
     """
     from rewriter.rebuild import rebuild
+    from rewriter.verification.running import Subject
+    from rewriter.verification.verify import verify as verify_guarantee
 
     keras = live_keras(plan.keras)
     with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
@@ -65,38 +66,17 @@ def carry_out(
     verification = None
     if verify:
         with step("verifying the outputs"):
-            verification = _verified(plan, original, rebuilt.model, data, custom_objects)
+            verification = verify_guarantee(
+                Subject(plan.before, original),
+                Subject(plan.after, rebuilt.model),
+                guarantee=plan.guarantee,
+                tolerance=plan.tolerance,
+                data=data,
+                custom_objects=custom_objects,
+            )
         if not verification.ok:
             raise _not_kept(plan, original, rebuilt.model, verification)
     return rebuilt.model, plan, verification
-
-
-def _verified(
-    plan: Plan, original: Live, rewritten: Live, data: Any, custom_objects: Mapping[str, Any]
-) -> Verification:
-    """Measure the outputs; in distribution, where noise is drawn at inference."""
-    from rewriter.distribution import draws_at_inference, verify_in_distribution
-    from rewriter.running import Subject
-    from rewriter.verification import verify_models
-
-    on_purpose = plan.guarantee is Guarantee.CHANGED_ON_PURPOSE
-    if on_purpose or draws_at_inference(plan.before) or draws_at_inference(plan.after):
-        return verify_in_distribution(
-            original,
-            rewritten,
-            keras=plan.keras,
-            guarantee=plan.guarantee,
-            tolerance=plan.tolerance,
-            data=data,
-            custom_objects=custom_objects,
-        )
-    return verify_models(
-        Subject(plan.before, original),
-        Subject(plan.after, rewritten),
-        guarantee=plan.guarantee,
-        tolerance=plan.tolerance,
-        data=data,
-    )
 
 
 def _not_kept(

@@ -12,9 +12,10 @@ import rewriter
 from rewriter.dialects import decode, encode
 from rewriter.graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.inputs import input_specs, make_inputs
 from rewriter.live import keras_of, live_keras
 from rewriter.pipeline import Guarantee
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import input_specs
 
 
 def document(model: Any) -> dict[str, Any]:

@@ -6,7 +6,10 @@ import pytest
 import rewriter
 from rewriter.errors import RewriterError
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.inputs import given_inputs, has_padding, input_specs, make_inputs, padded
+from rewriter.verification.inputs.given import given_inputs
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.padded import has_padding, padded
+from rewriter.verification.inputs.specs import input_specs
 
 
 def tokens(shape=(None, None), mask_zero=True, between=()) -> ModelGraph:

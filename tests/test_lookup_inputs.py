@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter.inputs import input_specs, make_inputs
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import input_specs
 
 TEXTS = ["a model", "the model", "a wörd 1"]
 

@@ -5,8 +5,8 @@ import pytest
 
 import rewriter
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.inputs import input_specs
-from rewriter.padding import probe
+from rewriter.verification.inputs.specs import input_specs
+from rewriter.verification.padding_probe import probe
 
 
 def model(length, *layers):

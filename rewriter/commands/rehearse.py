@@ -35,8 +35,8 @@ def rehearse(
     """Train a copy of a model at several batch sizes and lengths, and tell what breaks."""
     from rewriter import api
     from rewriter.custom import custom_objects
-    from rewriter.inputs import read_inputs
     from rewriter.live import require_tensorflow_backend
+    from rewriter.verification.inputs.given import read_inputs
 
     require_tensorflow_backend()
     inputs = read_inputs(data)

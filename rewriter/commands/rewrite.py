@@ -85,12 +85,12 @@ def rewrite(  # noqa: PLR0913
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
     from rewriter.custom import custom_objects
-    from rewriter.inputs import read_inputs
     from rewriter.live import require_tensorflow_backend
     from rewriter.plans import plan_file, plan_file_or_loaded
     from rewriter.saved import check_output
     from rewriter.saved import read as read_file
     from rewriter.saved_plans import read_plan
+    from rewriter.verification.inputs.given import read_inputs
 
     saved = None if saved_plan is None else read_plan(saved_plan)
     step = _step(passes, saved, isolated)

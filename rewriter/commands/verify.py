@@ -31,8 +31,8 @@ def verify(  # noqa: PLR0913
     """Measure whether two saved models give the same outputs."""
     from rewriter import api
     from rewriter.custom import custom_objects
-    from rewriter.inputs import read_inputs
     from rewriter.live import require_tensorflow_backend
+    from rewriter.verification.inputs.given import read_inputs
 
     require_tensorflow_backend()
     inputs = read_inputs(data)

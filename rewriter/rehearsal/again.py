@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.live import Live
-from rewriter.watching import Arguments
+from rewriter.verification.layer_traffic import Arguments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from rewriter.errors import plain
 from rewriter.graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.inputs import InputSpec, given_inputs, make_inputs
 from rewriter.live import Live, LiveKeras
 from rewriter.rehearsal.loss import Loss
-from rewriter.watching import Watch, watching
+from rewriter.verification.inputs.given import given_inputs
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import InputSpec
+from rewriter.verification.layer_traffic import Watch, watching
 
 if TYPE_CHECKING:
-    from rewriter.inputs import Arrays
+    from rewriter.verification.arrays import Arrays
 
 BATCHES = (2, 1, 3, 7, 32)
 

@@ -25,8 +25,8 @@ from rewriter.live import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.live.known_classes import is_known_class
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in, told_otherwise
 from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
-from rewriter.rehearsal.statistics import Drawn, drawn, is_mask
-from rewriter.watching import Arguments
+from rewriter.verification.layer_traffic import Arguments
+from rewriter.verification.noise_statistics import Drawn, drawn, is_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import Any
 
 from rewriter.analysis.noise_layers import MASKS
 from rewriter.live import Live
-from rewriter.rehearsal.statistics import Drawn
+from rewriter.verification.noise_statistics import Drawn
 
 RATE_NAMES = ("rate", "dropout_rate", "drop_rate", "dropout", "p")
 """Under what name a layer may keep the rate of the noise on its input."""

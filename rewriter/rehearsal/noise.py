@@ -14,13 +14,13 @@ from rewriter.rehearsal.again import Again, numbers_of, tensors_in
 from rewriter.rehearsal.cases import arrays_to_tensors
 from rewriter.rehearsal.inside import measure_inside
 from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
-from rewriter.rehearsal.statistics import drawn
-from rewriter.watching import Arguments, Traffic, Watch, watching
+from rewriter.verification.layer_traffic import Arguments, Traffic, Watch, watching
+from rewriter.verification.noise_statistics import drawn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rewriter.inputs import Arrays
+    from rewriter.verification.arrays import Arrays
 
     Pair = tuple[NDArray[Any], NDArray[Any]]
 

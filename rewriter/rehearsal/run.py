@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.inputs import input_specs
 from rewriter.live import Live, LiveKeras, live_keras
 from rewriter.live.walk import live_layers
 from rewriter.rebuild import rebuild
@@ -26,11 +25,12 @@ from rewriter.rehearsal.loss import Loss, made_up, own_loss
 from rewriter.rehearsal.measured import NoiseMeasured
 from rewriter.rehearsal.noise import measure_noise
 from rewriter.rehearsal.result import Rehearsal
-from rewriter.running import Subject, with_vocabularies
-from rewriter.verification import LENGTHS, LONGER_LENGTHS
+from rewriter.verification.inputs.specs import input_specs
+from rewriter.verification.running import Subject, with_vocabularies
+from rewriter.verification.verify import LENGTHS, LONGER_LENGTHS
 
 if TYPE_CHECKING:
-    from rewriter.inputs import Arrays
+    from rewriter.verification.arrays import Arrays
 
     Sizes = Sequence[tuple[int, int | None, Arrays]]
 

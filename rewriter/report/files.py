@@ -12,7 +12,7 @@ from rewriter.report.plan_json import plan_json
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 ENDINGS = (".html", ".json", ".md")
 

@@ -19,7 +19,7 @@ from rewriter.report.text import change_detail, json_text, not_looked_into, plan
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 _SLOT = re.compile(r"<!--slot (\w+)-->")
 _MASK_COLOURS = 5
@@ -170,10 +170,8 @@ def _tables(
         ],
     )
     if verification is not None:
-        from rewriter.report.verification import verification_text
-
         yield _table("Verification", _CASE_HEADS, map(_case, verification.cases))
-        yield f"<pre>{escape(verification_text(verification))}</pre>"
+        yield f"<pre>{escape(str(verification))}</pre>"
     if rehearsal is not None:
         yield _rehearsal(rehearsal)
     diff = escape(plan_text(plan, rehearsal=rehearsal))

@@ -12,7 +12,7 @@ from rewriter.report.text import not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 
 def markdown_report(
@@ -36,9 +36,7 @@ def markdown_report(
         rows = [(_cell(path), _cell(name), escaped(reason)) for path, name, reason in hidden]
         parts.append(_table("Not looked into", ("layer", "class", "reason"), rows))
     if verification is not None:
-        from rewriter.report.verification import verification_text
-
-        parts.append(f"### Verification\n\n{_fenced(verification_text(verification), language='')}")
+        parts.append(f"### Verification\n\n{_fenced(str(verification), language='')}")
     else:
         parts.append("Nothing was verified.")
     if rehearsal is not None:

@@ -10,8 +10,9 @@ import numpy as np
 import rewriter
 from rewriter.analysis.noise_at_inference import Pins
 from rewriter.dialects import decode
-from rewriter.inputs import input_specs, make_inputs
 from rewriter.live import live_keras
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import input_specs
 
 
 def calls_of(graph):

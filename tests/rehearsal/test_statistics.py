@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rewriter.rehearsal.statistics import drawn
+from rewriter.verification.noise_statistics import drawn
 
 SHAPE = (32, 10, 100)
 

@@ -11,17 +11,15 @@ import pytest
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
 from written import Written, sequential
 
-from rewriter.comparison import Case
 from rewriter.dialects import decode
 from rewriter.findings import Finding
 from rewriter.graph.changes import Action
-from rewriter.padding import Padding
 from rewriter.pipeline import Guarantee
 from rewriter.plans import plan_graph
 from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
 from rewriter.report.html import html_report
-from rewriter.verification import Verification
+from rewriter.verification.result import Case, Padding, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [

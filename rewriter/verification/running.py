@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rewriter.graph import Call, ModelGraph
+from rewriter.errors import first_line
+from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
-from rewriter.inputs import InputSpec
 from rewriter.live import Live, LiveKeras, layer_at
-from rewriter.padding import greatest_difference
+from rewriter.verification.arrays import Arrays, Run
+from rewriter.verification.differences import greatest_difference
+from rewriter.verification.inputs.specs import InputSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Arrays = tuple[NDArray[Any], ...]
-    Run = Callable[[Arrays], list[NDArray[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,28 @@ class Subject:
 
     graph: ModelGraph
     model: Live
+
+
+def settled(graph: ModelGraph) -> ModelGraph:
+    """Return a copy of a graph as it would be read from the model that was made of it.
+
+    Each layer comes from where it stands, so that copies can be made of that model.
+    """
+    copy, seen = graph.copy(), set[int]()
+
+    def settle(graph: ModelGraph, place: tuple[str, ...]) -> None:
+        if id(graph) not in seen:
+            seen.add(id(graph))
+            graph.map_layers(lambda layer: at(layer, (*place, layer.name)))
+
+    def at(layer: Layer, place: tuple[str, ...]) -> Layer:
+        if layer.graph is not None:
+            settle(layer.graph, place)
+        inner = {role: at(each, (*place, role)) for role, each in layer.inner.items()}
+        return replace(layer, origin=place, inner=inner)
+
+    settle(copy, ())
+    return copy
 
 
 def with_vocabularies(
@@ -142,3 +163,11 @@ def _trace(keras: LiveKeras, subject: Subject, arrays: Arrays) -> dict[Call, lis
         given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
         tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
     return {call: [_to_array(one) for one in outputs] for call, outputs in tensors.items()}
+
+
+def attempt(run: Run, arrays: Arrays) -> tuple[list[NDArray[Any]] | None, str]:
+    """Return the outputs, or why there are none."""
+    try:
+        return run(arrays), ""
+    except Exception as error:
+        return None, first_line(error)

@@ -6,53 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rewriter.errors import first_line
-from rewriter.inputs import InputSpec
 from rewriter.live import Live
-from rewriter.padding import Padding, Probe, greatest_difference
 from rewriter.pipeline import Guarantee
+from rewriter.verification.arrays import Arrays, Run
+from rewriter.verification.differences import greatest_difference
+from rewriter.verification.inputs.specs import InputSpec
+from rewriter.verification.padding_probe import Probe
+from rewriter.verification.result import Case, Padding
+from rewriter.verification.running import attempt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Arrays = tuple[NDArray[Any], ...]
-    Run = Callable[[Arrays], list[NDArray[Any]]]
-
 ROUNDING = 1e-5
 """How far a compiled model may be from an eager one that it is compared with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One input, run through both models.
-
-    Parameters
-    ----------
-    inputs : str
-        What it was: ``made``, ``made, with zeros``, ``data``.
-    batch : int
-        Its batch size.
-    length : int or None
-        Size of its free axes, if there are any.
-    mode : str
-        ``eager`` or ``compiled``.
-    outcome : str
-        ``equal`` (to the bit), ``within`` the tolerance, ``padded`` (may differ), ``differs``,
-        ``left out`` (the original fails on it).
-    difference : float or None
-        The greatest difference of an output, in its units; of the sequences without padding
-        alone, where padding may change them.
-    detail : str
-        Why it was left out, or what differs.
-    """
-
-    inputs: str
-    batch: int
-    length: int | None
-    mode: str
-    outcome: str
-    difference: float | None = None
-    detail: str = ""
 
 
 @dataclass(slots=True)
@@ -203,14 +170,6 @@ class Comparison:
             self.on_data,
             probed_data=probing is not None and not probing.made,
         )
-
-
-def attempt(run: Run, arrays: Arrays) -> tuple[list[NDArray[Any]] | None, str]:
-    """Return the outputs, or why there are none."""
-    try:
-        return run(arrays), ""
-    except Exception as error:
-        return None, first_line(error)
 
 
 def _noise(run: Run, arrays: Arrays, outputs: list[NDArray[Any]]) -> float:

@@ -6,24 +6,25 @@ there are faults that only one of the two shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rewriter.comparison import Case, Comparison, attempt
 from rewriter.errors import RewriterError
-from rewriter.inputs import (
-    InputSpec,
-    given_inputs,
-    has_padding,
-    input_specs,
-    make_inputs,
-)
 from rewriter.live import LiveKeras, layer_at, live_keras
-from rewriter.padding import Padding, probe, tables
 from rewriter.pipeline import Guarantee
-from rewriter.running import (
+from rewriter.verification.arrays import Arrays, Run
+from rewriter.verification.comparison import Comparison
+from rewriter.verification.distribution import draws_at_inference, measure, without_noise
+from rewriter.verification.inputs.given import given_inputs
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.padded import has_padding
+from rewriter.verification.inputs.specs import InputSpec, input_specs
+from rewriter.verification.padding_probe import probe, tables
+from rewriter.verification.result import Verification
+from rewriter.verification.running import (
     Subject,
+    attempt,
     first_difference,
     runner,
     states_kept,
@@ -32,11 +33,6 @@ from rewriter.running import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from rewriter.distribution import Distribution
-
-    Arrays = tuple[NDArray[Any], ...]
-    Run = Callable[[Arrays], list[NDArray[Any]]]
 
 BATCHES = (1, 2, 3, 7)
 LENGTHS = (7, 9, 5)
@@ -50,96 +46,49 @@ GIVEN_ROWS = 256
 """So many rows of the user's data are used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The measured evidence for a guarantee.
-
-    Parameters
-    ----------
-    ok : bool
-        Whether the guarantee holds on every input that was tried.
-    guarantee : Guarantee
-        What was promised.
-    tolerance : float
-        How far outputs may differ that must be the same; 0 is to the bit.
-    max_difference : float
-        The greatest difference where the outputs must be the same.
-    cases : tuple of Case
-        Every input.
-    padding : Padding or None
-        Where the guarantee speaks of padding.
-    where : str
-        Where the outputs first differ, if they do.
-    distribution : Distribution or None
-        Where noise is drawn at inference: what it does there.
-    """
-
-    ok: bool
-    guarantee: Guarantee
-    tolerance: float
-    max_difference: float
-    cases: tuple[Case, ...]
-    padding: Padding | None = None
-    where: str = ""
-    distribution: Distribution | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the verification as plain data."""
-        return {
-            "ok": self.ok,
-            "guarantee": self.guarantee.value,
-            "tolerance": self.tolerance,
-            "max_difference": self.max_difference,
-            "where": self.where,
-            "cases": [
-                {
-                    "inputs": case.inputs,
-                    "batch": case.batch,
-                    "length": case.length,
-                    "mode": case.mode,
-                    "outcome": case.outcome,
-                    "difference": case.difference,
-                    "detail": case.detail,
-                }
-                for case in self.cases
-            ],
-            "padding": None if self.padding is None else self.padding.to_json(),
-            "distribution": None if self.distribution is None else self.distribution.to_json(),
-        }
-
-    def __str__(self) -> str:
-        """Return the verification in a few lines."""
-        from rewriter.report.verification import verification_text
-
-        return verification_text(self)
-
-
-def verify_models(
+def verify(
     before: Subject,
     after: Subject,
     *,
     guarantee: Guarantee = Guarantee.SAME,
     tolerance: float = 0.0,
     data: Any = None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Verification:
-    """Measure whether a rewritten model keeps a guarantee.
+    """Measure whether a rewritten model keeps a guarantee; in distribution where it draws noise.
 
     Parameters
     ----------
     before, after : Subject
-        The original and the rewritten model; neither is changed.
+        The original and the rewritten model, each with its graph; neither is changed.
     guarantee : Guarantee
         What was promised.
     tolerance : float
         How far outputs may differ that must be the same.
     data : mapping of str to array, optional
         Inputs of the user's, besides those that are made.
+    custom_objects : mapping of str to class or function, optional
+        What is needed to make copies of the models.
 
     Raises
     ------
     RewriterError
         The original fails on every input.
     """
+    on_purpose = guarantee is Guarantee.CHANGED_ON_PURPOSE
+    if not (on_purpose or draws_at_inference(before.graph) or draws_at_inference(after.graph)):
+        return _compare(before, after, guarantee, tolerance, data)
+    objects = dict(custom_objects or {})
+    silent = tuple(without_noise(each, objects) for each in (before, after))
+    still = Guarantee.SAME if on_purpose else guarantee
+    compared = _compare(silent[0], silent[1], still, tolerance, data)
+    noise = measure(before, after, objects)
+    return replace(compared, ok=compared.ok and noise.ok, guarantee=guarantee, distribution=noise)
+
+
+def _compare(
+    before: Subject, after: Subject, guarantee: Guarantee, tolerance: float, data: Any
+) -> Verification:
     keras = live_keras(before.graph.keras)
     with states_kept(keras, before.model), states_kept(keras, after.model):
         return _verify(keras, before, after, guarantee, tolerance, data)

@@ -8,81 +8,26 @@ the rewritten model drop as many units as they are to, keep the mean, and vary a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rewriter.analysis.layer_kinds import held
 from rewriter.analysis.noise_at_inference import Pins
 from rewriter.analysis.noise_layers import MASKS
-from rewriter.dialects import decode
 from rewriter.graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.inputs import input_specs, make_inputs
 from rewriter.live import Live, live_keras
 from rewriter.live.walk import live_layers
-from rewriter.pipeline import Guarantee
 from rewriter.rebuild import rebuild
-from rewriter.rehearsal.statistics import drawn
-from rewriter.running import Subject, with_vocabularies
-from rewriter.verification import Verification, verify_models
-from rewriter.watching import watching
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import input_specs
+from rewriter.verification.layer_traffic import watching
+from rewriter.verification.noise_statistics import drawn
+from rewriter.verification.result import Distribution, NoiseAtInference
+from rewriter.verification.running import Subject, settled, with_vocabularies
 
 RUNS = 200
 BATCH = 32
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseAtInference:
-    """What one layer did over many runs at inference.
-
-    Parameters
-    ----------
-    layer : str
-        Path of the layer.
-    rate : float
-        The rate that it has.
-    dropped, mean, variance : float
-        The share of units set to zero, and mean and variance of the factors that units were
-        multiplied with.
-    draws : int
-        Independent draws behind these.
-    ok : bool
-        Whether all three agree with the rate, within five standard errors.
-    """
-
-    layer: str
-    rate: float
-    dropped: float
-    mean: float
-    variance: float
-    draws: int
-    ok: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """Noise at inference of the rewritten model, and what it does to the outputs.
-
-    Parameters
-    ----------
-    noise : tuple of NoiseAtInference
-        Layer by layer; none where no noise is left.
-    before, after : tuple of (mean, variance)
-        Of each output of both models, over all runs: the variance is that from run to run.
-    """
-
-    noise: tuple[NoiseAtInference, ...]
-    before: tuple[tuple[float, float], ...]
-    after: tuple[tuple[float, float], ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every noise layer does what its config says."""
-        return all(each.ok for each in self.noise)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
-        return asdict(self)
 
 
 def draws_at_inference(graph: ModelGraph) -> bool:
@@ -107,51 +52,21 @@ def quiet(graph: ModelGraph) -> ModelGraph:
     return model
 
 
-def verify_in_distribution(
-    original: Live,
-    rewritten: Live,
-    *,
-    keras: int,
-    guarantee: Guarantee,
-    tolerance: float,
-    data: Any,
-    custom_objects: Mapping[str, Any],
-) -> Verification:
-    """Measure a guarantee on models that draw noise at inference.
-
-    Raises
-    ------
-    RewriterError
-        The original fails on every input.
-    """
-    subjects = [_quiet_subject(model, keras, custom_objects) for model in (original, rewritten)]
-    still = Guarantee.SAME if guarantee is Guarantee.CHANGED_ON_PURPOSE else guarantee
-    verification = verify_models(*subjects, guarantee=still, tolerance=tolerance, data=data)
-    found = measure(original, rewritten, keras, custom_objects)
-    return replace(
-        verification,
-        ok=verification.ok and found.ok,
-        guarantee=guarantee,
-        distribution=found,
-    )
-
-
-def _quiet_subject(model: Live, keras: int, custom_objects: Mapping[str, Any]) -> Subject:
-    graph = decode(live_keras(keras).document(model), keras)
+def without_noise(subject: Subject, custom_objects: Mapping[str, Any]) -> Subject:
+    """Return a copy of a model that draws no noise at inference."""
+    graph = settled(subject.graph)
     silent = quiet(graph)
-    return Subject(silent, rebuild(silent, graph, model, custom_objects).model)
+    return Subject(silent, rebuild(silent, graph, subject.model, custom_objects).model)
 
 
-def measure(
-    original: Live, rewritten: Live, keras: int, custom_objects: Mapping[str, Any]
-) -> Distribution:
+def measure(before: Subject, after: Subject, custom_objects: Mapping[str, Any]) -> Distribution:
     """Run both models many times on one input, at inference."""
-    live = live_keras(keras)
+    live = live_keras(before.graph.keras)
     outputs = []
     noise: tuple[NoiseAtInference, ...] = ()
-    for model in (original, rewritten):
-        graph = decode(live.document(model), keras)
-        copy = rebuild(graph, graph, model, custom_objects).model
+    for subject in (before, after):
+        graph = settled(subject.graph)
+        copy = rebuild(graph, graph, subject.model, custom_objects).model
         layers = live_layers(live, graph, copy)
         specs = with_vocabularies(live, Subject(graph, copy), input_specs(graph))
         batch = next((spec.batch for spec in specs if spec.batch is not None), BATCH)

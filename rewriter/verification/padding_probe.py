@@ -7,7 +7,7 @@ the padding's index of each Embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -17,66 +17,21 @@ from rewriter.analysis.masks.ways_around import way_around
 from rewriter.analysis.value_flow import Reach
 from rewriter.graph import ModelGraph, Tensor
 from rewriter.graph.nested import leaves
-from rewriter.inputs import InputSpec, hidden_steps, make_inputs, padded
 from rewriter.live import Live, LiveKeras, layer_at
+from rewriter.verification.arrays import Arrays, Run
+from rewriter.verification.differences import greatest_difference
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.padded import hidden_steps, padded
+from rewriter.verification.inputs.specs import InputSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Arrays = tuple[NDArray[Any], ...]
-    Run = Callable[[Arrays], list[NDArray[Any]]]
 
 STEPS = 4
 """So many steps of padding, or more, so that no window shifts."""
 
 ROWS = 6
 """Sequences that are made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Padding:
-    """What padding does to the outputs.
-
-    Parameters
-    ----------
-    sequences, changed : int
-        Padded sequences that were tried, and those whose outputs the rewrite changed.
-    classes : int
-        Those whose greatest output is another one afterwards.
-    difference : float
-        The greatest change among them.
-    before, after : mapping of str to float
-        The sensitivity of both models: how far outputs move when the same sequences get more
-        padding, ``in front`` and ``behind``; where the length is fixed, when the padding stands
-        ``in front, not behind``, and with ``another vector at index 0``.
-    on_data : bool
-        Whether the user's sequences were counted; else made ones.
-    probed_data : bool
-        Whether the sensitivity is that of the user's sequences. It is not where the length is
-        fixed and none of them has padding that could change sides without shifting a window.
-    """
-
-    sequences: int
-    changed: int
-    classes: int
-    difference: float
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-    on_data: bool = False
-    probed_data: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
-        return {
-            "sequences": self.sequences,
-            "changed": self.changed,
-            "classes_changed": self.classes,
-            "max_difference": self.difference,
-            "sensitivity_before": dict(self.before),
-            "sensitivity_after": dict(self.after),
-            "on_data": self.on_data,
-            "sensitivity_on_data": self.probed_data,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,16 +251,3 @@ def _kept(output: NDArray[Any], shown: NDArray[Any] | None) -> NDArray[Any]:
         return output
     mask: NDArray[Any] = shown.reshape(*shown.shape, *[1] * (output.ndim - 2))
     return np.asarray(output * mask)
-
-
-def greatest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the greatest difference; NaN equals NaN, and infinity itself."""
-    import numpy as np
-
-    if one.dtype.kind not in "fc":
-        return 0.0 if np.array_equal(one, other) else float("inf")
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    if same.all():
-        return 0.0
-    gap = np.abs(np.where(same, 0, one) - np.where(same, 0, other))
-    return float("inf") if np.isnan(gap).any() else float(gap.max())
