@@ -33,8 +33,10 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from rewriter.findings import Finding
-    from rewriter.graph import Call, Layer, ModelGraph, Tensor
+    from rewriter.graph.calls import Call, Tensor
     from rewriter.graph.changes import Action, Change, Note
+    from rewriter.graph.graph import Layer
+    from rewriter.graph.model_graph import ModelGraph
     from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass
     from rewriter.plans import Plan
@@ -44,17 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rewriter.api": (
-        "Result",
-        "check",
-        "masks",
-        "plan",
-        "read",
-        "rehearse",
-        "rewrite",
-        "verify",
-    ),
-    "rewriter.graph.changes": ("Action", "Change", "Note"),
+    "rewriter.api": ("Result", "check", "masks", "plan", "read", "rehearse", "rewrite", "verify"),
     "rewriter.config": ("Rewrite",),
     "rewriter.errors": (
         "GraphError",
@@ -68,11 +60,14 @@ _HOMES = {
         "WeightsError",
     ),
     "rewriter.findings": ("Finding",),
-    "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
+    "rewriter.graph.calls": ("Call", "Tensor"),
+    "rewriter.graph.changes": ("Action", "Change", "Note"),
+    "rewriter.graph.graph": ("Layer",),
+    "rewriter.graph.model_graph": ("ModelGraph",),
     "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline": ("Guarantee", "Pass"),
     "rewriter.plans": ("Plan",),
-    "rewriter.rehearsal": ("Rehearsal",),
+    "rewriter.rehearsal.result": ("Rehearsal",),
     "rewriter.verification.result": ("Verification",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

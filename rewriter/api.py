@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rewriter.checking import graph_of
 from rewriter.errors import RewriterError
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
-from rewriter.live import keras_of
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import keras_of
 from rewriter.live.loading import Loaded, load
 from rewriter.pipeline import Guarantee
 from rewriter.plans import (

@@ -15,7 +15,7 @@ from typing import Any
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
 from rewriter.saved.directory import is_saved_model

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from rewriter.context import Context
 from rewriter.findings import Finding
-from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Action, Change, Note
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline import Guarantee, Pass, to_pass
 
 _COVER = "left as it is: "

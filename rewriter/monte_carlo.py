@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.errors import RewriterError
-from rewriter.live import Live, keras_of, live_keras
+from rewriter.live.adapters import Live, keras_of, live_keras
 
 ATTENTION = frozenset({"Attention", "AdditiveAttention"})
 """Layers that drop out their scores themselves, in ``dropout``."""

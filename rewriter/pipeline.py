@@ -31,9 +31,9 @@ from typing import Any, ClassVar
 
 from rewriter.context import Context
 from rewriter.errors import GraphError, PassError, RewriterError
-from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.model_graph import ModelGraph
 
 ENTRY_POINTS = "rewriter.passes"
 

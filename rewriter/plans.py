@@ -10,9 +10,9 @@ from rewriter.checking import graph_of
 from rewriter.context import Context
 from rewriter.errors import PassError, RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph_differences import Difference, differences
-from rewriter.live import live_keras, require_tensorflow_backend
+from rewriter.live.adapters import live_keras, require_tensorflow_backend
 from rewriter.live.loading import Loaded
 from rewriter.pipeline import Pass, PlanData, make_plan
 from rewriter.saved import ModelFile

@@ -17,7 +17,7 @@ from rewriter.errors import (
     VerificationError,
     first_line,
 )
-from rewriter.live import Live, live_keras
+from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
 from rewriter.plans import Plan
@@ -50,7 +50,7 @@ def carry_out(
     VerificationError
         The guarantee does not hold.
     """
-    from rewriter.rebuild import rebuild
+    from rewriter.rebuild.builder import rebuild
     from rewriter.verification.running import Subject
     from rewriter.verification.verify import verify as verify_guarantee
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rewriter.dialects import encode
-from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 Key = Callable[[Layer], int | None]
 """What tells one layer from another, or None for a layer that stands in one place only."""

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from rewriter.analysis.known_layers import is_operation
 from rewriter.analysis.shapes import Shape, as_shape, declared_shape, shape_of
-from rewriter.graph import Arguments, Call, Hole, Layer, ModelGraph
+from rewriter.graph.calls import Arguments, Call, Hole
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 _SHAPES: Mapping[str, tuple[str, ...]] = {
     "reshape": ("shape", "newshape"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriter.analysis.known_layers import is_known
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 Config = Mapping[str, Any]
 

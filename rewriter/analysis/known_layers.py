@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 _BOTH = """
 Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rewriter.analysis.known_layers import is_known
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 NOISE = frozenset(
     {

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.analysis.layer_kinds import NOISE_RANK, is_recurrent, noise_in, returns_sequences
-from rewriter.graph import Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 SPATIAL = {3: "SpatialDropout1D", 4: "SpatialDropout2D", 5: "SpatialDropout3D"}
 """By the rank of the tensor, the batch axis counted."""

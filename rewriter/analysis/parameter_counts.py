@@ -9,7 +9,9 @@ from typing import Any
 from rewriter.analysis.known_layers import is_operation
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.shapes import Shape, input_shape, output_shape
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 Config = Mapping[str, Any]
 _Count = Callable[[Config, int], int]

@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriter.analysis.known_layers import is_known
 from rewriter.analysis.layer_kinds import CELLS, RECURRENT, held, rates_in
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 from rewriter.analysis.known_layers import is_known, is_operation
 from rewriter.analysis.layer_kinds import NOISE, is_recurrent, returns_sequences
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 KEEP_STEPS = NOISE | {
     "Activation",

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rewriter.analysis.layer_kinds import NOISE
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 # Layers and operations that hand on the values that they get, if in another order or shape,

@@ -11,7 +11,7 @@ from rewriter.checks.code import Code
 from rewriter.checks.subject import Subject
 from rewriter.errors import RewriterError
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 
 CODES: Mapping[str, Code] = {
     code.code: code for family in (batch, masks, noise, speed, portability) for code in family.CODES

@@ -9,7 +9,9 @@ from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject, place_of
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 # Behind these there are no time steps left that a mask could speak of.
 _NO_STEPS = frozenset(

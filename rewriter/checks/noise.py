@@ -8,7 +8,7 @@ from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject, noise_rate
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 _RATES = ("dropout", "recurrent_dropout")
 _ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})

@@ -12,7 +12,9 @@ from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.masks import CallFlow, mask_flow
 from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.analysis.shapes import has_unknown_steps
-from rewriter.graph import Arguments, Call, Layer, ModelGraph
+from rewriter.graph.calls import Arguments, Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def rehearse(
     """Train a copy of a model at several batch sizes and lengths, and tell what breaks."""
     from rewriter import api
     from rewriter.custom import custom_objects
-    from rewriter.live import require_tensorflow_backend
+    from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
 
     require_tensorflow_backend()

@@ -26,7 +26,7 @@ from rewriter.errors import RewriterError
 if TYPE_CHECKING:
     from rewriter.api import Result
     from rewriter.config import Rewrite
-    from rewriter.graph import ModelGraph
+    from rewriter.graph.model_graph import ModelGraph
     from rewriter.live.loading import Loaded
     from rewriter.plans import Plan
     from rewriter.rehearsal import Compared
@@ -85,7 +85,7 @@ def rewrite(  # noqa: PLR0913
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
     from rewriter.custom import custom_objects
-    from rewriter.live import require_tensorflow_backend
+    from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.plans import plan_file, plan_file_or_loaded
     from rewriter.saved import check_output
     from rewriter.saved import read as read_file

@@ -10,7 +10,7 @@ import typer
 from rewriter.commands.options import Format, FormatOption, LimitsOption, ModelArgument
 
 if TYPE_CHECKING:
-    from rewriter.graph import ModelGraph
+    from rewriter.graph.model_graph import ModelGraph
 
 
 def show(

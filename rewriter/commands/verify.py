@@ -31,7 +31,7 @@ def verify(  # noqa: PLR0913
     """Measure whether two saved models give the same outputs."""
     from rewriter import api
     from rewriter.custom import custom_objects
-    from rewriter.live import require_tensorflow_backend
+    from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
 
     require_tensorflow_backend()

@@ -7,8 +7,9 @@ from typing import Any
 
 from rewriter.dialects import keras2, keras3, model
 from rewriter.dialects.numbering import Dialect
-from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 DIALECTS: Mapping[int, Dialect] = {2: keras2, 3: keras3}
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.dialects.numbering import Reference, is_reference
-from rewriter.graph import Arguments, Hole, Layer
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
 from rewriter.graph.nested import map_leaves
 
 CONSTANT = "_CONSTANT_VALUE"

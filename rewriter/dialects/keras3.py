@@ -12,7 +12,8 @@ from typing import Any
 
 from rewriter.analysis.known_layers import is_known
 from rewriter.dialects.numbering import Reference
-from rewriter.graph import Arguments, Hole, Layer
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
 from rewriter.graph.nested import map_leaves
 
 TENSOR = "__keras_tensor__"

@@ -21,7 +21,9 @@ from rewriter.dialects.numbering import (
     tell_models,
 )
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Arguments, Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
 
 # Where a config holds other layers: one, or a list of them.

@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import Arguments, Layer, ModelGraph
+from rewriter.graph.calls import Arguments
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 GRAPH_KEYS = ("layers", "input_layers", "output_layers")

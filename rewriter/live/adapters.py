@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from rewriter.errors import RewriterError, UnsupportedModelError
-from rewriter.graph import Arguments, Layer, ModelGraph
+from rewriter.graph.calls import Arguments
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved.held import Held
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.

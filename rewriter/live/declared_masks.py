@@ -6,7 +6,7 @@ import inspect
 
 from rewriter.analysis.masks import Rule
 from rewriter.analysis.masks.table import rules
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras
 from rewriter.live.known_classes import is_known_class
 

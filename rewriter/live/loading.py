@@ -13,8 +13,8 @@ from typing import Any
 from rewriter.admission import Admission, admit
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
-from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Note, Stage
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
 from rewriter.live.load_limits import in_proportion, load_bounded
 from rewriter.saved import ModelFile

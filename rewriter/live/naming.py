@@ -8,7 +8,8 @@ from typing import Any
 from rewriter.dialects.model import INNER_KEYS
 from rewriter.dialects.names import told_name
 from rewriter.errors import ModelReadError
-from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras
 from rewriter.live.walk import inner_of
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from rewriter.dialects import decode
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Note, Stage
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, keras_of, live_keras
 from rewriter.live.naming import with_names
 from rewriter.live.walk import places_of

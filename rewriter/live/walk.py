@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from rewriter.dialects import encode_layer
 from rewriter.errors import RebuildError, first_line
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.live.naming import keep_names_inside
 from rewriter.live.walk import Place, inner_of, pairs_with_sublayers, places_of

@@ -16,7 +16,7 @@ from typing import Any
 from rewriter.errors import first_line
 from rewriter.graph.changes import Note, Stage
 from rewriter.graph.nested import leaves
-from rewriter.live import Live, LiveKeras, TrainingKeras, training_keras
+from rewriter.live.adapters import Live, LiveKeras, TrainingKeras, training_keras
 from rewriter.live.custom_classes import scope_of_values
 from rewriter.rebuild.builder import Rebuilt
 from rewriter.rebuild.optimizer_state import copy_optimizer_state

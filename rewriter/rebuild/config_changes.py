@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rewriter.dialects import encode, encode_layer
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 
 def alike(one: Layer, other: Layer) -> bool:

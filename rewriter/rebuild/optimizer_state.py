@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rewriter.live import Live, LiveKeras, TrainingKeras
+from rewriter.live.adapters import Live, LiveKeras, TrainingKeras
 from rewriter.rebuild.builder import Rebuilt
 from rewriter.rebuild.weights import variable_pairs
 

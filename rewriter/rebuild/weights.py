@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rewriter.errors import WeightsError
-from rewriter.live import Live, LiveKeras
+from rewriter.live.adapters import Live, LiveKeras
 
 
 @dataclass(frozen=True, slots=True)

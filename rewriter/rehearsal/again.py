@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 from rewriter.verification.layer_traffic import Arguments
 
 if TYPE_CHECKING:

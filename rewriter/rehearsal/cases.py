@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import plain
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.live import Live, LiveKeras
+from rewriter.live.adapters import Live, LiveKeras
 from rewriter.rehearsal.loss import Loss
 from rewriter.verification.inputs.given import given_inputs
 from rewriter.verification.inputs.made import make_inputs

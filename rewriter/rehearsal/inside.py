@@ -21,7 +21,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.layer_kinds import RECURRENT
-from rewriter.live import Live, LiveKeras, NoiseKeras, noise_keras
+from rewriter.live.adapters import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.live.known_classes import is_known_class
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in, told_otherwise
 from rewriter.rehearsal.measured import NoiseMeasured, stated_rate

@@ -9,7 +9,8 @@ from rewriter.analysis.layer_kinds import is_recurrent
 from rewriter.analysis.noise_at_inference import Pins
 from rewriter.analysis.recurrent_layers import rate_places
 from rewriter.findings import Finding
-from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.rehearsal.cases import TRAINS, Case
 from rewriter.rehearsal.measured import NoiseMeasured
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.analysis.noise_layers import MASKS
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 from rewriter.verification.noise_statistics import Drawn
 
 RATE_NAMES = ("rate", "dropout_rate", "drop_rate", "dropout", "p")

@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.layer_kinds import NOISE
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.live import Live, LiveKeras
+from rewriter.live.adapters import Live, LiveKeras
 from rewriter.rehearsal.again import Again, numbers_of, tensors_in
 from rewriter.rehearsal.cases import arrays_to_tensors
 from rewriter.rehearsal.inside import measure_inside

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
-from rewriter.live import Live, LiveKeras, live_keras
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.walk import live_layers
-from rewriter.rebuild import rebuild
+from rewriter.rebuild.builder import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
     TRAINS,

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
 from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline import PlanData
 
 SIGNS: Mapping[Action, str] = {

@@ -13,8 +13,10 @@ from typing import Any
 import networkx as nx
 
 from rewriter.analysis.masks import CallFlow, Mask, mask_flow
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
 from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline import PlanData
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.printable import printable, value_text

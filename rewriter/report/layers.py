@@ -10,7 +10,9 @@ from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.masks import CallFlow, mask_flow
 from rewriter.analysis.parameter_counts import parameters
 from rewriter.analysis.shapes import Shape, shapes_of
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
 

@@ -9,7 +9,7 @@ from typing import Any
 from rewriter.checks import check_graph
 from rewriter.dialects import encode
 from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline import PlanData
 
 VERSION = 1

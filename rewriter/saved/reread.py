@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.dialects import decode
 from rewriter.errors import ModelWriteError, RewriterError
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved import directory
 from rewriter.saved.checkpoint import arrays, arrays_by_place
 from rewriter.saved.formats.weights_h5 import listed_names, weights_file

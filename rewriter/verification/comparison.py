@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 from rewriter.pipeline import Guarantee
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference

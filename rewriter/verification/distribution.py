@@ -14,11 +14,11 @@ from typing import Any
 from rewriter.analysis.layer_kinds import held
 from rewriter.analysis.noise_at_inference import Pins
 from rewriter.analysis.noise_layers import MASKS
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
-from rewriter.live import Live, live_keras
+from rewriter.live.adapters import Live, live_keras
 from rewriter.live.walk import live_layers
-from rewriter.rebuild import rebuild
+from rewriter.rebuild.builder import rebuild
 from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.specs import input_specs
 from rewriter.verification.layer_traffic import watching

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.masks.ways_around import way_around
 from rewriter.analysis.value_flow import Reach
-from rewriter.graph import ModelGraph, Tensor
+from rewriter.graph.calls import Tensor
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
-from rewriter.live import Live, LiveKeras, layer_at
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import layer_at
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.made import make_inputs

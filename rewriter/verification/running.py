@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import first_line
-from rewriter.graph import Call, Layer, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
-from rewriter.live import Live, LiveKeras, layer_at
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import layer_at
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.specs import InputSpec

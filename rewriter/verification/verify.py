@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
-from rewriter.live import LiveKeras, layer_at, live_keras
+from rewriter.live.adapters import LiveKeras, live_keras
+from rewriter.live.walk import layer_at
 from rewriter.pipeline import Guarantee
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.comparison import Comparison

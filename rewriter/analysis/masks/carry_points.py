@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from rewriter.analysis.masks.flow import CallFlow
-from rewriter.graph import Call, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 Place = tuple[int, Call]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rewriter.analysis.masks.table import Rule, rules
-from rewriter.graph import Call, ModelGraph
+from rewriter.graph.calls import Call
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 

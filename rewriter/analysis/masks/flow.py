@@ -13,8 +13,10 @@ from rewriter.analysis.masks.rules import Done, behave, of_each_step
 from rewriter.analysis.masks.symbolic_masks import masked_source
 from rewriter.analysis.masks.table import HANDING_ON, Rule, rule_of
 from rewriter.analysis.shapes import rank_of
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 

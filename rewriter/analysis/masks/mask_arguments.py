@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rewriter.graph import Arguments, Hole
+from rewriter.graph.calls import Arguments, Hole
 from rewriter.graph.nested import leaves
 
 _MASK_ARGUMENTS: Mapping[str, int] = {"mask": 0, "query_mask": 0, "value_mask": 1, "key_mask": 2}

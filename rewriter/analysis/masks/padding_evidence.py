@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.analysis.masks.sources import Source
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 
 from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, zero_of
 from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 

@@ -17,7 +17,7 @@ from rewriter.analysis.masks.mask import (
     unknown,
 )
 from rewriter.analysis.masks.table import Rule
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 
 @dataclass(frozen=True, slots=True)

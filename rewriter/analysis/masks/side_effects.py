@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rewriter.analysis.masks.flow import CallFlow
 from rewriter.analysis.recurrent_layers import FUSED, has_fast_path
-from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 

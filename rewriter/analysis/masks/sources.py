@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from rewriter.analysis.shapes import declared_shape
 from rewriter.analysis.value_flow import Reach, Reached
 from rewriter.errors import PassError
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
 

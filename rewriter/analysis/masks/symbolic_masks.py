@@ -9,7 +9,9 @@ keras/src/layers/layer.py, `Layer.__call__`). Keras 2 and Sequential models have
 
 from __future__ import annotations
 
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 
 def masked_source(graph: ModelGraph, call: Call) -> Call | None:

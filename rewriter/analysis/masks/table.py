@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rewriter.analysis.known_layers import is_known, is_operation
 from rewriter.analysis.layer_kinds import NOISE
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 
 
 class Rule(Enum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.analysis.known_layers import is_operation
-from rewriter.graph import Layer
+from rewriter.graph.graph import Layer
 from rewriter.layers.mask_steps import Steps
 
 CONVOLUTIONS = frozenset({"Conv1D", "SeparableConv1D", "DepthwiseConv1D"})

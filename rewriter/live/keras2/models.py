@@ -27,7 +27,9 @@ from tf_keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras2 as rewriter_layers
 from rewriter.dialects.keras2 import Constant
-from rewriter.graph import Arguments, Hole, Layer, ModelGraph
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import Live
 from rewriter.live.admitted import AdmittedHDF5
