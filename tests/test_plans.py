@@ -11,9 +11,9 @@ import pytest
 
 import rewriter
 from rewriter import cli
+from rewriter.analysis.graph_differences import differences
 from rewriter.errors import PassError, UnsupportedModelError
 from rewriter.graph.changes import Stage
-from rewriter.graph_differences import differences
 from rewriter.plans import Plan
 
 CUSTOM = """
