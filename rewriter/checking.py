@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.dialects import decode
+from rewriter.dialects.shared_layers import join
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
 from rewriter.saved.directory import is_saved_model
-from rewriter.sharing import join
 
 CALLS_LIMIT = 500_000
 """Calls of a model, those of its nested models counted at each of their calls."""

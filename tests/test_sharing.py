@@ -12,9 +12,9 @@ from models import MODELS, backbone, custom_layer, encoder
 
 import rewriter
 from rewriter.dialects import decode
+from rewriter.dialects.shared_layers import join
 from rewriter.errors import ModelReadError, RebuildError, UnsupportedModelError
 from rewriter.pipeline import Guarantee, Pass, make_plan
-from rewriter.sharing import join
 
 
 class Halve(Pass):

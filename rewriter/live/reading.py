@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rewriter.dialects import decode
+from rewriter.dialects.shared_layers import join
 from rewriter.errors import UnsupportedModelError
 from rewriter.graph.changes import Note, Stage
 from rewriter.graph.graph import Layer
@@ -14,7 +15,6 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, keras_of, live_keras
 from rewriter.live.naming import with_names
 from rewriter.live.walk import places_of
-from rewriter.sharing import join
 
 
 def read_live(model: Live) -> ModelGraph:

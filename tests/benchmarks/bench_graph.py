@@ -16,8 +16,8 @@ from pathlib import Path
 from bench_rewrite import slope
 
 from rewriter.dialects import decode
+from rewriter.dialects.shared_layers import join
 from rewriter.pipeline import make_plan
-from rewriter.sharing import join
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -17,7 +17,7 @@ from built_in import SHAPES, Case
 
 from rewriter.analysis.masks import CallFlow, Join, Mask, mask_flow
 from rewriter.dialects import DIALECTS
-from rewriter.dialects import model as dialect_model
+from rewriter.dialects import decoder as dialect_model
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
 
 WORDS = {"ids": (2, 6), "single ids": (2, 1), "grids": (2, 6, 5), "words": (2, 6), "text": (2,)}

@@ -83,7 +83,7 @@ FOLDER_OF = {
     "rewriter.saved_plans": "api",
     "rewriter.settings": "api",
     "rewriter.analysis.shapes": "analysis",
-    "rewriter.sharing": "dialects",
+    "rewriter.dialects.shared_layers": "dialects",
     "rewriter.verification.layer_traffic": "verification",
 }
 """Where modules belong that stand elsewhere; all others are in the folder of their name."""
