@@ -16,10 +16,10 @@ from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
 from rewriter.analysis.masks.sources import Source, sources
 from rewriter.analysis.masks.ways_around import Way, way_around
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
-from rewriter.context import Context
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
+from rewriter.pipeline.context import Context
 
 from .enable_masking import NOT_USED, EnableMasking, decide, users
 

@@ -11,10 +11,10 @@ from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
 from rewriter.analysis.masks.side_effects import IGNORED, slow_kernels, training_notes, unseen_notes
 from rewriter.analysis.masks.sources import Source, sources
 from rewriter.analysis.masks.ways_around import way_around
-from rewriter.context import Context
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
+from rewriter.pipeline.context import Context
 
 
 @dataclass(frozen=True, slots=True)

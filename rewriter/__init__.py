@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rewriter.graph.graph import Layer
     from rewriter.graph.model_graph import ModelGraph
     from rewriter.monte_carlo import predict_mc
-    from rewriter.pipeline import Guarantee, Pass
+    from rewriter.pipeline.passes import Guarantee, Pass
     from rewriter.plans import Plan
     from rewriter.rehearsal import Rehearsal
     from rewriter.verification.result import Verification
@@ -65,7 +65,7 @@ _HOMES = {
     "rewriter.graph.graph": ("Layer",),
     "rewriter.graph.model_graph": ("ModelGraph",),
     "rewriter.monte_carlo": ("predict_mc",),
-    "rewriter.pipeline": ("Guarantee", "Pass"),
+    "rewriter.pipeline.passes": ("Guarantee", "Pass"),
     "rewriter.plans": ("Plan",),
     "rewriter.rehearsal.result": ("Rehearsal",),
     "rewriter.verification.result": ("Verification",),

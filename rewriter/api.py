@@ -14,7 +14,7 @@ from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
 from rewriter.live.loading import Loaded, load
-from rewriter.pipeline import Guarantee
+from rewriter.pipeline.passes import Guarantee
 from rewriter.plans import (
     Passes,
     Plan,

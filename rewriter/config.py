@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import PassError, RewriterError
-from rewriter.pipeline import Pass, load_pass, options_of, to_pass
+from rewriter.pipeline.passes import Pass, load_pass, options_of, to_pass
 from rewriter.settings import OF_CHECK, parse_toml, project_file, table_of, tool_table
 
 WEIGHTS = ("copy", "share")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from rewriter.context import Context
 from rewriter.findings import Finding
 from rewriter.graph.changes import Action, Change, Note
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline import Guarantee, Pass, to_pass
+from rewriter.pipeline.context import Context
+from rewriter.pipeline.passes import Guarantee, Pass, to_pass
 
 _COVER = "left as it is: "
 

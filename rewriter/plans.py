@@ -8,13 +8,13 @@ from typing import Any
 
 from rewriter.analysis.graph_differences import Difference, differences
 from rewriter.checking import graph_of
-from rewriter.context import Context
 from rewriter.errors import PassError, RewriterError, UnsupportedModelError
 from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import live_keras, require_tensorflow_backend
 from rewriter.live.loading import Loaded
-from rewriter.pipeline import Pass, PlanData, make_plan
+from rewriter.pipeline.context import Context
+from rewriter.pipeline.passes import Pass, PlanData, make_plan
 from rewriter.saved import ModelFile
 
 Load = Callable[[ModelGraph | None], Loaded]

@@ -7,7 +7,8 @@ import pytest
 
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.pipeline import Guarantee, Pass, make_plan, registered_passes, to_pass
+from rewriter.pipeline import Guarantee, Pass
+from rewriter.pipeline.passes import make_plan, registered_passes, to_pass
 from rewriter.plans import plan_graph
 
 
@@ -63,7 +64,7 @@ def tuned(monkeypatch):
         def load():
             return Tuned
 
-    monkeypatch.setattr("rewriter.pipeline.registered_passes", lambda: {"tuned": Entry()})
+    monkeypatch.setattr("rewriter.pipeline.passes.registered_passes", lambda: {"tuned": Entry()})
 
 
 def test_the_built_in_passes_are_registered():

@@ -10,7 +10,7 @@ from evidence import check_config, check_identity, check_pass, document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rewriter.pipeline import registered_passes
+from rewriter.pipeline.passes import registered_passes
 from rewriter.testing.recipes import build, recipes
 
 EXAMPLES = int(os.environ.get("REWRITER_EXAMPLES", "8"))

@@ -14,7 +14,8 @@ import rewriter
 from rewriter.dialects import decode
 from rewriter.dialects.shared_layers import join
 from rewriter.errors import ModelReadError, RebuildError, UnsupportedModelError
-from rewriter.pipeline import Guarantee, Pass, make_plan
+from rewriter.pipeline import Guarantee, Pass
+from rewriter.pipeline.passes import make_plan
 
 
 class Halve(Pass):

@@ -10,7 +10,7 @@ from rewriter.checks import check_graph
 from rewriter.dialects import encode
 from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline import PlanData
+from rewriter.pipeline.passes import PlanData
 
 VERSION = 1
 """Of the schema."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from rewriter.api import Result, plan, rewrite, verify
 from rewriter.errors import PassError, VerificationError
-from rewriter.pipeline import Pass, to_pass
+from rewriter.pipeline.passes import Pass, to_pass
 
 
 def check_pass(

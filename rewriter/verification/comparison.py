@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rewriter.live.adapters import Live
-from rewriter.pipeline import Guarantee
+from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.specs import InputSpec

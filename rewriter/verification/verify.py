@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rewriter.errors import RewriterError
 from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
-from rewriter.pipeline import Guarantee
+from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import draws_at_inference, measure, without_noise

@@ -14,7 +14,7 @@ from rewriter.dialects import decode
 from rewriter.errors import PassError
 from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
-from rewriter.pipeline import make_plan
+from rewriter.pipeline.passes import make_plan
 from rewriter.rehearsal.cases import Case
 from rewriter.rehearsal.judging import judge_cases
 

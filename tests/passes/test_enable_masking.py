@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter.context import Context
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
-from rewriter.pipeline import make_plan
+from rewriter.pipeline.context import Context
+from rewriter.pipeline.passes import make_plan
 from rewriter.rebuild import rebuild
 
 

@@ -29,11 +29,11 @@ from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar
 
-from rewriter.context import Context
 from rewriter.errors import GraphError, PassError, RewriterError
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.gc_pause import collection_paused
 from rewriter.graph.model_graph import ModelGraph
+from rewriter.pipeline.context import Context
 
 ENTRY_POINTS = "rewriter.passes"
 
