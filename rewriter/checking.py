@@ -19,7 +19,7 @@ from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
-from rewriter.saved.directory import is_saved_model
+from rewriter.saved.formats.saved_model import is_saved_model
 
 CALLS_LIMIT = 500_000
 """Calls of a model, those of its nested models counted at each of their calls."""

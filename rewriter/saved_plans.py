@@ -10,7 +10,7 @@ from typing import Any
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.pipeline.passes import PlanData
 from rewriter.report.plan_json import VERSION, digest
-from rewriter.saved.document import parse
+from rewriter.saved.formats.bounded_json import parse
 
 _LIMIT = 64 * 2**20
 

@@ -19,8 +19,8 @@ from rewriter.live.custom_classes import scope_of
 from rewriter.live.keras2.saved_model import checkpoint_places
 from rewriter.live.loading import load
 from rewriter.saved import read, reread
-from rewriter.saved.checkpoint import arrays_by_place
-from rewriter.saved.directory import WEIGHTS
+from rewriter.saved.formats.checkpoint import arrays_by_place
+from rewriter.saved.formats.saved_model import WEIGHTS
 
 NAMES = [name for name, model in MODELS.items() if 2 in model.keras]
 SHORT = {

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.archive import replace_member
-from rewriter.saved.directory import EXTRA, foreign
+from rewriter.saved.formats.saved_model import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
+from rewriter.saved.formats.zip_members import replace_member
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.merging import merged, strange
 from rewriter.saved.metadata import carry_metadata, unknown_keys

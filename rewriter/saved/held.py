@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from rewriter.errors import ModelReadError, RewriterError
-from rewriter.saved import archive
 from rewriter.saved.contents import config_digest, references
-from rewriter.saved.directory import lookups
-from rewriter.saved.document import parse
+from rewriter.saved.formats import zip_members
+from rewriter.saved.formats.bounded_json import parse
+from rewriter.saved.formats.saved_model import lookups
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.state import changed, require_unchanged, state_of_file
 from rewriter.saved.temporary import temporary_directory
@@ -129,9 +129,9 @@ def _config(pages: Pages) -> str:
                     with members.open(name) as member:
                         while member.read(2**20):
                             pass
-        text = archive.members(cast(BinaryIO, pages), {CONFIG: sys.maxsize >> 1})[CONFIG]
+        text = zip_members.members(cast(BinaryIO, pages), {CONFIG: sys.maxsize >> 1})[CONFIG]
         return config_digest(parse(text, CONFIG, sys.maxsize))
-    except (*archive.DAMAGE, KeyError, ModelReadError):
+    except (*zip_members.DAMAGE, KeyError, ModelReadError):
         return ""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.directory import change_metadata, objects_of
+from rewriter.saved.formats.saved_model import change_metadata, objects_of
 from rewriter.saved.merging import merged
 
 # tf_keras/src/saving/legacy/saved_model/*_serialization.py, `_python_properties_internal`, and the

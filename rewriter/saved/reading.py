@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
-from rewriter.saved import archive, directory, hdf5
-from rewriter.saved.document import parse
+from rewriter.saved.formats import hdf5_attributes, saved_model, zip_members
+from rewriter.saved.formats.bounded_json import parse
 from rewriter.saved.state import State, state_of_directory, state_of_file
 
 CONFIG_LIMIT = 64 * 2**20  # bytes of JSON that describe a model
@@ -124,9 +124,9 @@ def _read(path: Path, limits: _Limits) -> ModelFile:
             raise ModelReadError(what, fix="give a file saved with model.save(...)")
         state = state_of_file(file)
         start = file.read(8)
-        if start.startswith(archive.SIGNATURES):
+        if start.startswith(zip_members.SIGNATURES):
             return replace(_read_archive(path, file, limits), state=state)
-        if start == hdf5.SIGNATURE:
+        if start == hdf5_attributes.SIGNATURE:
             return replace(_read_hdf5(path, file, limits), state=state)
     content = "the file is empty" if not start else "neither a .keras nor an .h5 file"
     raise ModelReadError(content, fix="give a file saved with model.save(...)")
@@ -138,7 +138,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def _read_directory(path: Path, limits: _Limits) -> ModelFile:
-    if directory.is_saved_model(path):
+    if saved_model.is_saved_model(path):
         return _read_saved_model(path, limits)
     if (path / "config.json").exists() and (path / "metadata.json").exists():
         raise UnsupportedModelError(
@@ -150,8 +150,8 @@ def _read_directory(path: Path, limits: _Limits) -> ModelFile:
 
 
 def _read_saved_model(path: Path, limits: _Limits) -> ModelFile:
-    found = directory.read_metadata(path, limits.config, limits.config_memory)
-    document = _described(found["model_config"], directory.METADATA, limits)
+    found = saved_model.read_metadata(path, limits.config, limits.config_memory)
+    document = _described(found["model_config"], saved_model.METADATA, limits)
     version = found.get("keras_version")
     training = found.get("training_config")
     keras = _keras(version) if isinstance(version, str) else 2
@@ -167,7 +167,7 @@ def _read_saved_model(path: Path, limits: _Limits) -> ModelFile:
 
 def _read_archive(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
     wanted = {"config.json": limits.config, "metadata.json": limits.detail}
-    found = archive.members(file, wanted)
+    found = zip_members.members(file, wanted)
     if "config.json" not in found:
         raise ModelReadError("a zip archive without config.json is no .keras file", fix=_SAVE_WHOLE)
     metadata = parse(found.get("metadata.json", b"{}"), "metadata.json", limits.detail_memory)
@@ -181,7 +181,7 @@ def _read_archive(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
 
 
 def _read_hdf5(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
-    found = hdf5.root_strings(
+    found = hdf5_attributes.root_strings(
         file,
         {
             "model_config": limits.config,

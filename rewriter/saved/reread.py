@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rewriter.dialects import decode
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.saved import directory
-from rewriter.saved.checkpoint import arrays, arrays_by_place
+from rewriter.saved.formats import saved_model
+from rewriter.saved.formats.checkpoint import arrays, arrays_by_place
 from rewriter.saved.formats.weights_h5 import listed_names, weights_file
 from rewriter.saved.reading import read
 
@@ -67,7 +67,7 @@ def _wrong(
 ) -> str:
     """Say which weight is not where it belongs; nothing if all are."""
     if format == "savedmodel":
-        return _displaced(written / directory.WEIGHTS, weights, (places or {}).get("", {}))
+        return _displaced(written / saved_model.WEIGHTS, weights, (places or {}).get("", {}))
     with weights_file(written) as root:
         if places is None:
             return _missing(set(_checksums(root)), weights)

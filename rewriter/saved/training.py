@@ -7,8 +7,8 @@ import zipfile
 from pathlib import Path
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.archive import replace_member
-from rewriter.saved.directory import put_training_config
+from rewriter.saved.formats.saved_model import put_training_config
+from rewriter.saved.formats.zip_members import replace_member
 from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.reading import ModelFile, read
 

@@ -18,8 +18,8 @@ from typing import Any
 from rewriter import errors
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.python_path import safe_path
-from rewriter.saved import directory
 from rewriter.saved.contents import ENDINGS, config_digest, damaged, references, stored_config
+from rewriter.saved.formats import saved_model
 from rewriter.saved.held import Held, held
 from rewriter.saved.reading import ModelFile
 from rewriter.saved.state import changed, size_of
@@ -69,7 +69,7 @@ def references_of(
         )
     if file.format == "savedmodel":
         folder = file.path if source is None else source.directory
-        return list(directory.references(folder, file.document))
+        return list(saved_model.references(folder, file.document))
     if file.format not in ENDINGS:
         return []
     if source is None:

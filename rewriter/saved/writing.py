@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.directory import GRAPH, foreign, is_saved_model
+from rewriter.saved.formats.saved_model import GRAPH, foreign, is_saved_model
 from rewriter.saved.placing import numbered, put_directory
 from rewriter.saved.temporary import remove_leftovers, temporary_directory_for, temporary_for
 

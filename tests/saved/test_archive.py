@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
-from rewriter.saved.archive import DIRECTORY_LIMIT, members
+from rewriter.saved.formats.zip_members import DIRECTORY_LIMIT, members
 
 LIMITS = {"config.json": 1000, "metadata.json": 10}
 

@@ -12,7 +12,8 @@ from model_files import run_python
 import rewriter
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, UnsupportedModelError
 from rewriter.saved import read
-from rewriter.saved.directory import (
+from rewriter.saved.formats.protobuf import encoded, fields, messages, number, text
+from rewriter.saved.formats.saved_model import (
     GRAPH,
     METADATA,
     change_metadata,
@@ -20,7 +21,6 @@ from rewriter.saved.directory import (
     objects_of,
     put_training_config,
 )
-from rewriter.saved.protobuf import encoded, fields, messages, number, text
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from model_files import run_python, write_h5, write_keras
 
 from rewriter.errors import ModelReadError
-from rewriter.saved.document import DEPTH_LIMIT, _memory, parse
+from rewriter.saved.formats.bounded_json import DEPTH_LIMIT, _memory, parse
 
 
 def nested(levels):

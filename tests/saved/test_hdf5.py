@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
-from rewriter.saved.hdf5 import STRUCTURE_LIMIT, root_strings
+from rewriter.saved.formats.hdf5_attributes import STRUCTURE_LIMIT, root_strings
 
 LIMITS = {"model_config": 2**20, "training_config": 2**20, "keras_version": 100}
 

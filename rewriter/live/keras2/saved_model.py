@@ -25,8 +25,8 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from rewriter.errors import WeightsError
 from rewriter.live.adapters import Live
-from rewriter.saved.checkpoint import place_of
-from rewriter.saved.directory import WEIGHTS, lookups
+from rewriter.saved.formats.checkpoint import place_of
+from rewriter.saved.formats.saved_model import WEIGHTS, lookups
 from rewriter.saved.held import Held
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
-from rewriter.saved.document import too_large
+from rewriter.saved.formats.bounded_json import too_large
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 STRUCTURE_LIMIT = 4 * 2**20  # bytes of headers that are read in search of the attributes

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import ModelReadError
-from rewriter.saved.protobuf import messages, number, text
+from rewriter.saved.formats.protobuf import messages, number, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
-from rewriter.saved.document import parse, too_large
-from rewriter.saved.protobuf import encoded, fields, messages, number, text
+from rewriter.saved.formats.bounded_json import parse, too_large
+from rewriter.saved.formats.protobuf import encoded, fields, messages, number, text
 
 GRAPH = "saved_model.pb"
 METADATA = "keras_metadata.pb"

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import BinaryIO
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
-from rewriter.saved.document import too_large
+from rewriter.saved.formats.bounded_json import too_large
 
 SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive, and of an empty one
 DIRECTORY_LIMIT = 4 * 2**20  # bytes of the list of members
