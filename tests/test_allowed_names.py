@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rewriter.allowed_names import (
+from rewriter.analysis.known_layers import BUILT_IN
+from rewriter.saved.safety.allowed_names import (
     ANY_CLASS,
     ANY_FUNCTION,
     CLASSES,
@@ -21,8 +22,7 @@ from rewriter.allowed_names import (
     REGISTERED_TYPE_SPECS,
     TYPE_SPECS,
 )
-from rewriter.analysis.known_layers import BUILT_IN
-from rewriter.safety import CODE, COMPILED, FILES, STRING_ENDS, _area, dangers
+from rewriter.saved.safety.dangers import CODE, COMPILED, FILES, STRING_ENDS, _area, dangers
 
 KERAS = ["tf_keras", "keras"]
 ABSENT = ("jax", "torch", "openvino", "numpy")  # backends that need not be installed

@@ -19,7 +19,7 @@ import rewriter
 from rewriter.errors import ModelReadError
 from rewriter.live import load_limits as bounded
 from rewriter.live.keras_patches import temporaries_in
-from rewriter.saved import contents
+from rewriter.saved.safety import links_and_sizes
 
 ROOT = Path(__file__).parents[1]
 FORMS = [(2, ".keras"), (2, ".h5"), (2, ""), (3, ".keras"), (3, ".h5")]
@@ -40,8 +40,8 @@ def saved(path, number, *layers, compiled=False):
 
 
 def without_floor(monkeypatch, share):
-    monkeypatch.setattr(contents, "INFLATION_FLOOR", 0)
-    monkeypatch.setattr(contents, "INFLATION_LIMIT", share)
+    monkeypatch.setattr(links_and_sizes, "INFLATION_FLOOR", 0)
+    monkeypatch.setattr(links_and_sizes, "INFLATION_LIMIT", share)
 
 
 @forms
@@ -61,7 +61,7 @@ def test_weights_out_of_proportion_are_refused_and_the_option_lifts_it(
 
 def refuse_all(declared, size, what):
     assert (declared, what) == (4 * 4 * 64, " of weights")
-    raise ModelReadError("too much", fix=contents.LIFT)
+    raise ModelReadError("too much", fix=links_and_sizes.LIFT)
 
 
 @forms
@@ -70,7 +70,7 @@ def test_weights_count_against_the_whole_file(tmp_path, monkeypatch, number, end
     without_floor(monkeypatch, 1.5)  # as many bytes as the file has
     assert rewriter.rewrite(path, [], verify=False).model
     without_floor(monkeypatch, 0.5)
-    monkeypatch.setattr("rewriter.admission.references_of", lambda file, limits: [])
+    monkeypatch.setattr("rewriter.saved.safety.admission.references_of", lambda file, limits: [])
     with pytest.raises(ModelReadError, match="it declares 0 MB of weights in a file of 0"):
         rewriter.rewrite(path, [], verify=False)
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rewriter.analysis.known_layers import BUILT_IN
-from rewriter.safety import dangers, known_names
+from rewriter.saved.safety.dangers import dangers, known_names
 
 
 def said(document, known=()):

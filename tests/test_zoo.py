@@ -17,7 +17,7 @@ import pytest
 from evidence import outputs, same, weights
 
 import rewriter
-from rewriter.safety import dangers
+from rewriter.saved.safety.dangers import dangers
 
 SMALL = ("MobileNet", "MobileNetV3Small")
 LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}

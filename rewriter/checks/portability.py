@@ -8,7 +8,7 @@ from typing import Any
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.checks.code import Code, Found
 from rewriter.checks.subject import Place, Subject
-from rewriter.safety import dangers
+from rewriter.saved.safety.dangers import dangers
 
 _LONG = 64
 """Lists of a config that are longer hold data."""

@@ -19,7 +19,7 @@ from rewriter.errors import RewriterError, UnsupportedModelError
 from rewriter.graph.calls import Arguments
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.saved.held import Held
+from rewriter.saved.safety.open_file import Held
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.
 Live = Any

@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 
-from rewriter.saved.held import Held
+from rewriter.saved.safety.open_file import Held
 
 
 class AdmittedHDF5(h5py.File):  # type: ignore[misc]

@@ -11,8 +11,8 @@ from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import BYTES, largest_output, temporaries_in, weights_within
 from rewriter.live.walk import with_sublayers
 from rewriter.saved import ModelFile
-from rewriter.saved.contents import LIFT, refuse_inflation
-from rewriter.saved.state import size_of
+from rewriter.saved.safety.file_state import size_of
+from rewriter.saved.safety.links_and_sizes import LIFT, refuse_inflation
 from rewriter.saved.temporary import remove_scratch, temporary_directory
 
 TENSOR_LIMIT = 2**29

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rewriter.admission import Admission, admit
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
 from rewriter.graph.changes import Note, Stage
@@ -18,7 +17,8 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
 from rewriter.live.load_limits import in_proportion, load_bounded
 from rewriter.saved import ModelFile
-from rewriter.saved.held import Held, held
+from rewriter.saved.safety.admission import Admission, admit
+from rewriter.saved.safety.open_file import Held, held
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.saved.formats import hdf5_attributes, saved_model, zip_members
 from rewriter.saved.formats.bounded_json import parse
-from rewriter.saved.state import State, state_of_directory, state_of_file
+from rewriter.saved.safety.file_state import State, state_of_directory, state_of_file
 
 CONFIG_LIMIT = 64 * 2**20  # bytes of JSON that describe a model
 CONFIG_MEMORY = 320 * 2**20  # bytes of memory for them

@@ -17,8 +17,8 @@ import atheris
 with atheris.instrument_imports():
     from rewriter.checking import graph_of
     from rewriter.errors import RewriterError
-    from rewriter.safety import dangers
     from rewriter.saved import read
+    from rewriter.saved.safety.dangers import dangers
 
 PLACE = Path(tempfile.mkdtemp()) / "model"
 

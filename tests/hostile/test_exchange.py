@@ -13,8 +13,9 @@ import pytest
 import rewriter
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.live import loading
-from rewriter.saved import read, trial
-from rewriter.saved.held import PAGE, Pages, held
+from rewriter.saved import read
+from rewriter.saved.safety import child_process
+from rewriter.saved.safety.open_file import PAGE, Pages, held
 
 FORMS = [("two", ".h5"), ("two", ".keras"), ("two", ""), ("three", ".h5"), ("three", ".keras")]
 IDS = ["keras2.h5", "keras2.keras", "keras2 directory", "keras3.h5", "keras3.keras"]
@@ -136,7 +137,7 @@ def test_the_child_process_looks_at_the_file_that_is_loaded(form, tmp_path, monk
     path, hostile, mark = form
     if path.is_dir():
         pytest.skip("no child process looks at a directory")
-    once(monkeypatch, trial, "_answer", lambda: change(path, hostile), after=False)
+    once(monkeypatch, child_process, "_answer", lambda: change(path, hostile), after=False)
     said = rewritten(path, tmp_path, allow_code=True)
     assert said == ["dense"] or "changed" in said or "another model_config" in said
     assert not mark.exists()

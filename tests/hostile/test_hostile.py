@@ -55,7 +55,7 @@ def test_a_hostile_file_is_refused(hostile, made, tmp_path, monkeypatch):
             "rewriter.live.loading.live_keras", lambda _: pytest.fail("Keras saw it")
         )
     if hostile.make is endless:
-        monkeypatch.setattr("rewriter.saved.trial.TIME_LIMIT", 10)
+        monkeypatch.setattr("rewriter.saved.safety.child_process.TIME_LIMIT", 10)
     with pytest.raises((UnsupportedModelError, ModelReadError)) as refused:
         rewriter.rewrite(path, ["strip-dropout"], output=tmp_path / f"out{path.suffix}")
     assert hostile.says in str(refused.value)
@@ -91,7 +91,7 @@ def test_the_payload_is_live_and_allow_code_says_what_runs(made, tmp_path, name)
 def test_the_payload_is_live_where_nothing_looks_the_file_through(
     made, tmp_path, monkeypatch, name
 ):
-    monkeypatch.setattr("rewriter.admission.dangers", lambda *_: iter(()))
+    monkeypatch.setattr("rewriter.saved.safety.admission.dangers", lambda *_: iter(()))
     with suppress(Exception):
         rewriter.rewrite(made(name), [], verify=False)
     assert (tmp_path / MARK).exists()
@@ -140,8 +140,8 @@ def test_options_lift_the_limits(made, name):
     """What comes next is Keras' own refusal, or the graph's."""
     with pytest.raises(RewriterError) as refused:
         rewriter.plan(made(name), [], limits=False)
-        from rewriter.admission import admit
         from rewriter.saved import read
+        from rewriter.saved.safety.admission import admit
 
         admit(read(made(name)), {}, limits=False)
         raise RewriterError("let in")
@@ -187,7 +187,7 @@ def test_a_config_that_hdf5_reads_otherwise_is_refused(tmp_path, monkeypatch):
     file = api.read_file(path)
     with h5py.File(path, "r+") as group:
         group.attrs["model_config"] = json.dumps(model(2, lambda_layer(2, tmp_path)))
-    from rewriter.admission import admit
+    from rewriter.saved.safety.admission import admit
 
     file = replace(file, state=api.read_file(path).state)
     with pytest.raises(ModelReadError, match="reads another model_config"):

@@ -51,7 +51,7 @@ LINES = (
 
 FOLDER_OF = {
     "rewriter.__main__": "cli",
-    "rewriter.admission": "saved",
+    "rewriter.saved.safety.admission": "saved",
     "rewriter.analysis.masks.symbolic_masks": "analysis",
     "rewriter.analysis.known_layers": "analysis",
     "rewriter.checking": "checks",
@@ -63,7 +63,7 @@ FOLDER_OF = {
     "rewriter.verification.distribution": "verification",
     "rewriter.findings": "checks",
     "rewriter.fixing": "checks",
-    "rewriter.harmless": "saved",
+    "rewriter.saved.safety.tensorflow_names": "saved",
     "rewriter.verification.inputs.specs": "verification",
     "rewriter.analysis.layer_kinds": "analysis",
     "rewriter.analysis.masks": "analysis",
@@ -79,7 +79,7 @@ FOLDER_OF = {
     "rewriter.analysis.batch_in_arguments": "analysis",
     "rewriter.rewriting": "api",
     "rewriter.verification.running": "verification",
-    "rewriter.safety": "saved",
+    "rewriter.saved.safety.dangers": "saved",
     "rewriter.saved_plans": "api",
     "rewriter.settings": "api",
     "rewriter.analysis.shapes": "analysis",

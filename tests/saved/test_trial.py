@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from rewriter.errors import ModelReadError
-from rewriter.saved import read, trial
-from rewriter.saved.trial import references_of
+from rewriter.saved import read
+from rewriter.saved.safety import child_process
+from rewriter.saved.safety.child_process import references_of
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 RUNS = "import sys; sys.path[:] = {path!r}; "
@@ -33,8 +34,8 @@ def test_real_models_lead_nowhere(real_models):
 
 def test_a_library_that_does_not_come_to_an_end_ends_in_an_error(rich_files, monkeypatch):
     file = read(rich_files["keras", "h5"])
-    monkeypatch.setattr(trial, "TIME_LIMIT", 0.5)
-    monkeypatch.setattr(trial, "_CHILD", f"{RUNS}\nwhile True: pass")
+    monkeypatch.setattr(child_process, "TIME_LIMIT", 0.5)
+    monkeypatch.setattr(child_process, "_CHILD", f"{RUNS}\nwhile True: pass")
     with pytest.raises(ModelReadError, match="does not come to an end") as refused:
         references_of(file)
     assert refused.value.where == str(file.path)
@@ -50,7 +51,7 @@ def test_a_library_that_does_not_come_to_an_end_ends_in_an_error(rich_files, mon
     ],
 )
 def test_a_library_that_crashes_ends_in_an_error(rich_files, monkeypatch, child, says):
-    monkeypatch.setattr(trial, "_CHILD", RUNS + child)
+    monkeypatch.setattr(child_process, "_CHILD", RUNS + child)
     with pytest.raises(ModelReadError, match=says):
         references_of(read(rich_files["keras", "h5"]))
 
@@ -64,14 +65,15 @@ def test_more_memory_than_the_size_allows_is_refused(rich_files, tmp_path, monke
         file.create_dataset("large", (2**28,), "float32", chunks=(2**28,), compression=1)
     with pytest.raises(ModelReadError, match="declares"):
         references_of(read(path))
-    monkeypatch.setattr(trial, "_CHILD", f"{RUNS}{CHILD_WITHOUT_FLOOR}")
-    monkeypatch.setattr(trial, "MEMORY_LIMIT", 2**29)
+    monkeypatch.setattr(child_process, "_CHILD", f"{RUNS}{CHILD_WITHOUT_FLOOR}")
+    monkeypatch.setattr(child_process, "MEMORY_LIMIT", 2**29)
     with pytest.raises(ModelReadError, match="the file is damaged"):
         references_of(read(path))
 
 
 CHILD_WITHOUT_FLOOR = (
-    "from rewriter.saved import contents, trial; contents.INFLATION_FLOOR = 2**40; trial.main()"
+    "from rewriter.saved.safety import child_process, links_and_sizes\n"
+    "links_and_sizes.INFLATION_FLOOR = 2**40; child_process.main()"
 )
 
 
@@ -81,7 +83,7 @@ def test_the_child_imports_nothing_from_the_working_directory(rich_files, tmp_pa
     code = (
         f"import sys; sys.path[:] = {[each for each in sys.path if each]!r}\n"
         "from rewriter.saved import read\n"
-        "from rewriter.saved.trial import references_of\n"
+        "from rewriter.saved.safety.child_process import references_of\n"
         f"print(references_of(read({str(rich_files['keras', 'keras'])!r})))"
     )
     done = subprocess.run(

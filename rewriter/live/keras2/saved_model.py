@@ -27,7 +27,7 @@ from rewriter.errors import WeightsError
 from rewriter.live.adapters import Live
 from rewriter.saved.formats.checkpoint import place_of
 from rewriter.saved.formats.saved_model import WEIGHTS, lookups
-from rewriter.saved.held import Held
+from rewriter.saved.safety.open_file import Held
 
 
 def load_directory(source: Held, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:

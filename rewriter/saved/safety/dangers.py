@@ -17,7 +17,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rewriter.allowed_names import (
+from rewriter.analysis.known_layers import OURS
+from rewriter.saved.safety.allowed_names import (
     ANY_CLASS,
     ANY_FUNCTION,
     CLASSES,
@@ -28,8 +29,7 @@ from rewriter.allowed_names import (
     STRINGS,
     TYPE_SPECS,
 )
-from rewriter.analysis.known_layers import OURS
-from rewriter.harmless import (
+from rewriter.saved.safety.tensorflow_names import (
     OPERATIONS,
     SIDE_EFFECTS,
     SYMBOL_AREAS,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.errors import UnsupportedModelError
-from rewriter.safety import Danger, dangers, known_names
-from rewriter.saved import ModelFile
-from rewriter.saved.held import Held
-from rewriter.saved.trial import references_of
+from rewriter.saved.reading import ModelFile
+from rewriter.saved.safety.child_process import references_of
+from rewriter.saved.safety.dangers import Danger, dangers, known_names
+from rewriter.saved.safety.open_file import Held
 
 SHOWN = 5
 """So many dangers are told one by one."""

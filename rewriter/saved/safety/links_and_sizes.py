@@ -1,7 +1,7 @@
 """What a model file holds besides its config, looked through before Keras reads it.
 
 Links are read as links and never followed. The HDF5 library does not always come back from a
-damaged file: `rewriter.saved.trial` runs this in a process of its own.
+damaged file: `rewriter.saved.safety.child_process` runs this in a process of its own.
 """
 
 from __future__ import annotations

@@ -18,11 +18,17 @@ from typing import Any
 from rewriter import errors
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.python_path import safe_path
-from rewriter.saved.contents import ENDINGS, config_digest, damaged, references, stored_config
 from rewriter.saved.formats import saved_model
-from rewriter.saved.held import Held, held
 from rewriter.saved.reading import ModelFile
-from rewriter.saved.state import changed, size_of
+from rewriter.saved.safety.file_state import changed, size_of
+from rewriter.saved.safety.links_and_sizes import (
+    ENDINGS,
+    config_digest,
+    damaged,
+    references,
+    stored_config,
+)
+from rewriter.saved.safety.open_file import Held, held
 
 TIME_LIMIT = 60.0
 """Seconds that a child may take, and `BYTES_A_SECOND` of the file on top."""
@@ -35,7 +41,10 @@ MEMORY_LIMIT = 2 * 2**30
 # Isolated, Python has neither the working directory nor the environment on its path; without
 # bytecode it leaves none behind that a full disk has cut short. The file is its standard input, so
 # that no path can lead it to another one.
-_CHILD = "import sys; sys.path[:] = {path!r}; from rewriter.saved.trial import main; main()"
+_CHILD = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from rewriter.saved.safety.child_process import main; main()"
+)
 
 
 def references_of(
