@@ -13,7 +13,7 @@ from rewriter.live.walk import with_sublayers
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.file_state import size_of
 from rewriter.saved.safety.links_and_sizes import LIFT, refuse_inflation
-from rewriter.saved.temporary import remove_scratch, temporary_directory
+from rewriter.saved.writing.temporary import remove_scratch, temporary_directory
 
 TENSOR_LIMIT = 2**29
 """Elements of one tensor between layers; the batch counts where it is fixed."""

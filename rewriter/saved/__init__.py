@@ -3,7 +3,7 @@
 from rewriter.saved.additions import carry_additions
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.training import carry_training_config
-from rewriter.saved.writing import check_output, replacing
+from rewriter.saved.writing.output import check_output, replacing
 
 __all__ = [
     "ModelFile",

@@ -13,11 +13,11 @@ from rewriter.errors import ModelWriteError
 from rewriter.saved.formats.saved_model import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.formats.zip_members import replace_member
-from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.merging import merged, strange
 from rewriter.saved.metadata import carry_metadata, unknown_keys
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.unknown import carry, copy_object, unknown
+from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 _OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")
 _GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")

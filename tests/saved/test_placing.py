@@ -11,8 +11,9 @@ import pytest
 from model_files import ROOT
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved import check_output, placing, replacing
-from rewriter.saved.placing import exchange
+from rewriter.saved import check_output, replacing
+from rewriter.saved.writing import replace_directory
+from rewriter.saved.writing.replace_directory import exchange
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 
@@ -21,7 +22,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 def target(request, tmp_path, monkeypatch):
     """A place for a directory, where names can be exchanged and where not."""
     if request.param == "renamed":
-        monkeypatch.setattr(placing, "exchange", lambda one, other: False)
+        monkeypatch.setattr(replace_directory, "exchange", lambda one, other: False)
     return tmp_path / "model"
 
 
@@ -96,7 +97,7 @@ def test_without_a_backup_the_old_directory_goes_and_older_backups_stay(target):
 
 def test_a_rename_that_fails_leaves_the_old_directory_in_its_place(target, monkeypatch):
     make(target, "old")
-    monkeypatch.setattr(placing, "exchange", lambda one, other: False)
+    monkeypatch.setattr(replace_directory, "exchange", lambda one, other: False)
     rename = type(target).rename
 
     def refuse(self, new):

@@ -17,7 +17,8 @@ from model_files import ROOT, run_python
 
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
-from rewriter.saved import check_output, replacing, writing
+from rewriter.saved import check_output, replacing
+from rewriter.saved.writing import output as writing
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 

@@ -31,8 +31,8 @@ from rewriter.live.object_numbers import counted_objects
 from rewriter.live.vocabulary import share_table
 from rewriter.live.walk import held_with
 from rewriter.live.weight_places import Places, Recorder
-from rewriter.saved.lasting import hdf5_to_write
 from rewriter.saved.safety.open_file import Held
+from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 keras = 3
 

@@ -24,7 +24,7 @@ from rewriter.saved.formats.saved_model import lookups
 from rewriter.saved.reading import ModelFile, read
 from rewriter.saved.safety.file_state import changed, require_unchanged, state_of_file
 from rewriter.saved.safety.links_and_sizes import config_digest, references
-from rewriter.saved.temporary import temporary_directory
+from rewriter.saved.writing.temporary import temporary_directory
 
 PAGE = 4096
 """Bytes that are kept together."""

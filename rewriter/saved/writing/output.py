@@ -15,8 +15,12 @@ from types import FrameType
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved.formats.saved_model import GRAPH, foreign, is_saved_model
-from rewriter.saved.placing import numbered, put_directory
-from rewriter.saved.temporary import remove_leftovers, temporary_directory_for, temporary_for
+from rewriter.saved.writing.replace_directory import numbered, put_directory
+from rewriter.saved.writing.temporary import (
+    remove_leftovers,
+    temporary_directory_for,
+    temporary_for,
+)
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
