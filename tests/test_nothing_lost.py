@@ -20,7 +20,7 @@ import rewriter
 from rewriter import rewriting
 from rewriter.errors import ModelWriteError
 from rewriter.saved import read, reread
-from rewriter.saved.merging import merged, strange
+from rewriter.saved.additions.config_merge import merged, strange
 
 KEYS = [(name, ending) for name in ("tf_keras", "keras") for ending in ("h5", "keras")]
 
@@ -342,7 +342,7 @@ def test_what_is_unknown_among_the_weights_has_no_place_in_another_format(
 def test_a_note_at_a_weight_that_is_gone_is_refused_by_name(dialect, tmp_path):
     path = tmp_path / "noted.keras"
     _, weight = noted(dialect, path)
-    from rewriter.saved.unknown import carry, unknown
+    from rewriter.saved.additions.unknown_in_hdf5 import carry, unknown
 
     lost = pytest.raises(ModelWriteError, match=f"{weight.strip('/')}@unit")
     with weights_to_change(path) as source, h5py.File(tmp_path / "empty.h5", "w") as target, lost:
@@ -351,14 +351,14 @@ def test_a_note_at_a_weight_that_is_gone_is_refused_by_name(dialect, tmp_path):
 
 @pytest.mark.parametrize(("name", "ending"), KEYS)
 def test_nothing_that_keras_wrote_is_unknown(rich_files, name, ending):
-    from rewriter.saved.unknown import unknown
+    from rewriter.saved.additions.unknown_in_hdf5 import unknown
 
     with reread.weights_file(rich_files[name, ending]) as root:
         assert unknown(root, ending) == []
 
 
 def test_nothing_in_real_models_is_unknown(real_models):
-    from rewriter.saved.unknown import unknown
+    from rewriter.saved.additions.unknown_in_hdf5 import unknown
 
     for path in real_models.glob("*.h5"):
         with reread.weights_file(path) as root:

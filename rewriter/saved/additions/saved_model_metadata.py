@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.additions.config_merge import merged
 from rewriter.saved.formats.saved_model import change_metadata, objects_of
-from rewriter.saved.merging import merged
 
 # tf_keras/src/saving/legacy/saved_model/*_serialization.py, `_python_properties_internal`, and the
 # same in TensorFlow since 2.2.

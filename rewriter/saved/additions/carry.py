@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
+from rewriter.saved.additions.config_merge import merged, strange
+from rewriter.saved.additions.saved_model_metadata import carry_metadata, unknown_keys
+from rewriter.saved.additions.unknown_in_hdf5 import carry, copy_object, unknown
 from rewriter.saved.formats.saved_model import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.formats.zip_members import replace_member
-from rewriter.saved.merging import merged, strange
-from rewriter.saved.metadata import carry_metadata, unknown_keys
 from rewriter.saved.reading import ModelFile, read
-from rewriter.saved.unknown import carry, copy_object, unknown
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 _OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")
