@@ -22,7 +22,7 @@ from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
 from rewriter.plans import Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
-from rewriter.saved.reread import read_back
+from rewriter.saved.read_back import read_back
 from rewriter.saved.safety.file_state import require_unchanged
 
 if TYPE_CHECKING:

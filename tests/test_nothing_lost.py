@@ -19,7 +19,7 @@ import pytest
 import rewriter
 from rewriter import rewriting
 from rewriter.errors import ModelWriteError
-from rewriter.saved import read, reread
+from rewriter.saved import read, read_back
 from rewriter.saved.additions.config_merge import merged, strange
 
 KEYS = [(name, ending) for name in ("tf_keras", "keras") for ending in ("h5", "keras")]
@@ -215,13 +215,15 @@ def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
     output = tmp_path / f"out.{ending}"
     output.write_text("old")
     if spoilt == "weight":
-        monkeypatch.setattr(reread, "_array", lambda variable: np.zeros(tuple(variable.shape)))
+        monkeypatch.setattr(read_back, "_array", lambda variable: np.zeros(tuple(variable.shape)))
     elif spoilt == "unplaced":
         monkeypatch.setattr(rewriting, "places", lambda *_: None)
-        monkeypatch.setattr(reread, "_checksums", lambda root: iter([b""]))
+        monkeypatch.setattr(read_back, "_checksums", lambda root: iter([b""]))
     else:
-        layers = reread._layers
-        monkeypatch.setattr(reread, "_layers", lambda graph: layers(graph) ^ {(str(id(graph)), "")})
+        layers = read_back._layers
+        monkeypatch.setattr(
+            read_back, "_layers", lambda graph: layers(graph) ^ {(str(id(graph)), "")}
+        )
     with pytest.raises(ModelWriteError, match="reads back otherwise"):
         rewriter.rewrite(rich_files[name, ending], [], output=output, verify=False, force=True)
     assert output.read_text() == "old"
@@ -353,7 +355,7 @@ def test_a_note_at_a_weight_that_is_gone_is_refused_by_name(dialect, tmp_path):
 def test_nothing_that_keras_wrote_is_unknown(rich_files, name, ending):
     from rewriter.saved.additions.unknown_in_hdf5 import unknown
 
-    with reread.weights_file(rich_files[name, ending]) as root:
+    with read_back.weights_file(rich_files[name, ending]) as root:
         assert unknown(root, ending) == []
 
 
@@ -361,7 +363,7 @@ def test_nothing_in_real_models_is_unknown(real_models):
     from rewriter.saved.additions.unknown_in_hdf5 import unknown
 
     for path in real_models.glob("*.h5"):
-        with reread.weights_file(path) as root:
+        with read_back.weights_file(path) as root:
             assert unknown(root, "h5") == []
 
 

@@ -98,10 +98,10 @@ def counted(monkeypatch):
     """How often each file was read, and each pass was run."""
     from rewriter.passes.strip_dropout import StripDropout
 
-    from rewriter.saved import reading
+    from rewriter.saved import model_file
 
     counts: Counter[str] = Counter()
-    read_file, run_pass = reading._read, StripDropout.run_model
+    read_file, run_pass = model_file._read, StripDropout.run_model
 
     def counting_read(path, limits):
         counts[path.name] += 1
@@ -111,7 +111,7 @@ def counted(monkeypatch):
         counts[self.name] += 1
         return run_pass(self, model)
 
-    monkeypatch.setattr(reading, "_read", counting_read)
+    monkeypatch.setattr(model_file, "_read", counting_read)
     monkeypatch.setattr(StripDropout, "run_model", counting_run)
     return counts
 

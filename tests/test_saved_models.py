@@ -18,7 +18,7 @@ from rewriter.live import live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.live.keras2.saved_model import checkpoint_places
 from rewriter.live.loading import load
-from rewriter.saved import read, reread
+from rewriter.saved import read, read_back
 from rewriter.saved.formats.checkpoint import arrays_by_place
 from rewriter.saved.formats.saved_model import WEIGHTS
 
@@ -324,10 +324,10 @@ def test_weights_that_changed_places_are_named_and_nothing_is_put_in_place(
 def test_a_weight_that_only_a_layer_of_its_own_knows_the_place_of_must_be_somewhere(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(reread, "arrays_by_place", lambda prefix, places: iter(()))
+    monkeypatch.setattr(read_back, "arrays_by_place", lambda prefix, places: iter(()))
     model = two_alike()
     assert rewriter.rewrite(model, [], output=tmp_path / "out", verify=False).output
-    monkeypatch.setattr(reread, "arrays", lambda prefix: iter(()))
+    monkeypatch.setattr(read_back, "arrays", lambda prefix: iter(()))
     with pytest.raises(ModelWriteError, match=r"weight of shape \(4, 4\) is not as it was"):
         rewriter.rewrite(model, [], output=tmp_path / "other", verify=False)
 

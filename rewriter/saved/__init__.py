@@ -2,7 +2,7 @@
 
 from rewriter.saved.additions.carry import carry_additions
 from rewriter.saved.additions.training_config import carry_training_config
-from rewriter.saved.reading import ModelFile, read
+from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.writing.output import check_output, replacing
 
 __all__ = [

@@ -171,9 +171,9 @@ def test_a_spoilt_directory_gives_a_result_or_a_rewriter_error(
 
 
 def test_a_config_beyond_the_limits_is_refused_and_read_without_them(directory, monkeypatch):
-    monkeypatch.setattr("rewriter.saved.reading.CONFIG_MEMORY", 10)
+    monkeypatch.setattr("rewriter.saved.model_file.CONFIG_MEMORY", 10)
     limits = read.__globals__["_Limits"](config_memory=10)
-    monkeypatch.setattr("rewriter.saved.reading._Limits", lambda: limits)
+    monkeypatch.setattr("rewriter.saved.model_file._Limits", lambda: limits)
     with pytest.raises(ModelReadError, match="MB that are read"):
         read(directory)
     assert read(directory, limits=False).document

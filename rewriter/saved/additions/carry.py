@@ -16,7 +16,7 @@ from rewriter.saved.additions.unknown_in_hdf5 import carry, copy_object, unknown
 from rewriter.saved.formats.saved_model import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.formats.zip_members import replace_member
-from rewriter.saved.reading import ModelFile, read
+from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 _OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")

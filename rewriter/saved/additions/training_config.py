@@ -9,7 +9,7 @@ from pathlib import Path
 from rewriter.errors import ModelWriteError
 from rewriter.saved.formats.saved_model import put_training_config
 from rewriter.saved.formats.zip_members import replace_member
-from rewriter.saved.reading import ModelFile, read
+from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.errors import UnsupportedModelError
-from rewriter.saved.reading import ModelFile
+from rewriter.saved.model_file import ModelFile
 from rewriter.saved.safety.child_process import references_of
 from rewriter.saved.safety.dangers import Danger, dangers, known_names
 from rewriter.saved.safety.open_file import Held

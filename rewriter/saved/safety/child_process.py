@@ -19,7 +19,7 @@ from rewriter import errors
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.python_path import safe_path
 from rewriter.saved.formats import saved_model
-from rewriter.saved.reading import ModelFile
+from rewriter.saved.model_file import ModelFile
 from rewriter.saved.safety.file_state import changed, size_of
 from rewriter.saved.safety.links_and_sizes import (
     ENDINGS,

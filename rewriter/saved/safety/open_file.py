@@ -21,7 +21,7 @@ from rewriter.errors import ModelReadError, RewriterError
 from rewriter.saved.formats import zip_members
 from rewriter.saved.formats.bounded_json import parse
 from rewriter.saved.formats.saved_model import lookups
-from rewriter.saved.reading import ModelFile, read
+from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.safety.file_state import changed, require_unchanged, state_of_file
 from rewriter.saved.safety.links_and_sizes import config_digest, references
 from rewriter.saved.writing.temporary import temporary_directory

@@ -14,7 +14,7 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved.formats import saved_model
 from rewriter.saved.formats.checkpoint import arrays, arrays_by_place
 from rewriter.saved.formats.weights_h5 import listed_names, weights_file
-from rewriter.saved.reading import read
+from rewriter.saved.model_file import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
