@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rewriter.api import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.checks.findings import Finding
     from rewriter.config import Rewrite
     from rewriter.errors import (
         GraphError,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         VerificationError,
         WeightsError,
     )
-    from rewriter.findings import Finding
     from rewriter.graph.calls import Call, Tensor
     from rewriter.graph.changes import Action, Change, Note
     from rewriter.graph.graph import Layer
@@ -47,6 +47,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "rewriter.api": ("Result", "check", "masks", "plan", "read", "rehearse", "rewrite", "verify"),
+    "rewriter.checks.findings": ("Finding",),
     "rewriter.config": ("Rewrite",),
     "rewriter.errors": (
         "GraphError",
@@ -59,7 +60,6 @@ _HOMES = {
         "VerificationError",
         "WeightsError",
     ),
-    "rewriter.findings": ("Finding",),
     "rewriter.graph.calls": ("Call", "Tensor"),
     "rewriter.graph.changes": ("Action", "Change", "Note"),
     "rewriter.graph.graph": ("Layer",),

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriter.checking import graph_of
+from rewriter.checks.files import graph_of
+from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
-from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
 from rewriter.live.loading import Loaded, load

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rewriter.analysis.graph_differences import Difference, differences
-from rewriter.checking import graph_of
+from rewriter.checks.files import graph_of
+from rewriter.checks.findings import Finding
 from rewriter.errors import PassError, RewriterError, UnsupportedModelError
-from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import live_keras, require_tensorflow_backend
 from rewriter.live.loading import Loaded

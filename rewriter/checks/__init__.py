@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewriter.checks import batch, masks, noise, portability, speed
+from rewriter.checks.checked_model import Subject
 from rewriter.checks.code import Code
-from rewriter.checks.subject import Subject
+from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
-from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 
 CODES: Mapping[str, Code] = {

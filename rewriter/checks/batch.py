@@ -8,8 +8,8 @@ from rewriter.analysis.batch_in_arguments import Freed, freed_call, input_batche
 from rewriter.analysis.each_step import without_time_distributed
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.shapes import as_shape, output_shape
+from rewriter.checks.checked_model import Place, Subject
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject
 from rewriter.graph.nested import leaves
 
 

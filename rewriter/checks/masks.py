@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
 from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
+from rewriter.checks.checked_model import Place, Subject, place_of
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject, place_of
 from rewriter.graph.calls import Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
+from rewriter.checks.checked_model import Place, Subject, noise_rate
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject, noise_rate
 from rewriter.graph.graph import Layer
 
 _RATES = ("dropout", "recurrent_dropout")

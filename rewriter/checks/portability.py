@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
+from rewriter.checks.checked_model import Place, Subject
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject
 from rewriter.saved.safety.dangers import dangers
 
 _LONG = 64

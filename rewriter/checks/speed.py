@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rewriter.analysis.recurrent_layers import FUSED, fast_path_obstacles
+from rewriter.checks.checked_model import Subject
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Subject
 
 
 def closed_fast_path(model: Subject) -> Iterator[Found]:

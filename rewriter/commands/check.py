@@ -17,7 +17,7 @@ from rewriter.commands.options import CustomOption, IsolatedOption, LimitsOption
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
-    from rewriter.checking import Checked
+    from rewriter.checks.files import Checked
 
 
 class FindingsFormat(str, Enum):
@@ -68,8 +68,8 @@ def check(  # noqa: PLR0913
     isolated: IsolatedOption = False,
 ) -> None:
     """Tell what is wrong with models, without loading them."""
-    from rewriter.checking import check_files, expanded
     from rewriter.checks import parse_version, selected_codes
+    from rewriter.checks.files import check_files, expanded
     from rewriter.settings import Settings, read_settings
 
     settings = Settings() if isolated else read_settings(Path.cwd())
@@ -132,9 +132,9 @@ def _mended(
 ) -> Checked:
     """Mend one model; return what is left to say about it, or why it could not be mended."""
     from rewriter import api
-    from rewriter.checking import check_file
+    from rewriter.checks.files import check_file
+    from rewriter.checks.fixing import fixes
     from rewriter.custom import custom_objects
-    from rewriter.fixing import fixes
 
     passes = fixes(checked.findings)
     if not passes:

@@ -8,7 +8,7 @@ from rewriter.analysis.each_step import without_time_distributed
 from rewriter.analysis.layer_kinds import is_recurrent
 from rewriter.analysis.noise_at_inference import Pins
 from rewriter.analysis.recurrent_layers import rate_places
-from rewriter.findings import Finding
+from rewriter.checks.findings import Finding
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.rehearsal.cases import TRAINS, Case

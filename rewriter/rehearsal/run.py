@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
-from rewriter.findings import Finding
+from rewriter.checks.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.walk import live_layers

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
+from rewriter.checks.files import Checked
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
 

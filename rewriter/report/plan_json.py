@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from rewriter.checks import check_graph
+from rewriter.checks.findings import Finding
 from rewriter.dialects import encode
-from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.passes import PlanData
 

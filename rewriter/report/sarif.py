@@ -7,9 +7,9 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
-from rewriter.findings import Finding
+from rewriter.checks.files import Checked
+from rewriter.checks.findings import Finding
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -27,7 +27,7 @@ import rewriter.passes
 from written import save, sequential
 
 import rewriter
-from rewriter.checking import check_files
+from rewriter.checks.files import check_files
 
 ROUNDS = 15
 LISTING = """

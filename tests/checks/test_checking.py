@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from written import Written, save, sequential
 
-from rewriter.checking import ALONE, check_file, check_files, expanded
+from rewriter.checks.files import ALONE, check_file, check_files, expanded
 from rewriter.cli import main
 from rewriter.errors import RewriterError
 from rewriter.settings import Settings, read_settings
@@ -130,7 +130,7 @@ def test_findings_as_json_have_the_fields_of_a_plan(models, monkeypatch, capsys)
 
 
 def test_many_files_are_shared_among_processes_and_keep_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("rewriter.checking._processors", lambda: 2)
+    monkeypatch.setattr("rewriter.checks.files._processors", lambda: 2)
     paths = []
     for number in range(ALONE * 2):
         document = faulty() if number % 3 else sound()
@@ -241,7 +241,7 @@ def test_no_file_takes_more_than_500_mb(tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from rewriter.checking import check_file\n"
+        "from rewriter.checks.files import check_file\n"
         "answers = [check_file(path).error for path in sys.argv[1:]]\n"
         "assert all(answers), answers\n"
         "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"

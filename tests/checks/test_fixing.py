@@ -11,8 +11,8 @@ from written import Written, sequential, written_layer
 
 import rewriter
 from rewriter.checks import check_graph
+from rewriter.checks.fixing import fixes
 from rewriter.dialects import decode
-from rewriter.fixing import fixes
 from rewriter.pipeline.passes import make_plan
 
 

@@ -10,9 +10,9 @@ from test_checks_corpus import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, bui
 from written import Written, sequential, written_layer
 
 from rewriter.checks import CODES, check_graph
+from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.errors import PassError
-from rewriter.findings import Finding
 from rewriter.graph import ModelGraph
 from rewriter.pipeline.passes import make_plan
 from rewriter.rehearsal.cases import Case

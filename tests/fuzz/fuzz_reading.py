@@ -15,7 +15,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from rewriter.checking import graph_of
+    from rewriter.checks.files import graph_of
     from rewriter.errors import RewriterError
     from rewriter.saved import read
     from rewriter.saved.safety.dangers import dangers

@@ -107,7 +107,7 @@ def test_the_processes_that_check_many_files_run_none(folder, method):
         (folder / f"{name}.py").write_text(PAYLOAD)
     code = (
         "import multiprocessing, sys\n"
-        "from rewriter import checking\n"
+        "from rewriter.checks import files as checking\n"
         "if __name__ == '__main__':\n"
         f"    multiprocessing.set_start_method({method!r})\n"
         "    checking._processors, checking.ALONE = (lambda: 2), 1\n"

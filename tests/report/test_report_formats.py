@@ -12,12 +12,12 @@ from test_report_html import VERIFICATION
 from written import save, sequential
 
 import rewriter
-from rewriter.checking import Checked, check_file
 from rewriter.checks import CODES
+from rewriter.checks.files import Checked, check_file
+from rewriter.checks.findings import Finding
 from rewriter.cli import main
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
-from rewriter.findings import Finding
 from rewriter.plans import plan_graph
 from rewriter.rehearsal.judging import CODES as MEASURED
 from rewriter.report.files import check_report, write_report

@@ -11,8 +11,8 @@ import pytest
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
 from written import Written, sequential
 
+from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
-from rewriter.findings import Finding
 from rewriter.graph.changes import Action
 from rewriter.pipeline import Guarantee
 from rewriter.plans import plan_graph

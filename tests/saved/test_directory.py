@@ -195,7 +195,7 @@ def test_a_vocabulary_that_is_in_no_config_is_found_at_any_depth():
 
 
 def test_a_folder_of_models_is_checked_with_its_directories(directory, tmp_path):
-    from rewriter.checking import expanded
+    from rewriter.checks.files import expanded
 
     assert expanded([str(tmp_path)]) == [str(directory)]
     assert expanded([str(directory)]) == [str(directory)]

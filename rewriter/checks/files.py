@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.dialects.shared_layers import join
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
-from rewriter.findings import Finding
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file

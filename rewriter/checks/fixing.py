@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from rewriter.findings import Finding
+from rewriter.checks.findings import Finding
 from rewriter.graph.changes import Action, Change, Note
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
