@@ -98,7 +98,7 @@ def explain(
 ) -> None:
     """Tell what a code stands for, with a model that shows it."""
     from rewriter.checks import code_named
-    from rewriter.rehearsal.judging import CODES as MEASURED
+    from rewriter.rehearsal.findings import CODES as MEASURED
     from rewriter.report.findings import explanation, measured_explanation
 
     if code.upper() in MEASURED:

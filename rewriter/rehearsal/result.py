@@ -9,7 +9,7 @@ from typing import Any
 from rewriter.checks.findings import Finding
 from rewriter.rehearsal.cases import Case
 from rewriter.rehearsal.loss import MADE_UP
-from rewriter.rehearsal.measured import NoiseMeasured
+from rewriter.rehearsal.noise_result import NoiseMeasured
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from rewriter.rehearsal.cases import (
     run_cases,
     sizes_of,
 )
-from rewriter.rehearsal.judging import judge_cases, judge_gradients, judge_noise
+from rewriter.rehearsal.findings import judge_cases, judge_gradients, judge_noise
 from rewriter.rehearsal.loss import Loss, made_up, own_loss
-from rewriter.rehearsal.measured import NoiseMeasured
-from rewriter.rehearsal.noise import measure_noise
+from rewriter.rehearsal.noise_layers import measure_noise
+from rewriter.rehearsal.noise_result import NoiseMeasured
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.verification.inputs.specs import input_specs
 from rewriter.verification.running import Subject, with_vocabularies

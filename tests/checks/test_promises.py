@@ -16,7 +16,7 @@ from rewriter.errors import PassError
 from rewriter.graph import ModelGraph
 from rewriter.pipeline.passes import make_plan
 from rewriter.rehearsal.cases import Case
-from rewriter.rehearsal.judging import judge_cases
+from rewriter.rehearsal.findings import judge_cases
 
 
 def is_mended(graph: ModelGraph, fix: str, finding: Finding) -> bool:

@@ -19,7 +19,7 @@ from rewriter.cli import main
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
 from rewriter.plans import plan_graph
-from rewriter.rehearsal.judging import CODES as MEASURED
+from rewriter.rehearsal.findings import CODES as MEASURED
 from rewriter.report.files import check_report, write_report
 from rewriter.report.findings import codes_table, explanation, readme_with_codes
 from rewriter.report.markdown import markdown_report

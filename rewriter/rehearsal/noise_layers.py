@@ -10,10 +10,10 @@ from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import Live, LiveKeras
-from rewriter.rehearsal.again import Again, numbers_of, tensors_in
 from rewriter.rehearsal.cases import arrays_to_tensors
-from rewriter.rehearsal.inside import measure_inside
-from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
+from rewriter.rehearsal.inner_noise import measure_inside
+from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
+from rewriter.rehearsal.replay import Again, numbers_of, tensors_in
 from rewriter.verification.layer_traffic import Arguments, Traffic, Watch, watching
 from rewriter.verification.noise_statistics import drawn
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 from rewriter.analysis.layer_kinds import RECURRENT
 from rewriter.live.adapters import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.live.known_classes import is_known_class
-from rewriter.rehearsal.again import Again, numbers_of, tensors_in, told_otherwise
-from rewriter.rehearsal.measured import NoiseMeasured, stated_rate
+from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
+from rewriter.rehearsal.replay import Again, numbers_of, tensors_in, told_otherwise
 from rewriter.verification.layer_traffic import Arguments
 from rewriter.verification.noise_statistics import Drawn, drawn, is_mask
 

@@ -12,7 +12,7 @@ from rewriter.checks.findings import Finding
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.rehearsal.cases import TRAINS, Case
-from rewriter.rehearsal.measured import NoiseMeasured
+from rewriter.rehearsal.noise_result import NoiseMeasured
 
 CODES = {
     "RW151": "training fails at a size",
