@@ -19,9 +19,11 @@ TYPE_CHECKING = False  # typing itself need not be imported
 if TYPE_CHECKING:
     from typing import Any
 
-    from rewriter.api import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.functions import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.monte_carlo import predict_mc
+    from rewriter.api.plans import Plan
+    from rewriter.api.rewrite_step import Rewrite
     from rewriter.checks.findings import Finding
-    from rewriter.config import Rewrite
     from rewriter.errors import (
         GraphError,
         ModelReadError,
@@ -37,18 +39,27 @@ if TYPE_CHECKING:
     from rewriter.graph.changes import Action, Change, Note
     from rewriter.graph.graph import Layer
     from rewriter.graph.model_graph import ModelGraph
-    from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline.passes import Guarantee, Pass
-    from rewriter.plans import Plan
     from rewriter.rehearsal import Rehearsal
     from rewriter.verification.result import Verification
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rewriter.api": ("Result", "check", "masks", "plan", "read", "rehearse", "rewrite", "verify"),
+    "rewriter.api.functions": (
+        "Result",
+        "check",
+        "masks",
+        "plan",
+        "read",
+        "rehearse",
+        "rewrite",
+        "verify",
+    ),
+    "rewriter.api.monte_carlo": ("predict_mc",),
+    "rewriter.api.plans": ("Plan",),
+    "rewriter.api.rewrite_step": ("Rewrite",),
     "rewriter.checks.findings": ("Finding",),
-    "rewriter.config": ("Rewrite",),
     "rewriter.errors": (
         "GraphError",
         "ModelReadError",
@@ -64,9 +75,7 @@ _HOMES = {
     "rewriter.graph.changes": ("Action", "Change", "Note"),
     "rewriter.graph.graph": ("Layer",),
     "rewriter.graph.model_graph": ("ModelGraph",),
-    "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline.passes": ("Guarantee", "Pass"),
-    "rewriter.plans": ("Plan",),
     "rewriter.rehearsal.result": ("Rehearsal",),
     "rewriter.verification.result": ("Verification",),
 }

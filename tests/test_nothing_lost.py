@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter import rewriting
+from rewriter.api import rewriting
 from rewriter.errors import ModelWriteError
 from rewriter.saved import read, read_back
 from rewriter.saved.additions.config_merge import merged, strange

@@ -5,11 +5,11 @@ from typing import Literal
 
 import pytest
 
+from rewriter.api.plans import plan_graph
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.pipeline import Guarantee, Pass
 from rewriter.pipeline.passes import make_plan, registered_passes, to_pass
-from rewriter.plans import plan_graph
 
 
 def chain(*layers: Layer) -> ModelGraph:

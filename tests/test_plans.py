@@ -12,9 +12,9 @@ import pytest
 import rewriter
 from rewriter import cli
 from rewriter.analysis.graph_differences import differences
+from rewriter.api.plans import Plan
 from rewriter.errors import PassError, UnsupportedModelError
 from rewriter.graph.changes import Stage
-from rewriter.plans import Plan
 
 CUSTOM = """
 import {keras} as k

@@ -12,7 +12,7 @@ from evidence import every_layer, outputs, same, weights
 from models import MODELS
 
 import rewriter
-from rewriter import rewriting
+from rewriter.api import rewriting
 from rewriter.errors import ModelReadError, ModelWriteError, UnsupportedModelError
 from rewriter.live import live_keras
 from rewriter.live.custom_classes import scope_of

@@ -68,9 +68,9 @@ def check(  # noqa: PLR0913
     isolated: IsolatedOption = False,
 ) -> None:
     """Tell what is wrong with models, without loading them."""
+    from rewriter.api.pyproject import Settings, read_settings
     from rewriter.checks import parse_version, selected_codes
     from rewriter.checks.files import check_files, expanded
-    from rewriter.settings import Settings, read_settings
 
     settings = Settings() if isolated else read_settings(Path.cwd())
     console.settings_read(settings.path)

@@ -24,14 +24,14 @@ from rewriter.commands.options import (
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
-    from rewriter.api import Result
-    from rewriter.config import Rewrite
+    from rewriter.api.functions import Result
+    from rewriter.api.plans import Plan
+    from rewriter.api.rewrite_step import Rewrite
+    from rewriter.api.saved_plan import SavedPlan
     from rewriter.graph.model_graph import ModelGraph
     from rewriter.live.loading import Loaded
-    from rewriter.plans import Plan
     from rewriter.rehearsal import Compared
     from rewriter.saved import ModelFile
-    from rewriter.saved_plans import SavedPlan
 
 PassOption = Annotated[
     list[str] | None,
@@ -84,12 +84,12 @@ def rewrite(  # noqa: PLR0913
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter import api
+    from rewriter.api.plans import plan_file, plan_file_or_loaded
+    from rewriter.api.saved_plan import read_plan
     from rewriter.custom import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
-    from rewriter.plans import plan_file, plan_file_or_loaded
     from rewriter.saved import check_output
     from rewriter.saved import read as read_file
-    from rewriter.saved_plans import read_plan
     from rewriter.verification.inputs.given import read_inputs
 
     saved = None if saved_plan is None else read_plan(saved_plan)
@@ -167,8 +167,8 @@ def _load(
 
 def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> Rewrite:
     """Return the rewrite that is asked for: by passes, by a plan, or by the project's settings."""
-    from rewriter.config import Rewrite, project_rewrite
-    from rewriter.settings import project_file
+    from rewriter.api.pyproject import project_file
+    from rewriter.api.rewrite_step import Rewrite, project_rewrite
 
     if passes is not None and saved is not None:
         raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")

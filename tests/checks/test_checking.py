@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from written import Written, save, sequential
 
+from rewriter.api.pyproject import Settings, read_settings
 from rewriter.checks.files import ALONE, check_file, check_files, expanded
 from rewriter.cli import main
 from rewriter.errors import RewriterError
-from rewriter.settings import Settings, read_settings
 
 
 def run(monkeypatch, *arguments) -> int:

@@ -182,14 +182,14 @@ def test_a_nested_compile_config_is_looked_through(tmp_path):
 def test_a_config_that_hdf5_reads_otherwise_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "two_answers.h5"
     save(path, 2, model(2))
-    from rewriter import api
+    from rewriter.saved import read
 
-    file = api.read_file(path)
+    file = read(path)
     with h5py.File(path, "r+") as group:
         group.attrs["model_config"] = json.dumps(model(2, lambda_layer(2, tmp_path)))
     from rewriter.saved.safety.admission import admit
 
-    file = replace(file, state=api.read_file(path).state)
+    file = replace(file, state=read(path).state)
     with pytest.raises(ModelReadError, match="reads another model_config"):
         admit(file, {})
 

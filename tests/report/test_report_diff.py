@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from written import Written, sequential, written_layer
 
+from rewriter.api.plans import Plan, plan_graph
 from rewriter.dialects import decode
 from rewriter.graph import Layer, Tensor
 from rewriter.graph.changes import Change
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.plans import Plan, plan_graph
 from rewriter.report.diff import Row, near_changes, rows
 from rewriter.report.terminal import show
 from rewriter.report.text import plan_lines, plan_text

@@ -12,20 +12,20 @@ from test_report_html import VERIFICATION
 from written import save, sequential
 
 import rewriter
+from rewriter.api.plans import plan_graph
+from rewriter.api.saved_plan import read_plan
 from rewriter.checks import CODES
 from rewriter.checks.files import Checked, check_file
 from rewriter.checks.findings import Finding
 from rewriter.cli import main
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
-from rewriter.plans import plan_graph
 from rewriter.rehearsal.findings import CODES as MEASURED
 from rewriter.report.files import check_report, write_report
 from rewriter.report.findings import codes_table, explanation, readme_with_codes
 from rewriter.report.markdown import markdown_report
 from rewriter.report.plan_json import digest
 from rewriter.report.sarif import sarif
-from rewriter.saved_plans import read_plan
 
 SCHEMA = Path(rewriter.__file__).parent / "report" / "plan.schema.json"
 SARIF = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"

@@ -11,11 +11,11 @@ import pytest
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
 from written import Written, sequential
 
+from rewriter.api.plans import plan_graph
 from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.graph.changes import Action
 from rewriter.pipeline import Guarantee
-from rewriter.plans import plan_graph
 from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
 from rewriter.report.html import html_report

@@ -378,7 +378,7 @@ import importlib, io, tempfile, zipfile
 import h5py
 import numpy as np
 from rewriter.api import plan
-from rewriter.rewriting import write as write_model
+from rewriter.api.rewriting import write as write_model
 keras = importlib.import_module(sys.argv[4])
 saving = importlib.import_module(sys.argv[4] + ".src.saving.saving_lib")
 saving._MEMORY_UPPER_BOUND = 0  # as Keras 3 saves where little memory is free

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.api.plans import Plan
 from rewriter.dialects import decode
 from rewriter.errors import (
     ModelReadError,
@@ -20,7 +21,6 @@ from rewriter.errors import (
 from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
-from rewriter.plans import Plan
 from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
 from rewriter.saved.read_back import read_back
 from rewriter.saved.safety.file_state import require_unchanged

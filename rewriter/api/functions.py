@@ -8,14 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewriter.checks.files import graph_of
-from rewriter.checks.findings import Finding
-from rewriter.errors import RewriterError
-from rewriter.graph.model_graph import ModelGraph
-from rewriter.live.adapters import keras_of
-from rewriter.live.loading import Loaded, load
-from rewriter.pipeline.passes import Guarantee
-from rewriter.plans import (
+from rewriter.api.plans import (
     Passes,
     Plan,
     Source,
@@ -25,7 +18,14 @@ from rewriter.plans import (
     plan_for_live,
     plan_live,
 )
-from rewriter.rewriting import Step, carry_out, write
+from rewriter.api.rewriting import Step, carry_out, write
+from rewriter.checks.files import graph_of
+from rewriter.checks.findings import Finding
+from rewriter.errors import RewriterError
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import keras_of
+from rewriter.live.loading import Loaded, load
+from rewriter.pipeline.passes import Guarantee
 from rewriter.saved import ModelFile, check_output
 from rewriter.saved import read as read_file
 

@@ -12,7 +12,7 @@ from rewriter.errors import RewriterError
 
 OF_CHECK = ("select", "ignore", "keras-version")
 OF_REWRITE = ("passes", "verify", "weights")
-"""The settings of a rewrite, which `rewriter.config` reads."""
+"""The settings of a rewrite, which `rewriter.api.rewrite_step` reads."""
 
 
 @dataclass(frozen=True, slots=True)

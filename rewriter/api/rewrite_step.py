@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rewriter.api.pyproject import OF_CHECK, parse_toml, project_file, table_of, tool_table
 from rewriter.errors import PassError, RewriterError
 from rewriter.pipeline.passes import Pass, load_pass, options_of, to_pass
-from rewriter.settings import OF_CHECK, parse_toml, project_file, table_of, tool_table
 
 WEIGHTS = ("copy", "share")
 
@@ -81,7 +81,7 @@ class Rewrite:
 
     def result(self, model: Any) -> Any:
         """Return the rewritten model with its plan and verification, as `rewriter.rewrite` does."""
-        from rewriter.api import rewrite
+        from rewriter.api.functions import rewrite
 
         return rewrite(model, self.passes, verify=self.verify, weights=self.weights)
 

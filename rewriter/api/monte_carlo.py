@@ -115,7 +115,7 @@ def noisy_copy(model: Live) -> Live:
     RewriterError
         There is no noise in it.
     """
-    from rewriter.api import rewrite
+    from rewriter.api.functions import rewrite
     from rewriter.live.walk import with_sublayers
 
     noisy = rewrite(model, [], verify=False, weights="share").model
