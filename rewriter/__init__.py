@@ -7,7 +7,7 @@
 
 import sys
 
-from rewriter.python_path import leave_working_directory
+from rewriter.cli.python_path import leave_working_directory
 
 if sys.argv[:1] == ["-m"]:  # this is ``python -m rewriter``, before it comes to __main__
     leave_working_directory(run_as_module=True)

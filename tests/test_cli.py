@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from written import save, sequential
 
-from rewriter import cli, console
+from rewriter import cli
+from rewriter.cli import console
 
 
 @pytest.fixture(scope="module")

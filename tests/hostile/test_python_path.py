@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rewriter import cli
-from rewriter.custom import custom_objects
+from rewriter.cli.custom_modules import custom_objects
+from rewriter.cli.python_path import leave_working_directory
 from rewriter.errors import RewriterError
-from rewriter.python_path import leave_working_directory
 
 MODEL = Path(__file__).parents[2] / "examples" / "models" / "vowels_tokens.keras"
 SCRIPT = Path(sys.executable).with_name("rewriter")

@@ -55,11 +55,11 @@ FOLDER_OF = {
     "rewriter.analysis.masks.symbolic_masks": "analysis",
     "rewriter.analysis.known_layers": "analysis",
     "rewriter.checks.files": "checks",
-    "rewriter.commands": "cli",
+    "rewriter.cli": "cli",
     "rewriter.verification.comparison": "verification",
     "rewriter.api.rewrite_step": "api",
-    "rewriter.console": "cli",
-    "rewriter.custom": "cli",
+    "rewriter.cli.console": "cli",
+    "rewriter.cli.custom_modules": "cli",
     "rewriter.verification.distribution": "verification",
     "rewriter.checks.findings": "checks",
     "rewriter.checks.fixing": "checks",
@@ -90,7 +90,7 @@ FOLDER_OF = {
 
 BY_STRING = {
     "rewriter": ["_HOME_OF[name]", "f'rewriter.layers.keras{number}'"],
-    "rewriter.custom": ["place"],  # a module of the user's
+    "rewriter.cli.custom_modules": ["place"],  # a module of the user's
     "rewriter.live.adapters": [
         "f'rewriter.live.keras{keras}.models'",
         "f'rewriter.live.keras{keras}.noise'",

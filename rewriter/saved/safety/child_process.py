@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from rewriter import errors
+from rewriter.cli.python_path import safe_path
 from rewriter.errors import ModelReadError, RewriterError
-from rewriter.python_path import safe_path
 from rewriter.saved.formats import saved_model
 from rewriter.saved.model_file import ModelFile
 from rewriter.saved.safety.file_state import changed, size_of

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rewriter import console
-from rewriter.commands.options import CustomOption, IsolatedOption, LimitsOption
+from rewriter.cli import console
+from rewriter.cli.options import CustomOption, IsolatedOption, LimitsOption
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _mended(
     from rewriter import api
     from rewriter.checks.files import check_file
     from rewriter.checks.fixing import fixes
-    from rewriter.custom import custom_objects
+    from rewriter.cli.custom_modules import custom_objects
 
     passes = fixes(checked.findings)
     if not passes:

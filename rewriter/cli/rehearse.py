@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from rewriter import console
-from rewriter.commands.options import (
+from rewriter.cli import console
+from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
     DataOption,
@@ -34,7 +34,7 @@ def rehearse(
 ) -> None:
     """Train a copy of a model at several batch sizes and lengths, and tell what breaks."""
     from rewriter import api
-    from rewriter.custom import custom_objects
+    from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from rewriter.python_path import leave_working_directory
+from rewriter.cli.python_path import leave_working_directory
 
 leave_working_directory(run_as_module=False)  # before anything that Python does not bring
 
 import typer
 
-from rewriter import console
-from rewriter.commands.check import check, explain
-from rewriter.commands.passes import passes
-from rewriter.commands.rehearse import rehearse
-from rewriter.commands.rewrite import rewrite
-from rewriter.commands.show import show
-from rewriter.commands.verify import verify
+from rewriter.cli import console
+from rewriter.cli.check import check, explain
+from rewriter.cli.passes import passes
+from rewriter.cli.rehearse import rehearse
+from rewriter.cli.rewrite import rewrite
+from rewriter.cli.show import show
+from rewriter.cli.verify import verify
 from rewriter.errors import RewriterError
 
 app = typer.Typer(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rewriter import console
-from rewriter.commands.options import (
+from rewriter.cli import console
+from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
     DataOption,
@@ -86,7 +86,7 @@ def rewrite(  # noqa: PLR0913
     from rewriter import api
     from rewriter.api.plans import plan_file, plan_file_or_loaded
     from rewriter.api.saved_plan import read_plan
-    from rewriter.custom import custom_objects
+    from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.saved import check_output
     from rewriter.saved import read as read_file
@@ -156,7 +156,7 @@ def _load(
     graph: ModelGraph | None,
 ) -> Loaded:
     """Load a file whose graph is known of the loaded model alone."""
-    from rewriter.custom import custom_objects
+    from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.loading import load
 
     console.start_tensorflow()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rewriter.commands.options import Format, FormatOption, LimitsOption, ModelArgument
+from rewriter.cli.options import Format, FormatOption, LimitsOption, ModelArgument
 
 if TYPE_CHECKING:
     from rewriter.graph.model_graph import ModelGraph
