@@ -8,7 +8,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from written import save, sequential
+from support.written import save, sequential
 
 from rewriter import cli
 from rewriter.cli import console

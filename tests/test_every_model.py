@@ -9,8 +9,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-from evidence import check_config, check_identity, check_pass, document
-from models import MODELS
+from support.evidence import check_config, check_identity, check_pass, document
+from support.models import MODELS
 
 from rewriter.saved import read as read_file
 
@@ -54,7 +54,7 @@ def test_spectral_normalization_of_keras_2_comes_through_where_it_runs():
     """Beside Keras 3, that of tf_keras 2.21 meets another InputSpec than its own."""
     code = """if True:
         import tf_keras as k
-        from evidence import check_identity, check_pass
+        from support.evidence import check_identity, check_pass
         x = k.Input((4,))
         layer = k.layers.SpectralNormalization(k.layers.Dense(3))
         model = k.Model(x, layer(k.layers.Dropout(0.5)(x)))

@@ -6,9 +6,9 @@ import os
 import warnings
 
 import pytest
-from evidence import check_config, check_identity, check_pass, document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.evidence import check_config, check_identity, check_pass, document
 
 from rewriter.pipeline.passes import registered_passes
 from rewriter.testing.recipes import build, recipes

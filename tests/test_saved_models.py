@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-from evidence import every_layer, outputs, same, weights
-from models import MODELS
+from support.evidence import every_layer, outputs, same, weights
+from support.models import MODELS
 
 import rewriter
 from rewriter.api import rewriting

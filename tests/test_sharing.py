@@ -7,8 +7,8 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from evidence import document, every_layer
-from models import MODELS, backbone, custom_layer, encoder
+from support.evidence import document, every_layer
+from support.models import MODELS, backbone, custom_layer, encoder
 
 import rewriter
 from rewriter.dialects import decode

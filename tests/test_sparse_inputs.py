@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from models import MODELS
+from support.models import MODELS
 
 import rewriter
 

@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from evidence import outputs, same, weights
+from support.evidence import outputs, same, weights
 
 import rewriter
 from rewriter.saved.safety.dangers import dangers

@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import rewriter.passes
-from written import save, sequential
+from support.written import save, sequential
 
 import rewriter
 from rewriter.checks.files import check_files

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 def chain(keras, calls):
-    from written import Written
+    from support.written import Written
 
     model = Written(keras)
     x = model.input("x", (None, 4))

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from written import Written, save, sequential
+from support.written import Written, save, sequential
 
 from rewriter.api.pyproject import Settings, read_settings
 from rewriter.checks.files import ALONE, check_file, check_files, expanded

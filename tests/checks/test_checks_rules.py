@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from written import Written, sequential, written_layer
+from support.written import Written, sequential, written_layer
 
 from rewriter.checks import CODES, check_graph, code_named, selected_codes
 from rewriter.dialects import decode

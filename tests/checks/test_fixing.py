@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.written import Written, sequential, written_layer
 from test_checking import run
-from written import Written, sequential, written_layer
 
 import rewriter
 from rewriter.checks import check_graph

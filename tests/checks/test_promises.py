@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from built_in import cases
+from support.written import Written, sequential, written_layer
 from test_checks_corpus import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
-from written import Written, sequential, written_layer
 
 from rewriter.checks import CODES, check_graph
 from rewriter.checks.findings import Finding

@@ -2,7 +2,7 @@
 
 ``pip install atheris`` and ``python tests/fuzz/fuzz_reading.py NEW CORPUS -max_total_time=3600
 -rss_limit_mb=2048 -timeout=20``, where CORPUS is a folder of small ``.keras`` and ``.h5`` files and
-NEW an empty one: ``python tests/hostile/corpus.py CORPUS`` writes some, and any real model helps. A
+NEW an empty one: ``python tests/support/corpus.py CORPUS`` writes some, and any real model helps. A
 crash is any exception but a RewriterError.
 """
 

@@ -11,14 +11,12 @@ from dataclasses import replace
 
 import h5py
 import pytest
+from support import corpus
+from support.corpus import HOSTILE, MARK, SECRET, endless, lambda_layer, model, named, save
+from support.lookups import LIVE, of_text, spec_of
 
 import rewriter
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
-
-sys.path.insert(0, __file__.rpartition("/")[0])
-
-from corpus import HOSTILE, MARK, SECRET, endless, lambda_layer, model, named, save
-from lookups import LIVE, of_text, spec_of
 
 ALL = [*HOSTILE, *LIVE]
 NAMES = [hostile.name for hostile in ALL]
@@ -196,7 +194,7 @@ def test_a_config_that_hdf5_reads_otherwise_is_refused(tmp_path, monkeypatch):
 
 def test_the_script_writes_the_whole_corpus(tmp_path):
     subprocess.run(
-        [sys.executable, __file__.replace("test_hostile", "corpus"), str(tmp_path)],
+        [sys.executable, corpus.__file__, str(tmp_path)],
         check=True,
         capture_output=True,
     )

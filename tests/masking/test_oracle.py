@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 from built_in import CANNOT_BE_BUILT, NOT_CALLED, cases
-from oracle import array, evaluated, mask_for, predicted, run
+from support.oracle import array, evaluated, mask_for, predicted, run
 
 from rewriter.analysis.masks import NO_MASK
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import tensorflow as tf
-from oracle import evaluated, mask_of
-from random_models import FEATURES, LENGTH, Gardener
+from support.oracle import evaluated, mask_of
+from support.random_models import FEATURES, LENGTH, Gardener
 
 import rewriter
 from rewriter.analysis.masks import Join, mask_flow

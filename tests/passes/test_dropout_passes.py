@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from checking import check
 from rewriter.passes.insert_dropout import InsertDropout
 from rewriter.passes.replace_dropout import ReplaceDropout
+from support.checking import check
 
 import rewriter
 from rewriter.analysis.recurrent_layers import has_fast_path

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from checking import check
 from rewriter.passes.strip_dropout import StripDropout
+from support.checking import check
 
 import rewriter
 from rewriter.pipeline import Guarantee

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from written import Written, sequential, written_layer
+from support.written import Written, sequential, written_layer
 
 from rewriter.api.plans import Plan, plan_graph
 from rewriter.dialects import decode

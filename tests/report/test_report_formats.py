@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
+from support.written import save, sequential
 from test_report_diff import PLANS, hostile, masked_and_moved, moved, pinned, text_model
 from test_report_html import VERIFICATION
-from written import save, sequential
 
 import rewriter
 from rewriter.api.plans import plan_graph

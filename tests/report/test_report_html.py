@@ -8,8 +8,8 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from support.written import Written, sequential
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
-from written import Written, sequential
 
 from rewriter.api.plans import plan_graph
 from rewriter.checks.findings import Finding

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_files import run_python
+from support.model_files import run_python
 
 import rewriter
 from rewriter.errors import ModelReadError, ModelWriteError, RewriterError, UnsupportedModelError

@@ -5,7 +5,7 @@ import sys
 import tracemalloc
 
 import pytest
-from model_files import run_python, write_h5, write_keras
+from support.model_files import run_python, write_h5, write_keras
 
 from rewriter.errors import ModelReadError
 from rewriter.saved.formats.bounded_json import DEPTH_LIMIT, _memory, parse

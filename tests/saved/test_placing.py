@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from model_files import ROOT
+from support.model_files import ROOT
 
 from rewriter.errors import ModelWriteError
 from rewriter.saved import check_output, replacing

@@ -8,7 +8,7 @@ import h5py
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model_files import DOCUMENT, run_python, write_h5, write_keras
+from support.model_files import DOCUMENT, run_python, write_h5, write_keras
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.saved import ModelFile, read

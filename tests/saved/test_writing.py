@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from model_files import ROOT, run_python
+from support.model_files import ROOT, run_python
 
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError

@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from written import Ref, Written, sequential, written_layer
+from support.written import Ref, Written, sequential, written_layer
 
 MARK = "the-payload-ran"
 SECRET = "secret.txt"
@@ -570,7 +570,7 @@ HOSTILE = [
 ]
 
 if __name__ == "__main__":
-    from lookups import LIVE
+    from support.lookups import LIVE
 
     place = Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)

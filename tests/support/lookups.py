@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from corpus import Hostile, Make, lambda_layer, model, named, save
-from written import written_layer
+from support.corpus import Hostile, Make, lambda_layer, model, named, save
+from support.written import written_layer
 
 OLD = "tensorflow.python.keras.layers"  # the Keras within TensorFlow, which has no safe mode
 
