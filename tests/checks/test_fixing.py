@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.written import Written, sequential, written_layer
-from test_checking import run
+from test_files import run
 
 import rewriter
 from rewriter.checks import check_graph
