@@ -21,7 +21,7 @@ from rewriter.live import load_limits as bounded
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.saved.safety import links_and_sizes
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FORMS = [(2, ".keras"), (2, ".h5"), (2, ""), (3, ".keras"), (3, ".h5")]
 forms = pytest.mark.parametrize(("number", "ending"), FORMS, ids=[f"{n}{e}" for n, e in FORMS])
 
