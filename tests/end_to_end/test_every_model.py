@@ -61,7 +61,7 @@ def test_spectral_normalization_of_keras_2_comes_through_where_it_runs():
         check_identity(model)
         check_pass(model, "strip-dropout")
     """
-    folders = [str(Path(__file__).parent), *sys.path]
+    folders = [str(Path(__file__).parents[1]), *sys.path]
     path = os.pathsep.join(each for each in folders if each)
     environment = os.environ | {"TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": path}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
