@@ -8,7 +8,7 @@ import rewriter
 from rewriter.pipeline.passes import load_pass, registered_passes
 from rewriter.report.passes import passes_text
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
