@@ -7,9 +7,9 @@
 
 import sys
 
-from rewriter.cli.python_path import leave_working_directory
-
 if sys.argv[:1] == ["-m"]:  # this is ``python -m rewriter``, before it comes to __main__
+    from rewriter.cli.python_path import leave_working_directory
+
     leave_working_directory(run_as_module=True)
 
 import importlib

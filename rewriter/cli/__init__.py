@@ -1,5 +1,10 @@
 """The commands, one module each: a few lines over the public names."""
 
-from rewriter.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line."""
+    from rewriter.cli.app import main as run  # not before it runs: `rewriter` imports python_path
+
+    run()

@@ -6,7 +6,7 @@ This module imports nothing that Python has not loaded before it.
 import os
 import sys
 
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+_OWN = os.path.abspath(os.path.join(__file__, *[os.pardir] * 3))  # noqa: PTH100, PTH118
 
 
 def leave_working_directory(*, run_as_module: bool) -> None:
@@ -31,9 +31,3 @@ def leave_working_directory(*, run_as_module: bool) -> None:
         sys.path[:] = [each for each in sys.path if each not in ("", here)]
     if here == _OWN and _OWN not in sys.path:
         sys.path.append(_OWN)
-
-
-def safe_path() -> list[str]:
-    """Return the path for a child process: without what is relative to the working directory."""
-    kept = [each for each in sys.path if os.path.isabs(each)]  # noqa: PTH117
-    return kept if _OWN in kept else [*kept, _OWN]

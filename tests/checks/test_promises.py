@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from built_in import cases
+from support.built_in import cases
 from support.written import Written, sequential, written_layer
 from test_checks_corpus import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
 

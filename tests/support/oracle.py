@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from built_in import SHAPES, Case
+from support.built_in import SHAPES, Case
 
 from rewriter.analysis.masks import CallFlow, Join, Mask, mask_flow
 from rewriter.dialects import DIALECTS

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rewriter import errors
-from rewriter.cli.python_path import safe_path
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.saved.formats import saved_model
 from rewriter.saved.model_file import ModelFile
@@ -109,7 +108,7 @@ def _answer(file: ModelFile, source: Held, *, limits: bool) -> dict[str, Any]:
     try:
         done = subprocess.run(
             [
-                *(sys.executable, "-I", "-B", "-c", _CHILD.format(path=safe_path())),
+                *(sys.executable, "-I", "-B", "-c", _CHILD.format(path=_safe_path())),
                 *(str(file.path), file.format, str(MEMORY_LIMIT + 2 * size if limits else 0)),
             ],
             stdin=source.opened,
@@ -153,3 +152,10 @@ def _limit(memory: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, resource.RLIM_INFINITY))
+
+
+def _safe_path() -> list[str]:
+    """Return the path for the child: without what is relative to the working directory."""
+    own = str(Path(__file__).parents[3])
+    kept = [each for each in sys.path if Path(each).is_absolute()]
+    return kept if own in kept else [*kept, own]

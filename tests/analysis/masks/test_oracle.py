@@ -3,7 +3,7 @@
 import inspect
 
 import numpy as np
-from built_in import CANNOT_BE_BUILT, NOT_CALLED, cases
+from support.built_in import CANNOT_BE_BUILT, NOT_CALLED, cases
 from support.oracle import array, evaluated, mask_for, predicted, run
 
 from rewriter.analysis.masks import NO_MASK
