@@ -18,7 +18,7 @@ from support.model_files import ROOT, run_python
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.saved import check_output, replacing
-from rewriter.saved.writing import replace
+from rewriter.saved.writing import replace as writing
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 
@@ -171,7 +171,7 @@ def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
         raise folder_in_the_way
 
     monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr(replace.shutil, "copyfile", refuse)
+    monkeypatch.setattr(writing.shutil, "copyfile", refuse)
     with pytest.raises(ModelWriteError):
         replace(target, "new", backup=True)
     assert target.read_text() == "old"
