@@ -51,17 +51,20 @@ class InsertDropout(Pass):
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
+        ranks: dict[Tensor, int | None] = {}  # noise leaves them as they are
         for call in graph.calls():
             layer = graph.layer(call)
             if self._fits(layer) and noise_in(layer) is None:
-                yield from self._insert(graph, call, layer)
+                yield from self._insert(graph, call, layer, ranks)
 
     def _fits(self, layer: Layer) -> bool:
         if not self.after:
             return is_recurrent(layer) and returns_sequences(layer)
         return any(fnmatchcase(word, self.after) for word in (layer.name, layer.class_name))
 
-    def _insert(self, graph: ModelGraph, call: Call, layer: Layer) -> Iterator[Change | Note]:
+    def _insert(
+        self, graph: ModelGraph, call: Call, layer: Layer, ranks: dict[Tensor, int | None]
+    ) -> Iterator[Change | Note]:
         consumers = [graph.layer(each) for each, _ in graph.consumers(Tensor(call))]
         if consumers and all(noise_in(each) is not None for each in consumers):
             return
@@ -71,7 +74,7 @@ class InsertDropout(Pass):
                 self.to,
                 graph.unique_name(f"{layer.name}_dropout"),
                 Noise(self.rate, self.shared_axes),
-                rank=rank_of(graph, Tensor(call)),
+                rank=rank_of(graph, Tensor(call), ranks),
                 keras=graph.keras,
                 like=layer.config,
             )

@@ -60,18 +60,22 @@ class ReplaceDropout(Pass):
         """Edit a model with the models nested in it."""
         pins = Pins.of(model)
         for graph in list(model.walk()):
+            ranks: dict[Tensor, int | None] = {}  # noise of any kind leaves them as they are
             for layer in graph.layers:
                 if noise_in(layer) is not None:
-                    yield from self._replace(graph, layer, pins)
+                    yield from self._replace(graph, layer, pins, ranks)
 
-    def _replace(self, graph: ModelGraph, outer: Layer, pins: Pins) -> Iterator[Change | Note]:
+    def _replace(
+        self, graph: ModelGraph, outer: Layer, pins: Pins, ranks: dict[Tensor, int | None]
+    ) -> Iterator[Change | Note]:
         role, layer = list(held(outer))[-1]
         path = graph.path_of(outer.name)
         if pins.active_layer(graph, outer.name):
             yield Note(path, layer.class_name, "stays: it is active at inference as well")
             return
         wrapped = role.count(".") + 1 if role else 0
-        made = self._made(layer, _rank(graph, outer, wrapped), graph.keras, wrapped=wrapped > 0)
+        rank = _rank(graph, outer, wrapped, ranks)
+        made = self._made(layer, rank, graph.keras, wrapped=wrapped > 0)
         if isinstance(made, str):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):
@@ -93,10 +97,12 @@ class ReplaceDropout(Pass):
         return make_noise(self.to, layer.name, noise, rank=rank, keras=keras, like=layer.config)
 
 
-def _rank(graph: ModelGraph, layer: Layer, wrapped: int) -> int | None:
+def _rank(
+    graph: ModelGraph, layer: Layer, wrapped: int, ranks: dict[Tensor, int | None]
+) -> int | None:
     """Return the rank of what a noise layer gets; TimeDistributed takes an axis away."""
     tensor = graph.producer(graph.calls_of(layer.name)[0])
-    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output))
+    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output), ranks)
     return None if rank is None else rank - wrapped
 
 
