@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.api.one_error import with_one_error
 from rewriter.api.plans import (
     Passes,
     Plan,
@@ -39,6 +40,7 @@ Model = Any
 """A live Keras model, or the path of a saved one."""
 
 
+@with_one_error
 def read(model: Model, *, limits: bool = True) -> ModelGraph:
     """Return the graph of a model.
 
@@ -68,6 +70,7 @@ def read(model: Model, *, limits: bool = True) -> ModelGraph:
     return live_graph(model)[0]
 
 
+@with_one_error
 def check(
     model: Model,
     *,
@@ -118,6 +121,7 @@ def check(
     return check_graph(graph, codes=codes, version=keras_version, declared=declared)
 
 
+@with_one_error
 def plan(
     model: Model,
     passes: Passes,
@@ -158,6 +162,7 @@ def plan(
     return plan_live(model, passes, data)
 
 
+@with_one_error
 def masks(model: Model) -> list[CallFlow]:
     """Return what happens to masks at each call of a model, nested models included.
 
@@ -181,6 +186,7 @@ def masks(model: Model) -> list[CallFlow]:
     return mask_flow(graph, declared=declared)
 
 
+@with_one_error
 def rewrite(  # noqa: PLR0913
     model: Model,
     passes: Passes | Plan,
@@ -298,6 +304,7 @@ def rewrite(  # noqa: PLR0913
         return Result(new, planned, verification, target, compared)
 
 
+@with_one_error
 def verify(
     before: Model,
     after: Model,
@@ -380,6 +387,7 @@ def _handing_back(model: Model) -> Iterator[None]:
         raise
 
 
+@with_one_error
 def rehearse(
     model: Model,
     *,
