@@ -21,6 +21,9 @@ from rewriter.saved.decoding import graph_of
 Load = Callable[[ModelGraph | None], Loaded]
 """Loads a file, given the graph of the file where that is known."""
 
+Model = Any
+"""A live Keras model, or the path of a saved one."""
+
 Passes = Sequence[Pass | type[Pass] | str]
 
 

@@ -131,7 +131,7 @@ def _mended(
     limits: bool,
 ) -> Checked:
     """Mend one model; return what is left to say about it, or why it could not be mended."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.checks.files import check_file
     from rewriter.checks.fixing import fixes
     from rewriter.cli.custom_modules import custom_objects
@@ -142,7 +142,7 @@ def _mended(
     target = Path(checked.path) if output is None else output
     console.start_tensorflow()
     try:
-        result = api.rewrite(
+        result = functions.rewrite(
             checked.path,
             passes,
             output=target,

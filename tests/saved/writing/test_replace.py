@@ -377,7 +377,7 @@ PAUSE = 0.2
 import importlib, io, tempfile, zipfile
 import h5py
 import numpy as np
-from rewriter.api import plan
+from rewriter.api.functions import plan
 from rewriter.api.rewriting import write as write_model
 keras = importlib.import_module(sys.argv[4])
 saving = importlib.import_module(sys.argv[4] + ".src.saving.saving_lib")
