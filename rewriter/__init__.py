@@ -104,7 +104,7 @@ def __getattr__(name: str) -> "Any":
 
 def _dynamic_dropout() -> "Any":
     """Return the layer for the Keras that ``tf.keras`` stands for."""
-    import tensorflow as tf
+    from rewriter.live.frameworks import import_framework
 
-    number = 3 if tf.keras.__version__.startswith("3") else 2
-    return importlib.import_module(f"rewriter.layers.keras{number}").DynamicDropout
+    number = 3 if import_framework("tensorflow").keras.__version__.startswith("3") else 2
+    return import_framework(f"rewriter.layers.keras{number}").DynamicDropout

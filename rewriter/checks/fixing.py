@@ -52,12 +52,6 @@ def focused(each: Pass, paths: Collection[str]) -> Pass:
         guarantee = each.guarantee
         tolerance = each.tolerance
 
-        def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-            return self.run_model(graph)
-
-        def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-            return self.run_with(model, Context())
-
         def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
             covered: set[str] = set()
             while beside := _changed_beside(each, model, context, covered, within):

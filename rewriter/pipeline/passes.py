@@ -69,6 +69,8 @@ class Guarantee(str, Enum):
 class Pass(ABC):
     """One named rewrite.
 
+    A subclass defines one of `run` (one graph), `run_model` (a model with the models nested in
+    it) and `run_with` (a model, and what is known beside its graph); the others follow from it.
     A subclass that has options is a dataclass, its fields the options, each with a default.
     Run twice, a pass changes nothing the second time.
 
@@ -95,14 +97,17 @@ class Pass(ABC):
         """Return how far one of its changes may move the outputs: by default `tolerance`."""
         return self.tolerance
 
-    @abstractmethod
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph; yield each change, and a note where the pass declines."""
+        yield from self.run_model(graph)
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-        """Edit a model with the models nested in it; by default one after the other."""
-        for graph in list(model.walk()):
-            yield from self.run(graph)
+        """Edit a model with the models nested in it; by default `run` edits one after the other."""
+        if self._defines("run"):
+            for graph in list(model.walk()):
+                yield from self.run(graph)
+        else:
+            yield from self.run_with(model, Context())
 
     def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model as `run_model` does, knowing what stands beside the graph.
@@ -110,7 +115,12 @@ class Pass(ABC):
         The pipeline calls this one; a pass that needs the user's data, or what custom layers
         declare, defines it.
         """
+        if not (self._defines("run") or self._defines("run_model")):
+            raise NotImplementedError(f"{type(self).__name__} defines neither run nor run_model")
         yield from self.run_model(model)
+
+    def _defines(self, method: str) -> bool:
+        return getattr(type(self), method) is not getattr(Pass, method)
 
     def __str__(self) -> str:
         """Return the pass as it is written on the command line."""
