@@ -163,10 +163,11 @@ def _show(checked: Sequence[Checked], format: FindingsFormat, settings: Path | N
         files = [each.to_json() for each in checked]
         print(json.dumps({"version": 1, "settings": path, "files": files}, indent=2))
     elif format is FindingsFormat.SARIF:
-        from rewriter import __version__
+        from importlib.metadata import version
+
         from rewriter.report.sarif import sarif
 
-        print(json.dumps(sarif(checked, __version__, settings), indent=2))
+        print(json.dumps(sarif(checked, version("keras-rewriter"), settings), indent=2))
     else:
         from rewriter.report.findings import findings_lines
         from rewriter.report.terminal import show
