@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # a plan of a file needs neither findings nor what loads a mo
 Load = Callable[[ModelGraph | None], "Loaded"]
 """Loads a file, given the graph of the file where that is known."""
 
+Model = Any
+"""A live Keras model, or the path of a saved one."""
+
 Passes = Sequence[Pass | type[Pass] | str]
 
 

@@ -83,7 +83,7 @@ def rewrite(  # noqa: PLR0913
     isolated: IsolatedOption = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.api.plans import plan_file, plan_file_or_loaded
     from rewriter.api.saved_plan import read_plan
     from rewriter.cli.custom_modules import custom_objects
@@ -122,7 +122,7 @@ def rewrite(  # noqa: PLR0913
         print(flush=True)
     console.start_tensorflow()
     with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
-        result = api.rewrite(
+        result = functions.rewrite(
             model,
             plan,
             output=output,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import run
 from support.written import Written, sequential, written_layer
-from test_files import run
 
 import rewriter
 from rewriter.checks import check_graph

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from support.built_in import cases
+from support.check_examples import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
 from support.written import Written, sequential, written_layer
-from test_checks_corpus import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
 
 from rewriter.checks import CODES, check_graph
 from rewriter.checks.findings import Finding

@@ -1,5 +1,6 @@
 """What the README shows is what the program prints."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rewriter.report.passes import passes_text
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md"))
 
 
 def test_the_readme_shows_what_its_command_prints(monkeypatch, tmp_path):
@@ -34,3 +36,10 @@ def test_the_readme_shows_the_example_of_a_pass():
     example = (ROOT / "examples" / "own_pass.py").read_text(encoding="utf-8")
     shown = example[example.index("from dataclasses") : example.index("def main")].strip()
     assert shown in README
+
+
+@pytest.mark.parametrize("document", ["README.md", "SECURITY.md", *map(str, DOCUMENTS)])
+def test_every_path_that_a_document_names_is_there(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"\b(?:rewriter|passes|tests|examples|docs)/[\w/.-]*\w", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []

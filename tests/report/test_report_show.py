@@ -6,8 +6,8 @@ import json
 import sys
 
 import pytest
+from support.plans import encoder
 from support.written import Written, save, written_layer
-from test_report_diff import encoder
 
 import rewriter
 from rewriter.analysis.parameter_counts import parameters

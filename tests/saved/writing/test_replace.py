@@ -1,11 +1,9 @@
-"""Files written whole or not at all, and outputs refused in time."""
+"""Files written whole or not at all."""
 
 import errno
 import os
 import signal
 import stat
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,29 +11,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.model_files import ROOT, run_python
+from support.model_files import run_python
+from support.writers import names, posix, replace, start_writer, stop
 
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.saved.writing import replace as writing
-from rewriter.saved.writing.output import check_output
 from rewriter.saved.writing.replace import replacing
-
-posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def replace(target, text, **how):
-    with replacing(target, **how) as temporary:
-        temporary.write_text(text)
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "model.keras"
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
@@ -226,34 +208,6 @@ def test_a_full_disk_behind_another_error_is_found(target):
             raise RuntimeError("cannot decrement") from error
 
 
-WRITER = """if True:
-    import os, sys, time
-    from pathlib import Path
-    from rewriter.saved.writing.replace import replacing
-    with replacing(Path(sys.argv[1])) as temporary:
-        temporary.write_text("half")
-        print("ready", flush=True)
-        time.sleep(60)
-"""
-
-
-def start_writer(target):
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(target)],
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    assert writer.stdout.readline() == b"ready\n"
-    return writer
-
-
-def stop(writer, number):
-    writer.send_signal(number)
-    writer.wait()
-    writer.stdout.close()
-    return writer.returncode
-
-
 @posix
 def test_sigterm_leaves_nothing(target):
     target.write_text("old")
@@ -275,39 +229,6 @@ def test_the_signal_handler_of_the_caller_is_left_alone(target):
             assert signal.getsignal(signal.SIGTERM) is known
         finally:
             signal.signal(signal.SIGTERM, before)
-
-
-@posix
-def test_what_a_killed_process_leaves_is_removed_by_the_next_run(target):
-    target.write_text("old")
-    writer = start_writer(target)
-    living = names(target.parent)
-    assert len(living) == 2
-    replace(target, "new")
-    assert names(target.parent) == living  # its owner lives
-    stop(writer, signal.SIGKILL)
-    assert names(target.parent) == living
-    replace(target, "newer")
-    assert names(target.parent) == [target.name]
-
-
-def test_only_leftovers_of_this_target_and_this_host_are_removed(target):
-    with replacing(target) as temporary:
-        ours = temporary.parent.name
-        temporary.write_text("new")
-    prefix, host, _ = ours.rsplit("-", 2)
-    foreign = "00000000" if host != "00000000" else "11111111"
-    others = [
-        ours.replace("model", "other"),
-        ours.replace(host, foreign),
-        f"{prefix}-{host}-notrandom.keras",
-        f"{ours}.more.endings",
-    ]
-    for name in [*others, f"{ours}.keras"]:  # a file, as older versions left them
-        (target.parent / name).touch()
-    (target.parent / ours / "assets").mkdir(parents=True)  # of this very process, but not in use
-    replace(target, "newer")
-    assert names(target.parent) == sorted([*others, target.name])
 
 
 KILLER = """
@@ -378,7 +299,7 @@ PAUSE = 0.2
 import importlib, io, tempfile, zipfile
 import h5py
 import numpy as np
-from rewriter.api import plan
+from rewriter.api.functions import plan
 from rewriter.api.rewriting import write as write_model
 keras = importlib.import_module(sys.argv[4])
 saving = importlib.import_module(sys.argv[4] + ".src.saving.saving_lib")
@@ -497,84 +418,3 @@ def test_hdf5_is_written_through_the_temporary_name(tmp_path):
         file["weights"] = np.arange(3)
     with h5py.File(target) as file:
         assert file["weights"][:].tolist() == [0, 1, 2]
-
-
-def refusals(target, source=None, force=False):
-    with pytest.raises(ModelWriteError) as caught:
-        check_output(target, source, force)
-    assert caught.value.where == str(target)
-    assert caught.value.fix
-    return caught.value
-
-
-@pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
-def test_a_new_file_is_accepted(tmp_path, ending):
-    check_output(tmp_path / f"new{ending}", None, force=False)
-    check_output(tmp_path / f"new{ending}", tmp_path / "missing.h5", force=False)
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "model.H5", ".keras", "model.keras.zip"])
-def test_an_ending_that_names_no_format_is_refused(tmp_path, name):
-    assert "ending" in refusals(tmp_path / name, force=True).what
-
-
-def test_a_file_that_exists_is_replaced_only_by_force(target):
-    target.write_text("old")
-    error = refusals(target)
-    assert error.what == "it exists already"
-    assert "--force" in error.fix
-    check_output(target, None, force=True)
-
-
-def test_the_input_is_replaced_only_by_force(target, tmp_path):
-    target.write_text("old")
-    link = tmp_path / "link.keras"
-    os.link(target, link)
-    for name in (target, link, target.parent / "." / target.name):
-        error = refusals(name, source=target)
-        assert error.what == "it is the file that the model comes from"
-        assert "--force" in error.fix
-        check_output(name, target, force=True)
-
-
-@posix
-def test_a_link_to_the_input_is_the_input(target, tmp_path):
-    target.write_text("old")
-    link = tmp_path / "link.keras"
-    link.symlink_to(target)
-    assert "comes from" in refusals(link, source=target).what
-    assert "comes from" in refusals(target, source=link).what
-
-
-@pytest.mark.parametrize("force", [True, False])
-def test_what_is_no_place_for_a_file_is_refused(tmp_path, force):
-    folder = tmp_path / "folder.keras"
-    folder.mkdir()
-    assert "no regular file" in refusals(folder, force=force).what
-    assert "there is no folder" in refusals(tmp_path / "no" / "m.keras", force=force).what
-    assert "cannot be written" in refusals(tmp_path / "null\0.keras", force=force).what
-    closed = tmp_path / "closed.keras"
-    closed.write_text("old")
-    closed.chmod(0o444)
-    assert "write-protected" in refusals(closed, force=force).what
-
-
-@posix
-def test_links_in_a_circle_and_pipes_are_refused(tmp_path):
-    (tmp_path / "a.keras").symlink_to(tmp_path / "b.keras")
-    (tmp_path / "b.keras").symlink_to(tmp_path / "a.keras")
-    assert "circle" in refusals(tmp_path / "a.keras", force=True).what
-    os.mkfifo(tmp_path / "pipe.keras")
-    assert "no regular file" in refusals(tmp_path / "pipe.keras", force=True).what
-
-
-@posix
-def test_a_closed_folder_is_refused(monkeypatch, target):
-    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != target.parent)
-    assert "cannot be written to" in refusals(target).what
-
-
-def test_replacing_refuses_what_check_output_refuses(tmp_path):
-    with pytest.raises(ModelWriteError, match="no folder"), replacing(tmp_path / "no" / "m.keras"):
-        pass
