@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,52 +61,77 @@ class CarryMask(Pass):
     def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
         declared = context.declared_masks
-        before = mask_flow(model, declared=declared)
-        on, refusals = self.worth_switching_on(model, context)
-        paths = [source.path for source in on]
-        carried = mask_flow(model, paths, _carriable, declared)
-        missed = _using(carried) - _using(mask_flow(model, paths, declared=declared))
-        yield from refusals
-        if missed:
+        before = after = mask_flow(model, declared=declared)
+        worth = self._worth_switching_on(model, context, before)
+        # Rule 4: what cannot be carried, or not be switched on, is told.
+        yield from worth.notes
+        if worth.missed:
+            # Rule 3: sources of which a carried mask reaches a layer that uses it.
             enabling = EnableMasking(self.mask_value, self.input, self.cudnn)
-            for source in on:
-                yield enabling.switch_on(source, users(list(flows_of(carried, source.path))))
-            around = needed(model, carried, missed, _carriable)
-            yield from _carry(model, carried, around)
+            for source in worth.sources:
+                reached = list(flows_of(worth.carried, source.path))
+                yield enabling.switch_on(source, users(reached))
+            around = needed(model, worth.carried, worth.missed, _carriable)
+            yield from _carry(model, worth.carried, around)
             after = mask_flow(model, declared=declared)
-            padded = right_padded(context.data, on, self.mask_value)
+            padded = right_padded(context.data, worth.sources, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
-        yield from _lost(mask_flow(model, declared=declared))
+        # Rule 4: where a mask still ends before a layer that could use it.
+        yield from _lost(after)
 
-    def worth_switching_on(
-        self, model: ModelGraph, context: Context
-    ) -> tuple[list[Source], list[Note]]:
-        """Return the sources whose mask must be carried to be used, and notes on what refuses."""
-        found = {each.path: each for each in sources(model, self.input)}
-        refused = no_padding(model, found, self.mask_value, context.data)
-        flows, refused = decide(model, list(found), refused, _carriable, context.declared_masks)
-        on = [each for path, each in found.items() if path not in refused]
-        paths = [each.path for each in on]
-        plain = mask_flow(model, paths, declared=context.declared_masks)
-        gained = _using(flows) - _using(plain)
-        on = [
-            each
-            for each in on
-            if any((id(flow.graph), flow.call) in gained for flow in flows_of(flows, each.path))
+    def _worth_switching_on(
+        self, model: ModelGraph, context: Context, before: list[CallFlow]
+    ) -> _Worth:
+        """Follow the masks with every source switched on, and then with those worth it."""
+        declared = context.declared_masks
+        candidates = {source.path: source for source in sources(model, self.input)}
+        refused = no_padding(model, candidates, self.mask_value, context.data)
+        carried, refused = decide(model, list(candidates), refused, _carriable, declared)
+        on = [source for path, source in candidates.items() if path not in refused]
+        plain = _switched_on(model, on, declared) if on else before
+        gained = _using(carried) - _using(plain)
+        worth = [
+            source
+            for source in on
+            if any((id(flow.graph), flow.call) in gained for flow in flows_of(carried, source.path))
         ]
+        if len(worth) < len(on):
+            carried = _switched_on(model, worth, declared, _carriable)
+            plain = _switched_on(model, worth, declared) if worth else before
         notes = [
-            Note(path, each.graph.layer(each.call).class_name, f"stays off: {refused[path]}")
-            for path, each in found.items()
-            if refused.get(path, NOT_USED) != NOT_USED and _could_use(each.graph, each.call)
+            Note(path, source.graph.layer(source.call).class_name, f"stays off: {refused[path]}")
+            for path, source in candidates.items()
+            if refused.get(path, NOT_USED) != NOT_USED and _could_use(source.graph, source.call)
         ]
-        return on, notes
+        return _Worth(worth, notes, carried, _using(carried) - _using(plain))
 
 
-Place = tuple[int, Call]
+GraphCall = tuple[int, Call]
+"""A call with the identity of its graph: names of calls repeat in nested models."""
 
 
-def _using(flows: Sequence[CallFlow]) -> set[Place]:
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    """What carrying is worth: the flow with it, and the calls that use a mask only then."""
+
+    sources: list[Source]
+    notes: list[Note]
+    carried: list[CallFlow]
+    missed: set[GraphCall]
+
+
+def _switched_on(
+    model: ModelGraph,
+    on: Sequence[Source],
+    declared: Mapping[str, str],
+    carried: Callable[[ModelGraph, Call], bool] | None = None,
+) -> list[CallFlow]:
+    """Follow the masks as if these sources made theirs."""
+    return mask_flow(model, [source.path for source in on], carried, declared)
+
+
+def _using(flows: Sequence[CallFlow]) -> set[GraphCall]:
     """Return the calls that use a mask."""
     return {(id(flow.graph), flow.call) for flow in flows if flow.uses}
 
@@ -117,7 +142,7 @@ def _carriable(graph: ModelGraph, call: Call) -> bool:
 
 
 def _carry(
-    model: ModelGraph, flows: Sequence[CallFlow], around: set[Place]
+    model: ModelGraph, flows: Sequence[CallFlow], around: set[GraphCall]
 ) -> Iterator[Change | Note]:
     """Insert what carries the mask around each of these calls."""
     masked = {(id(flow.graph), flow.call): flow for flow in flows}
