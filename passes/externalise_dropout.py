@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.recurrent_layers import Place, has_fast_path, rate_places, time_axis
 from rewriter.graph import Layer, ModelGraph
@@ -44,18 +44,18 @@ class ExternaliseDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             for layer in graph.layers:
                 places = [place for place in rate_places(layer) if place.rates]
                 if places:
-                    yield from self._layer(graph, layer, places, pins)
+                    yield from self._layer(graph, layer, places, training_true)
 
     def _layer(
-        self, graph: ModelGraph, layer: Layer, places: list[Place], pins: Pins
+        self, graph: ModelGraph, layer: Layer, places: list[Place], training_true: TrainingTrue
     ) -> Iterator[Change | Note]:
         path, axis = graph.path_of(layer.name), time_axis(layer)
-        reason = _refusal(graph, layer, places, pins)
+        reason = _refusal(graph, layer, places, training_true)
         if reason is not None or axis is None:
             said = reason or "stays: what wraps it is not known to this program"
             yield Note(path, layer.class_name, said)
@@ -104,8 +104,10 @@ def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]
         yield graph.insert_after(tensor, made, reason=reason, consumers=[(call, first)])
 
 
-def _refusal(graph: ModelGraph, layer: Layer, places: list[Place], pins: Pins) -> str | None:
-    if pins.active_layer(graph, layer.name):
+def _refusal(
+    graph: ModelGraph, layer: Layer, places: list[Place], training_true: TrainingTrue
+) -> str | None:
+    if training_true.layer_draws_at_inference(graph, layer.name):
         return "stays: its noise is active at inference as well"
     if any(graph.arguments(call).first is None for call in graph.calls_of(layer.name)):
         return "stays: a call has no tensor as its first argument"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rewriter.analysis.layer_kinds import noise_in, rates_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS, make_noise, read_noise
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -31,14 +31,14 @@ class HonourTraining(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
-            for call in [each for each in graph.calls() if pins.asked(graph, each)]:
+            for call in [each for each in graph.calls() if training_true.is_set(graph, each)]:
                 if call in graph.network:
-                    yield from _honour(graph, call, pins)
+                    yield from _honour(graph, call, training_true)
 
 
-def _honour(graph: ModelGraph, call: Call, pins: Pins) -> Iterator[Change | Note]:
+def _honour(graph: ModelGraph, call: Call, training_true: TrainingTrue) -> Iterator[Change | Note]:
     layer = graph.layer(call)
     if layer.config.get("always_on"):
         return
@@ -49,7 +49,7 @@ def _honour(graph: ModelGraph, call: Call, pins: Pins) -> Iterator[Change | Note
         return
     reason = f"training=True is baked in, which Keras {graph.keras} ignores at inference"
     calls = graph.calls_of(layer.name)
-    if all(pins.asked(graph, each) for each in calls):
+    if all(training_true.is_set(graph, each) for each in calls):
         yield graph.replace(layer.name, _always_on(layer, layer.name, graph.keras), reason=reason)
         return
     made = _always_on(layer, graph.unique_name(f"{layer.name}_always_on"), graph.keras)

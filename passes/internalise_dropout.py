@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from rewriter.analysis.layer_kinds import noise_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS, Noise, read_noise
 from rewriter.analysis.recurrent_layers import rate_places, time_axis
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
@@ -34,20 +34,22 @@ class InternaliseDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             for layer in graph.layers:
                 axis = time_axis(layer)
                 if axis is not None:
-                    yield from _layer(graph, layer, axis, pins)
+                    yield from _layer(graph, layer, axis, training_true)
 
 
-def _layer(graph: ModelGraph, layer: Layer, axis: int, pins: Pins) -> Iterator[Change | Note]:
+def _layer(
+    graph: ModelGraph, layer: Layer, axis: int, training_true: TrainingTrue
+) -> Iterator[Change | Note]:
     calls = graph.calls_of(layer.name)
     noises = [_noise_in_front(graph, call) for call in calls]
     if not any(noises):
         return
-    refusal = _refusal(graph, layer, noises, axis, pins)
+    refusal = _refusal(graph, layer, noises, axis, training_true)
     if refusal is not None:
         yield Note(graph.path_of(layer.name), layer.class_name, f"stays: {refusal}")
         return
@@ -76,7 +78,11 @@ def _noise_in_front(graph: ModelGraph, call: Call) -> Call | None:
 
 
 def _refusal(
-    graph: ModelGraph, layer: Layer, noises: list[Call | None], axis: int, pins: Pins
+    graph: ModelGraph,
+    layer: Layer,
+    noises: list[Call | None],
+    axis: int,
+    training_true: TrainingTrue,
 ) -> str | None:
     """Return why noise in front of a layer stays there, if it does."""
     places = [place for place in rate_places(layer) if place.first]
@@ -90,7 +96,9 @@ def _refusal(
     first = drawn[0]
     for call in noises:
         assert call is not None
-        if pins.active(graph, call) or pins.active_layer(graph, layer.name):
+        if training_true.draws_at_inference(graph, call) or training_true.layer_draws_at_inference(
+            graph, layer.name
+        ):
             return f"{call} is active at inference as well"
         if graph.layer(call).class_name not in MASKS:
             return f"{call} is {graph.layer(call).class_name}, a recurrent layer drops units"

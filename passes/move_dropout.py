@@ -8,7 +8,7 @@ from typing import Literal
 
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
 from rewriter.analysis.masks.symbolic_masks import readers
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import from_recurrent, misfit_behind, put_in_front
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
@@ -55,23 +55,23 @@ class MoveDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             # The last first: of two in a row, the one behind makes way for the one in front.
             passed = dict[str, None]()
             for call in reversed(noise_calls(graph)):
-                yield from self._move(graph, call, pins, passed)
+                yield from self._move(graph, call, training_true, passed)
             for name in passed:
                 yield Note(graph.path_of(name), graph.layer(name).class_name, STALE)
 
     def _move(
-        self, graph: ModelGraph, noise: Call, pins: Pins, passed: dict[str, None]
+        self, graph: ModelGraph, noise: Call, training_true: TrainingTrue, passed: dict[str, None]
     ) -> Iterator[Change | Note]:
         """Move one noise layer, and add the normalizations that it passes to `passed`."""
         path, class_name = graph.path_of(noise), graph.layer(noise).class_name
         target, steps = noise, list[tuple[Call, str]]()
         while (step := self._next(graph, target, noise)) is not None:
-            refusal = _refusal(graph, noise, target, step[0], pins)
+            refusal = _refusal(graph, noise, target, step[0], training_true)
             if refusal is None and _branches(graph, target):
                 if self.branches == "copy" and target == noise and not graph.is_output(noise):
                     yield from _copy_for_others(graph, noise, step[0])
@@ -118,12 +118,14 @@ def _copy_for_others(graph: ModelGraph, noise: Call, kept: Call) -> Iterator[Cha
         yield graph.duplicate(noise, copied, reason=reason, consumers=[consumer])
 
 
-def _refusal(graph: ModelGraph, noise: Call, place: Call, target: Call, pins: Pins) -> str | None:
+def _refusal(
+    graph: ModelGraph, noise: Call, place: Call, target: Call, training_true: TrainingTrue
+) -> str | None:
     """Return why noise cannot go from behind `place` to behind `target`, if it cannot."""
     source = graph.producer(noise)
     if source is None:
         return "stays: it has no single input"
-    if pins.active(graph, noise):
+    if training_true.draws_at_inference(graph, noise):
         return "stays: it is active at inference as well"
     kept = graph.layer(target)
     if is_recurrent(kept):

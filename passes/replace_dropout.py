@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rewriter.analysis.layer_kinds import held, noise_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise, read_noise
 from rewriter.analysis.shapes import rank_of
 from rewriter.errors import PassError
@@ -58,16 +58,18 @@ class ReplaceDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             for layer in graph.layers:
                 if noise_in(layer) is not None:
-                    yield from self._replace(graph, layer, pins)
+                    yield from self._replace(graph, layer, training_true)
 
-    def _replace(self, graph: ModelGraph, outer: Layer, pins: Pins) -> Iterator[Change | Note]:
+    def _replace(
+        self, graph: ModelGraph, outer: Layer, training_true: TrainingTrue
+    ) -> Iterator[Change | Note]:
         role, layer = list(held(outer))[-1]
         path = graph.path_of(outer.name)
-        if pins.active_layer(graph, outer.name):
+        if training_true.layer_draws_at_inference(graph, outer.name):
             yield Note(path, layer.class_name, "stays: it is active at inference as well")
             return
         wrapped = role.count(".") + 1 if role else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from rewriter.analysis.layer_kinds import held, noise_calls, rates_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.errors import GraphError
 from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Action, Change, Note
@@ -51,16 +51,18 @@ class StripDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
-            yield from self._noise_layers(graph, pins)
+            yield from self._noise_layers(graph, training_true)
             for layer in graph.layers:
-                yield from self._rates(graph, layer.name, pins)
+                yield from self._rates(graph, layer.name, training_true)
 
-    def _noise_layers(self, graph: ModelGraph, pins: Pins) -> Iterator[Change | Note]:
+    def _noise_layers(
+        self, graph: ModelGraph, training_true: TrainingTrue
+    ) -> Iterator[Change | Note]:
         for call in noise_calls(graph):
             path, class_name = graph.path_of(call), graph.layer(call).class_name
-            active = pins.active(graph, call)
+            active = training_true.draws_at_inference(graph, call)
             if active and self.pinned == "keep":
                 yield Note(path, class_name, ACTIVE)
                 continue
@@ -70,13 +72,15 @@ class StripDropout(Pass):
             except GraphError as error:
                 yield Note(path, class_name, f"stays: {error.what}")
 
-    def _rates(self, graph: ModelGraph, name: str, pins: Pins) -> Iterator[Change | Note]:
+    def _rates(
+        self, graph: ModelGraph, name: str, training_true: TrainingTrue
+    ) -> Iterator[Change | Note]:
         for role in [role for role, _ in held(graph.layer(name))]:
             inner = dict(held(graph.layer(name)))[role]  # may be another that was changed already
             rates = rates_in(inner)
             if not rates:
                 continue
-            if self.pinned == "keep" and pins.active_layer(graph, name):
+            if self.pinned == "keep" and training_true.layer_draws_at_inference(graph, name):
                 yield Note(graph.path_of(name), inner.class_name, ACTIVE)
                 continue
             reason = "rates inside a layer do nothing at inference"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from rewriter.analysis.layer_kinds import held
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
@@ -32,8 +32,12 @@ BATCH = 32
 
 def draws_at_inference(graph: ModelGraph) -> bool:
     """Whether a model draws noise at inference."""
-    pins = Pins.of(graph)
-    return any(pins.active(inner, call) for inner in graph.walk() for call in inner.calls())
+    training_true = TrainingTrue.of(graph)
+    return any(
+        training_true.draws_at_inference(inner, call)
+        for inner in graph.walk()
+        for call in inner.calls()
+    )
 
 
 def quiet(graph: ModelGraph) -> ModelGraph:
@@ -88,12 +92,12 @@ def _call(graph: ModelGraph, model: Live, arrays: Any) -> list[Any]:
 def _measure_noise(
     graph: ModelGraph, copy: Live, layers: dict[str, Live], arrays: Any
 ) -> tuple[NoiseAtInference, ...]:
-    pins = Pins.of(graph)
+    training_true = TrainingTrue.of(graph)
     active = {
         inner.path_of(call): inner.layer(call)
         for inner in graph.walk()
         for call in inner.calls()
-        if pins.active(inner, call) and inner.layer(call).class_name in MASKS
+        if training_true.draws_at_inference(inner, call) and inner.layer(call).class_name in MASKS
     }
     if not active:
         return ()
