@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rewriter.analysis.batch_in_arguments import freed_call, input_batches
-from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.layer_kinds import with_inner_layers
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -64,7 +64,7 @@ class FreeBatch(Pass):
 
 def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
     for outer in graph.layers:
-        for role, layer in held(outer):
+        for role, layer in with_inner_layers(outer):
             if layer.config.get("stateful") is True:
                 yield outer.name, role, layer
 
@@ -83,7 +83,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
-        for role, layer in held(graph.layer(name)):
+        for role, layer in with_inner_layers(graph.layer(name)):
             shape = layer.config.get("noise_shape")
             if shape and isinstance(shape[0], int) and shape[0] > 1:
                 reason = f"training fails at other batch sizes than {shape[0]}, or is wrong"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rewriter.analysis.layer_kinds import held, noise_in
+from rewriter.analysis.layer_kinds import noise_in, with_inner_layers
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise, read_noise
 from rewriter.analysis.shapes import rank_of
@@ -67,7 +67,7 @@ class ReplaceDropout(Pass):
     def _replace(
         self, graph: ModelGraph, outer: Layer, training_true: TrainingTrue
     ) -> Iterator[Change | Note]:
-        role, layer = list(held(outer))[-1]
+        role, layer = list(with_inner_layers(outer))[-1]
         path = graph.path_of(outer.name)
         if training_true.layer_draws_at_inference(graph, outer.name):
             yield Note(path, layer.class_name, "stays: it is active at inference as well")

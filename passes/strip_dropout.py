@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.analysis.layer_kinds import held, noise_calls, rates_in
+from rewriter.analysis.layer_kinds import noise_calls, rates_in, with_inner_layers
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.errors import GraphError
 from rewriter.graph import ModelGraph
@@ -75,8 +75,10 @@ class StripDropout(Pass):
     def _rates(
         self, graph: ModelGraph, name: str, training_true: TrainingTrue
     ) -> Iterator[Change | Note]:
-        for role in [role for role, _ in held(graph.layer(name))]:
-            inner = dict(held(graph.layer(name)))[role]  # may be another that was changed already
+        for role in [role for role, _ in with_inner_layers(graph.layer(name))]:
+            inner = dict(with_inner_layers(graph.layer(name)))[
+                role
+            ]  # may be another that was changed already
             rates = rates_in(inner)
             if not rates:
                 continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.analysis.known_layers import is_known
-from rewriter.analysis.layer_kinds import CELLS, RECURRENT, held, rates_in
+from rewriter.analysis.layer_kinds import CELLS, RECURRENT, rates_in, with_inner_layers
 from rewriter.graph.graph import Layer
 
 
@@ -49,7 +49,7 @@ def rate_places(layer: Layer) -> list[Place]:
 
 
 def _places(layer: Layer) -> Iterator[Place]:
-    for role, inner in held(layer):
+    for role, inner in with_inner_layers(layer):
         if not is_known(inner) or inner.class_name not in (RECURRENT - {"RNN"}) | CELLS:
             continue
         steps = (role or "").split(".")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.layer_kinds import with_inner_layers
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS
 from rewriter.graph.model_graph import ModelGraph
@@ -45,7 +45,7 @@ def quiet(graph: ModelGraph) -> ModelGraph:
     model = graph.copy()
     for inner in model.walk():
         for outer in inner.layers:
-            for role, layer in held(outer):
+            for role, layer in with_inner_layers(outer):
                 if layer.config.get("always_on"):
                     inner.configure(outer.name, {"always_on": False}, reason="quiet", role=role)
         for call in inner.calls():
