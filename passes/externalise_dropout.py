@@ -8,7 +8,12 @@ from typing import ClassVar, Literal
 
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise
-from rewriter.analysis.recurrent_layers import Place, has_fast_path, rate_places, time_axis
+from rewriter.analysis.recurrent_layers import (
+    LayerWithRates,
+    has_fast_path,
+    layers_with_rates,
+    time_axis,
+)
 from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -47,44 +52,48 @@ class ExternaliseDropout(Pass):
         training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             for layer in graph.layers:
-                places = [place for place in rate_places(layer) if place.rates]
-                if places:
-                    yield from self._layer(graph, layer, places, training_true)
+                sources = [source for source in layers_with_rates(layer) if source.rates]
+                if sources:
+                    yield from self._layer(graph, layer, sources, training_true)
 
     def _layer(
-        self, graph: ModelGraph, layer: Layer, places: list[Place], training_true: TrainingTrue
+        self,
+        graph: ModelGraph,
+        layer: Layer,
+        sources: list[LayerWithRates],
+        training_true: TrainingTrue,
     ) -> Iterator[Change | Note]:
         path, axis = graph.path_of(layer.name), time_axis(layer)
-        reason = _refusal(graph, layer, places, training_true)
+        reason = _refusal(graph, layer, sources, training_true)
         if reason is not None or axis is None:
             said = reason or "stays: what wraps it is not known to this program"
             yield Note(path, layer.class_name, said)
             return
-        for place in places:
-            if not place.first:
-                said = f"{place.layer.name} stays: there is no place in front of a later cell"
+        for source in sources:
+            if not source.first:
+                said = f"{source.layer.name} stays: there is no place in front of a later cell"
                 yield Note(path, layer.class_name, said)
-        taken = [place for place in places if place.first]
+        taken = [source for source in sources if source.first]
         if not taken:
             return
         rates = taken[0].rates
         candidates = rates.values() if self.recurrent == "input" else [rates.get("dropout", 0.0)]
         noise = Noise(max(candidates), (axis,), taken[0].layer.config.get("seed"))
-        for place in taken:
-            off = dict.fromkeys(place.rates, 0.0)
-            said = self._reason(place, layer)
-            yield graph.configure(layer.name, off, reason=said, role=place.role)
+        for source in taken:
+            off = dict.fromkeys(source.rates, 0.0)
+            said = self._reason(source, layer)
+            yield graph.configure(layer.name, off, reason=said, role=source.role)
         if noise.rate:
             yield from _in_front(graph, layer, noise)
 
-    def _reason(self, place: Place, outer: Layer) -> str:
+    def _reason(self, source: LayerWithRates, outer: Layer) -> str:
         said = []
-        if "dropout" in place.rates or self.recurrent == "input":
+        if "dropout" in source.rates or self.recurrent == "input":
             said.append(f"the noise goes in front of {outer.name}, one mask for all steps")
-        if "recurrent_dropout" in place.rates and self.recurrent == "drop":
+        if "recurrent_dropout" in source.rates and self.recurrent == "drop":
             said.append("recurrent_dropout is given up")
             freed = Layer(
-                "", place.layer.class_name, {**place.layer.config, "recurrent_dropout": 0}
+                "", source.layer.class_name, {**source.layer.config, "recurrent_dropout": 0}
             )
             if has_fast_path(freed):
                 said.append("the fast cuDNN kernel is open to it again")
@@ -105,13 +114,13 @@ def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]
 
 
 def _refusal(
-    graph: ModelGraph, layer: Layer, places: list[Place], training_true: TrainingTrue
+    graph: ModelGraph, layer: Layer, sources: list[LayerWithRates], training_true: TrainingTrue
 ) -> str | None:
     if training_true.layer_draws_at_inference(graph, layer.name):
         return "stays: its noise is active at inference as well"
     if any(graph.arguments(call).first is None for call in graph.calls_of(layer.name)):
         return "stays: a call has no tensor as its first argument"
-    every = [place.rates for place in rate_places(layer) if place.first]
+    every = [source.rates for source in layers_with_rates(layer) if source.first]
     if any(rates != every[0] for rates in every):
         return "stays: its two directions have different rates"
     return None

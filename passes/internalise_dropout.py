@@ -8,7 +8,7 @@ from typing import ClassVar
 from rewriter.analysis.layer_kinds import noise_in
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS, Noise, read_noise
-from rewriter.analysis.recurrent_layers import rate_places, time_axis
+from rewriter.analysis.recurrent_layers import layers_with_rates, time_axis
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -57,13 +57,13 @@ def _layer(
     assert first is not None
     noise = read_noise(graph.layer(first))
     assert noise is not None
-    for place in rate_places(layer):
-        if place.first:
+    for taker in layers_with_rates(layer):
+        if taker.first:
             new = {"dropout": noise.rate}
-            if noise.seed is not None and "seed" in place.layer.config:
+            if noise.seed is not None and "seed" in taker.layer.config:
                 new["seed"] = noise.seed
             reason = f"takes in {first}, which has one mask for all steps as well"
-            yield graph.configure(layer.name, new, reason=reason, role=place.role)
+            yield graph.configure(layer.name, new, reason=reason, role=taker.role)
     for call in noises:
         assert call is not None
         yield graph.remove(call, reason=f"{layer.name} drops units of its input itself now")
@@ -85,10 +85,10 @@ def _refusal(
     training_true: TrainingTrue,
 ) -> str | None:
     """Return why noise in front of a layer stays there, if it does."""
-    places = [place for place in rate_places(layer) if place.first]
-    if not places:
+    takers = [taker for taker in layers_with_rates(layer) if taker.first]
+    if not takers:
         return "its cell is not one of Keras'"
-    if any(place.layer.config.get("dropout") for place in places):
+    if any(taker.layer.config.get("dropout") for taker in takers):
         return "it has a dropout rate already"
     drawn = [None if call is None else read_noise(graph.layer(call)) for call in noises]
     if any(noise is None or noise != drawn[0] for noise in drawn):
@@ -96,9 +96,8 @@ def _refusal(
     first = drawn[0]
     for call in noises:
         assert call is not None
-        if training_true.draws_at_inference(graph, call) or training_true.layer_draws_at_inference(
-            graph, layer.name
-        ):
+        asked = (call, *graph.calls_of(layer.name))
+        if any(training_true.draws_at_inference(graph, one) for one in asked):
             return f"{call} is active at inference as well"
         if graph.layer(call).class_name not in MASKS:
             return f"{call} is {graph.layer(call).class_name}, a recurrent layer drops units"
