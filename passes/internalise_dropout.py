@@ -1,4 +1,4 @@
-"""Take noise in front of recurrent layers into them."""
+"""Turn noise in front of a recurrent layer into its own ``dropout``."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def _layer(
     noises = [_noise_in_front(graph, call) for call in calls]
     if not any(noises):
         return
+    # Rules 1 and 3: what the layer's own dropout cannot stand for.
     refusal = _refusal(graph, layer, noises, axis, training_true)
     if refusal is not None:
         yield Note(graph.path_of(layer.name), layer.class_name, f"stays: {refusal}")
@@ -57,16 +58,17 @@ def _layer(
     assert first is not None
     noise = read_noise(graph.layer(first))
     assert noise is not None
+    # Rule 2: both directions of Bidirectional, or the first cell, get the rate.
     for taker in layers_with_rates(layer):
         if taker.first:
             new = {"dropout": noise.rate}
             if noise.seed is not None and "seed" in taker.layer.config:
                 new["seed"] = noise.seed
-            reason = f"takes in {first}, which has one mask for all steps as well"
+            reason = f"its own dropout does what {first} does: the same units at all steps"
             yield graph.configure(layer.name, new, reason=reason, role=taker.role)
     for call in noises:
         assert call is not None
-        yield graph.remove(call, reason=f"{layer.name} drops units of its input itself now")
+        yield graph.remove(call, reason=f"{layer.name} drops these units itself")
 
 
 def _noise_in_front(graph: ModelGraph, call: Call) -> Call | None:
@@ -87,7 +89,7 @@ def _refusal(
     """Return why noise in front of a layer stays there, if it does."""
     takers = [taker for taker in layers_with_rates(layer) if taker.first]
     if not takers:
-        return "its cell is not one of Keras'"
+        return "its cell is not one of Keras"
     if any(taker.layer.config.get("dropout") for taker in takers):
         return "it has a dropout rate already"
     drawn = [None if call is None else read_noise(graph.layer(call)) for call in noises]
@@ -98,11 +100,13 @@ def _refusal(
         assert call is not None
         asked = (call, *graph.calls_of(layer.name))
         if any(training_true.draws_at_inference(graph, one) for one in asked):
-            return f"{call} is active at inference as well"
+            return f"{call} draws noise at inference too"
         if graph.layer(call).class_name not in MASKS:
-            return f"{call} is {graph.layer(call).class_name}, a recurrent layer drops units"
+            return (
+                f"{call} is {graph.layer(call).class_name}; a recurrent layer can only drop units"
+            )
         if not isinstance(first, Noise) or first.shared_axes != (axis,):
-            return f"{call} has no mask that is the same for all time steps and them alone"
+            return f"{call} does not drop the same units at all steps, as the layer's dropout does"
         if len(graph.consumers(Tensor(call))) > 1 or graph.is_output(call):
-            return f"other layers get the noise of {call} too"
+            return f"other layers get the output of {call} too"
     return None
