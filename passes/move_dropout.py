@@ -1,4 +1,4 @@
-"""Move noise to where it does what it is meant to do."""
+"""Move noise from in front of recurrent, Masking and BatchNormalization layers behind them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 STALE = (
-    "its moving variance was measured behind the noise and is stale until it is "
-    "re-estimated on data; outputs at inference stay as they are"
+    "its moving variance was measured with the noise in front, and stays so until you estimate "
+    "it again on data; outputs at inference stay the same"
 )
 
 
@@ -61,6 +61,7 @@ class MoveDropout(Pass):
             passed = dict[str, None]()
             for call in reversed(noise_calls(graph)):
                 yield from self._move(graph, call, training_true, passed)
+            # Rule 3: the stored variance is not measured again.
             for name in passed:
                 yield Note(graph.path_of(name), graph.layer(name).class_name, STALE)
 
@@ -71,12 +72,15 @@ class MoveDropout(Pass):
         path, class_name = graph.path_of(noise), graph.layer(noise).class_name
         target, steps = noise, list[tuple[Call, str]]()
         while (step := self._next(graph, target, noise)) is not None:
+            # Rule 4: where it cannot go on, it stays behind the last layer that it could pass.
             refusal = _refusal(graph, noise, target, step[0], training_true)
             if refusal is None and _branches(graph, target):
                 if self.branches == "copy" and target == noise and not graph.is_output(noise):
                     yield from _copy_for_others(graph, noise, step[0])
                     continue
-                refusal = f"stays: other layers than {step[0]} get the same tensor"
+                refusal = (
+                    f"stays: other layers than {step[0]} get its output; branches=copy copies it"
+                )
             if refusal is not None:
                 yield Note(path, class_name, refusal)
                 break
@@ -93,14 +97,17 @@ class MoveDropout(Pass):
         """Return the layer that noise standing behind `place` should go behind, and why."""
         for call, hole in graph.consumers(Tensor(place)):
             layer = graph.layer(call)
+            # Rule 2
             if self.masking and layer.class_name == "Masking":
                 return call, f"noise in front of {call} hides or fakes padding"
+            # Rule 3
             if self.batch_normalization and layer.class_name == "BatchNormalization":
                 return call, f"noise in front of {call} shifts the variance that it stores"
+            # Rule 1
             if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
                 if put_in_front(graph.layer(noise), layer):
                     return None
-                return call, f"noise belongs to the output of {call}"
+                return call, f"noise belongs behind {call}, not in front of it"
         return None
 
 
@@ -124,15 +131,15 @@ def _refusal(
     """Return why noise cannot go from behind `place` to behind `target`, if it cannot."""
     source = graph.producer(noise)
     if source is None:
-        return "stays: it has no single input"
+        return "stays: it has no input, or several"
     if training_true.draws_at_inference(graph, noise):
-        return "stays: it is active at inference as well"
+        return "stays: it draws noise at inference too"
     kept = graph.layer(target)
     if is_recurrent(kept):
         if from_recurrent(graph, source):
-            return f"stays: it comes out of the recurrent layer {source.call.layer} already"
+            return f"stays: it is behind the recurrent layer {source.call.layer} already"
         if any(tensor.output for tensor in graph.outputs_in_use(target)):
-            return f"stays: further outputs of {target} are in use and would lose the noise"
+            return f"stays: the states that {target} gives are used too, and would get no noise"
         misfit = misfit_behind(graph.layer(noise), kept)
         return f"stays: {misfit}" if misfit else None
     return None
