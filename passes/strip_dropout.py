@@ -1,4 +1,4 @@
-"""Remove noise layers, and the rates inside other layers, for deployment."""
+"""Remove noise layers, and set the rates inside other layers to 0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Action, Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
-ACTIVE = "stays: it is active at inference as well; pinned=remove takes it too"
+ACTIVE = "stays: it draws noise at inference too; pinned=remove removes it as well"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,14 @@ class StripDropout(Pass):
         for call in noise_calls(graph):
             path, class_name = graph.path_of(call), graph.layer(call).class_name
             active = training_true.draws_at_inference(graph, call)
+            # Rule 3
             if active and self.pinned == "keep":
                 yield Note(path, class_name, ACTIVE)
                 continue
             reason = "noise layers do nothing at inference"
+            # Rule 1; rule 4: the graph refuses where its consumers cannot get its input.
             try:
-                yield graph.remove(call, reason="pinned=remove takes it" if active else reason)
+                yield graph.remove(call, reason="pinned=remove removes it" if active else reason)
             except GraphError as error:
                 yield Note(path, class_name, f"stays: {error.what}")
 
@@ -78,12 +80,14 @@ class StripDropout(Pass):
         for role in [role for role, _ in with_inner_layers(graph.layer(name))]:
             inner = dict(with_inner_layers(graph.layer(name)))[
                 role
-            ]  # may be another that was changed already
+            ]  # read again: a change of one inner layer replaces the outer one
             rates = rates_in(inner)
             if not rates:
                 continue
+            # Rule 3
             if self.pinned == "keep" and training_true.layer_draws_at_inference(graph, name):
                 yield Note(graph.path_of(name), inner.class_name, ACTIVE)
                 continue
+            # Rule 2
             reason = "rates inside a layer do nothing at inference"
             yield graph.configure(name, dict.fromkeys(rates, 0.0), reason=reason, role=role)
