@@ -1,4 +1,4 @@
-"""Carry masks around the layers that drop them."""
+"""Carry the mask of a sequence around layers that drop it, to a later layer that uses it."""
 
 from __future__ import annotations
 
@@ -154,14 +154,15 @@ def _carry(
             assert way is not None
             yield from _around(graph, call, way, masked[id(graph), call])
         if calls and chain:
-            yield from _freed(graph)
+            yield from _freed(graph)  # Rule 5
 
 
 def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator[Change | Note]:
     """Carry the mask of a call's first masked input around the call."""
     layer = graph.layer(call)
-    place = next(number for number, mask in enumerate(flow.masks_in) if mask)
-    hole, tensor = list(graph.fillings(call).items())[place]
+    masked = next(number for number, mask in enumerate(flow.masks_in) if mask)
+    hole, tensor = list(graph.fillings(call).items())[masked]
+    # Rule 2
     if way.zeros and graph.layer(tensor.call).class_name not in ("Masking", "ZeroMaskedSteps"):
         name = graph.unique_name(f"{call.layer}_zeros")
         reason = f"padding would leak through the kernel of {call.layer}"
@@ -169,6 +170,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
             tensor, Layer(name, "ZeroMaskedSteps", {}), reason=reason, consumers=[(call, hole)]
         )
         tensor = Tensor(graph.calls_of(name)[0])
+    # Rule 1
     config = {"steps": way.steps.to_config()} if way.steps.to_config() else {}
     carrying = Layer(graph.unique_name(f"{call.layer}_mask"), "CarryMask", config)
     reason = f"{call.layer} drops the mask, which is used further on"
@@ -190,8 +192,8 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     inside = {each.class_name for outer in graph.layers for each in outer.walk()}
     key = INPUT_SHAPE_KEY[graph.keras]
     shape = layer.config.get(key)
-    said = "becomes Functional: a chain has no place for the mask's way around a layer"
-    yield Note("/".join(graph.path) or graph.name, "Sequential", said)
+    becomes = "becomes Functional: a mask that goes around a layer makes it a chain no longer"
+    yield Note("/".join(graph.path) or graph.name, "Sequential", becomes)
     if not isinstance(shape, list | tuple) or any(
         each.config.get("stateful") or each.config.get("unroll") for each in graph.layers
     ):
@@ -206,13 +208,13 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
 
 def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:
     """Say where a mask is lost that a layer behind could use."""
-    told: set[str] = set()
+    noted: set[str] = set()
     for flow in flows:
         layer = flow.graph.layer(flow.call)
-        if flow.loses and flow.layer not in told and way_around(layer) is None:
+        if flow.loses and flow.layer not in noted and way_around(layer) is None:
             behind = _could_use(flow.graph, flow.call)
             if behind:
-                told.add(flow.layer)
+                noted.add(flow.layer)
                 reason = f"the mask ends here, before {behind}: {_why_not(layer)}"
                 yield Note(flow.layer, flow.class_name, reason)
 
@@ -227,13 +229,13 @@ def _could_use(graph: ModelGraph, call: Call) -> str | None:
 
 
 def _holds_user(layer: Layer) -> bool:
-    held = [each.graph for each in layer.walk() if each.graph is not None]
-    return any(each.class_name in MASK_USERS for each in layer.walk()) or any(
-        _holds_user(inner) for graph in held for inner in graph.layers
+    nested = [inner.graph for inner in layer.walk() if inner.graph is not None]
+    return any(inner.class_name in MASK_USERS for inner in layer.walk()) or any(
+        _holds_user(inner) for graph in nested for inner in graph.layers
     )
 
 
 def _why_not(layer: Layer) -> str:
     if layer.class_name in ("Flatten", "Permute", "Reshape", "RepeatVector"):
-        return f"behind {layer.class_name} no axis has the steps in their order"
-    return f"what becomes of the steps in {layer.class_name} is not known"
+        return f"{layer.class_name} gives no axis with the steps in their order"
+    return f"what {layer.class_name} does with the steps is not known"
