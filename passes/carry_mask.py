@@ -10,7 +10,7 @@ import networkx as nx
 
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
-from rewriter.analysis.masks.carry_points import needed
+from rewriter.analysis.masks.carry_points import GraphCall, calls_to_carry_around
 from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
 from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
 from rewriter.analysis.masks.sources import Source, sources
@@ -71,7 +71,7 @@ class CarryMask(Pass):
             for source in worth.sources:
                 reached = list(flows_of(worth.carried, source.path))
                 yield enabling.switch_on(source, users(reached))
-            around = needed(model, worth.carried, worth.missed, _carriable)
+            around = calls_to_carry_around(model, worth.carried, worth.missed, _carriable)
             yield from _carry(model, worth.carried, around)
             after = mask_flow(model, declared=declared)
             padded = right_padded(context.data, worth.sources, self.mask_value)
@@ -105,10 +105,6 @@ class CarryMask(Pass):
             if refused.get(path, NOT_USED) != NOT_USED and _could_use(source.graph, source.call)
         ]
         return _Worth(worth, notes, carried, _using(carried) - _using(plain))
-
-
-GraphCall = tuple[int, Call]
-"""A call with the identity of its graph: names of calls repeat in nested models."""
 
 
 @dataclass(frozen=True, slots=True)

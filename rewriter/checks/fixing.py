@@ -10,7 +10,8 @@ from rewriter.graph.changes import Action, Change, Note
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import Guarantee, Pass, to_pass
+from rewriter.pipeline.passes import Guarantee, Pass
+from rewriter.pipeline.registry import to_pass
 
 _COVER = "left as it is: "
 

@@ -10,7 +10,8 @@ from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.pipeline import Guarantee, Pass
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import make_plan, registered_passes, to_pass
+from rewriter.pipeline.registry import registered_passes, to_pass
+from rewriter.pipeline.run import make_plan
 
 
 def chain(*layers: Layer) -> ModelGraph:
@@ -65,7 +66,7 @@ def tuned(monkeypatch):
         def load():
             return Tuned
 
-    monkeypatch.setattr("rewriter.pipeline.passes.registered_passes", lambda: {"tuned": Entry()})
+    monkeypatch.setattr("rewriter.pipeline.registry.registered_passes", lambda: {"tuned": Entry()})
 
 
 def test_the_built_in_passes_are_registered():
