@@ -69,6 +69,14 @@ def saved_plan(path: Path, **changes) -> Path:
     return path
 
 
+def test_a_plan_whose_reasons_are_in_other_words_holds(tmp_path):
+    path = saved_plan(tmp_path / "p.json")
+    plan = json.loads(path.read_text())
+    plan["changes"] = [{**change, "reason": "in other words"} for change in plan["changes"]]
+    path.write_text(json.dumps(plan))
+    read_plan(path).hold_against(plan_graph(decode(text_model(), 3), ["move-dropout"]))
+
+
 def test_a_plan_for_another_model_is_refused(tmp_path):
     other = decode(sequential(3, ("InputLayer", {"batch_shape": [None, 4]})), 3)
     with pytest.raises(RewriterError, match="made for another model"):
