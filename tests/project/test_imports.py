@@ -158,8 +158,7 @@ def imported_by_string(tree: ast.AST) -> list[str]:
     return sorted(
         ast.unparse(node.args[0])
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in IMPORTING
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in IMPORTING
     )
 
 
