@@ -19,9 +19,10 @@ TYPE_CHECKING = False  # typing itself need not be imported
 if TYPE_CHECKING:
     from typing import Any
 
-    from rewriter.api.functions import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.functions import check, masks, plan, read, rehearse, rewrite, verify
     from rewriter.api.monte_carlo import predict_mc
     from rewriter.api.plans import Plan
+    from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
     from rewriter.checks.findings import Finding
     from rewriter.errors import (
