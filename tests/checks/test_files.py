@@ -20,6 +20,8 @@ from rewriter.checks.files import ALONE, check_file, check_files, expanded
 from rewriter.cli import main
 from rewriter.errors import RewriterError
 
+pytestmark = pytest.mark.fast
+
 
 def run(monkeypatch, *arguments) -> int:
     monkeypatch.setattr("sys.argv", ["rewriter", *map(str, arguments)])

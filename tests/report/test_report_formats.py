@@ -27,6 +27,8 @@ from rewriter.report.markdown import markdown_report
 from rewriter.report.plan_json import digest
 from rewriter.report.sarif import sarif
 
+pytestmark = pytest.mark.fast
+
 SCHEMA = Path(rewriter.__file__).parent / "report" / "plan.schema.json"
 SARIF = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"
 

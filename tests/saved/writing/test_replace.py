@@ -37,6 +37,7 @@ def target(tmp_path):
     return tmp_path / "model.keras"
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
 @pytest.mark.parametrize("old", [None, "old"])
 def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
@@ -54,6 +55,7 @@ def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
     assert names(tmp_path) == [target.name]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_exception_leaves_the_target_and_nothing_else(target, error):
     target.write_text("old")
@@ -64,11 +66,13 @@ def test_an_exception_leaves_the_target_and_nothing_else(target, error):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_an_error_of_this_program_passes_unchanged(target):
     with pytest.raises(RewriterError, match=r"^said$"), replacing(target):
         raise RewriterError("said")
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("spoil", [lambda path: None, Path.unlink])
 def test_nothing_written_replaces_nothing(target, spoil):
     target.write_text("old")
@@ -78,6 +82,7 @@ def test_nothing_written_replaces_nothing(target, spoil):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o755])
 def test_a_replaced_file_keeps_its_permissions(target, mode):
@@ -89,6 +94,7 @@ def test_a_replaced_file_keeps_its_permissions(target, mode):
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root gives files away")
 def test_a_replaced_file_keeps_its_owner(target):
@@ -98,6 +104,7 @@ def test_a_replaced_file_keeps_its_owner(target):
     assert (target.stat().st_uid, target.stat().st_gid) == (1234, 4321)
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_a_new_file_gets_the_permissions_of_the_umask(target, mask):
@@ -109,6 +116,7 @@ def test_a_new_file_gets_the_permissions_of_the_umask(target, mask):
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("old", [None, "old"])
 def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
@@ -126,6 +134,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
     assert names(real.parent) == (["weights", "weights.bak"] if old else ["weights"])
 
 
+@pytest.mark.fast
 @posix
 def test_another_name_of_the_file_keeps_the_old_content(target):
     target.write_text("old")
@@ -135,6 +144,7 @@ def test_another_name_of_the_file_keeps_the_old_content(target):
     assert other.read_text() == "old"
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "copies"])
 def test_backups_are_never_lost(target, monkeypatch, links):
     if not links:
@@ -155,6 +165,7 @@ def test_backups_are_never_lost(target, monkeypatch, links):
     }
 
 
+@pytest.mark.fast
 def test_a_backup_left_by_a_killed_run_is_used_again(target):
     target.write_text("old")
     os.link(target, target.with_name("model.keras.bak"))
@@ -162,6 +173,7 @@ def test_a_backup_left_by_a_killed_run_is_used_again(target):
     assert names(target.parent) == ["model.keras", "model.keras.bak"]
 
 
+@pytest.mark.fast
 def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
     replace(target, "older")
     replace(target, "old", backup=True)
@@ -180,6 +192,7 @@ def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
     assert len(names(target.parent)) == 2
 
 
+@pytest.mark.fast
 @posix
 def test_a_full_disk_is_told_and_leaves_the_target(target):
     code = """if True:
@@ -217,6 +230,7 @@ def test_a_full_disk_is_told_and_leaves_the_target(target):
     assert names(target.parent) == ["model.keras"]
 
 
+@pytest.mark.fast
 def test_a_full_disk_behind_another_error_is_found(target):
     with pytest.raises(ModelWriteError, match="No space left"), replacing(target):
         try:
@@ -253,6 +267,7 @@ def stop(writer, number):
     return writer.returncode
 
 
+@pytest.mark.fast
 @posix
 def test_sigterm_leaves_nothing(target):
     target.write_text("old")
@@ -261,6 +276,7 @@ def test_sigterm_leaves_nothing(target):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_the_signal_handler_of_the_caller_is_left_alone(target):
     def handler(*_):
         pass
@@ -276,6 +292,7 @@ def test_the_signal_handler_of_the_caller_is_left_alone(target):
             signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.fast
 @posix
 def test_what_a_killed_process_leaves_is_removed_by_the_next_run(target):
     target.write_text("old")
@@ -290,6 +307,7 @@ def test_what_a_killed_process_leaves_is_removed_by_the_next_run(target):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_only_leftovers_of_this_target_and_this_host_are_removed(target):
     with replacing(target) as temporary:
         ours = temporary.parent.name
@@ -422,6 +440,7 @@ def test_killed_while_keras_saves_the_target_is_whole(target, name):
     assert left == "[]\n"
 
 
+@pytest.mark.fast
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_of_runs_at_once_one_wins_whole_and_no_backup_is_lost(target):
     code = """
@@ -449,6 +468,7 @@ print([os.waitpid(child, 0)[1] for child in children])
     assert "start" in kept
 
 
+@pytest.mark.fast
 def test_threads_write_to_one_target(target):
     barrier = threading.Barrier(4)
     failures = []
@@ -484,12 +504,14 @@ def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(output)(x), model(x))
 
 
+@pytest.mark.fast
 def test_long_names_are_written(tmp_path):
     target = tmp_path / ("n" * 240 + ".keras")
     replace(target, "new")
     assert names(tmp_path) == [target.name]
 
 
+@pytest.mark.fast
 def test_hdf5_is_written_through_the_temporary_name(tmp_path):
     target = tmp_path / "model.h5"
     with replacing(target) as temporary, h5py.File(temporary, "w") as file:
@@ -506,6 +528,7 @@ def refusals(target, source=None, force=False):
     return caught.value
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
 def test_a_new_file_is_accepted(tmp_path, ending):
     check_output(tmp_path / f"new{ending}", None, force=False)
@@ -513,11 +536,13 @@ def test_a_new_file_is_accepted(tmp_path, ending):
     assert names(tmp_path) == []
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ["model.onnx", "model.H5", ".keras", "model.keras.zip"])
 def test_an_ending_that_names_no_format_is_refused(tmp_path, name):
     assert "ending" in refusals(tmp_path / name, force=True).what
 
 
+@pytest.mark.fast
 def test_a_file_that_exists_is_replaced_only_by_force(target):
     target.write_text("old")
     error = refusals(target)
@@ -526,6 +551,7 @@ def test_a_file_that_exists_is_replaced_only_by_force(target):
     check_output(target, None, force=True)
 
 
+@pytest.mark.fast
 def test_the_input_is_replaced_only_by_force(target, tmp_path):
     target.write_text("old")
     link = tmp_path / "link.keras"
@@ -537,6 +563,7 @@ def test_the_input_is_replaced_only_by_force(target, tmp_path):
         check_output(name, target, force=True)
 
 
+@pytest.mark.fast
 @posix
 def test_a_link_to_the_input_is_the_input(target, tmp_path):
     target.write_text("old")
@@ -546,6 +573,7 @@ def test_a_link_to_the_input_is_the_input(target, tmp_path):
     assert "comes from" in refusals(target, source=link).what
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("force", [True, False])
 def test_what_is_no_place_for_a_file_is_refused(tmp_path, force):
     folder = tmp_path / "folder.keras"
@@ -559,6 +587,7 @@ def test_what_is_no_place_for_a_file_is_refused(tmp_path, force):
     assert "write-protected" in refusals(closed, force=force).what
 
 
+@pytest.mark.fast
 @posix
 def test_links_in_a_circle_and_pipes_are_refused(tmp_path):
     (tmp_path / "a.keras").symlink_to(tmp_path / "b.keras")
@@ -568,12 +597,14 @@ def test_links_in_a_circle_and_pipes_are_refused(tmp_path):
     assert "no regular file" in refusals(tmp_path / "pipe.keras", force=True).what
 
 
+@pytest.mark.fast
 @posix
 def test_a_closed_folder_is_refused(monkeypatch, target):
     monkeypatch.setattr(os, "access", lambda path, _: Path(path) != target.parent)
     assert "cannot be written to" in refusals(target).what
 
 
+@pytest.mark.fast
 def test_replacing_refuses_what_check_output_refuses(tmp_path):
     with pytest.raises(ModelWriteError, match="no folder"), replacing(tmp_path / "no" / "m.keras"):
         pass
