@@ -26,7 +26,9 @@ def test_the_readme_lists_the_passes():
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("command", ["&& pip install . && rewriter rewrite", "&& pytest\n"])
+@pytest.mark.parametrize(
+    "command", ["&& pip install '.[tensorflow]' && rewriter rewrite", "&& pytest\n"]
+)
 def test_the_readme_has_its_two_commands_in_a_line_each(command):
     lines = [line + "\n" for line in README.splitlines() if command.rstrip("\n") in line]
     assert [line for line in lines if line.startswith("python3 -m venv") and command in line]
