@@ -26,9 +26,10 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
 from rewriter.live.loading import Loaded, load
 from rewriter.pipeline.passes import Guarantee
-from rewriter.saved import ModelFile, check_output
+from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
 from rewriter.saved.decoding import graph_of
+from rewriter.saved.writing.output import check_output
 
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow

@@ -117,7 +117,7 @@ def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: boo
             fix="give one model, or mend them in place with --force",
         )
     if output is not None:
-        from rewriter.saved import check_output
+        from rewriter.saved.writing.output import check_output
 
         check_output(output, Path(paths[0]), force)
 

@@ -17,8 +17,9 @@ from support.model_files import ROOT, run_python
 
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
-from rewriter.saved import check_output, replacing
 from rewriter.saved.writing import replace as writing
+from rewriter.saved.writing.output import check_output
+from rewriter.saved.writing.replace import replacing
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 
@@ -200,7 +201,7 @@ def test_a_full_disk_is_told_and_leaves_the_target(target):
         from pathlib import Path
         import h5py, numpy
         from rewriter.errors import ModelWriteError
-        from rewriter.saved import replacing
+        from rewriter.saved.writing.replace import replacing
         target = Path(sys.argv[1])
         target.write_text("old")
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
@@ -242,7 +243,7 @@ def test_a_full_disk_behind_another_error_is_found(target):
 WRITER = """if True:
     import os, sys, time
     from pathlib import Path
-    from rewriter.saved import replacing
+    from rewriter.saved.writing.replace import replacing
     with replacing(Path(sys.argv[1])) as temporary:
         temporary.write_text("half")
         print("ready", flush=True)
@@ -330,7 +331,7 @@ def test_only_leftovers_of_this_target_and_this_host_are_removed(target):
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
-from rewriter.saved import replacing
+from rewriter.saved.writing.replace import replacing
 
 target, backup = Path(sys.argv[1]), sys.argv[2] == "backup"
 random.seed(1)
@@ -446,7 +447,7 @@ def test_of_runs_at_once_one_wins_whole_and_no_backup_is_lost(target):
     code = """
 import os, sys
 from pathlib import Path
-from rewriter.saved import replacing
+from rewriter.saved.writing.replace import replacing
 target = Path(sys.argv[1])
 target.write_text("start")
 children = []

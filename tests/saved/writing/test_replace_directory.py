@@ -11,8 +11,9 @@ import pytest
 from support.model_files import ROOT
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved import check_output, replacing
 from rewriter.saved.writing import replace_directory
+from rewriter.saved.writing.output import check_output
+from rewriter.saved.writing.replace import replacing
 from rewriter.saved.writing.replace_directory import exchange
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
@@ -144,7 +145,7 @@ def test_two_directories_are_exchanged_in_one_step(tmp_path):
 WRITER = """if True:
     import sys
     from pathlib import Path
-    from rewriter.saved import replacing
+    from rewriter.saved.writing.replace import replacing
     target = Path(sys.argv[1])
     number = 0
     while True:
