@@ -20,6 +20,8 @@ from rewriter.api.pyproject import Settings, read_settings
 from rewriter.checks.files import ALONE, check_file, check_files, expanded
 from rewriter.errors import RewriterError
 
+pytestmark = pytest.mark.fast
+
 
 def faulty(keras: int = 3) -> dict:
     return sequential(

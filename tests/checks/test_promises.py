@@ -81,6 +81,7 @@ MENDED = {
 }
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("class_name", ["Dense", "ELU", "Conv1D", "SpatialDropout1D"])
 def test_a_rehearsal_names_the_pass_where_it_changes_something(class_name):
     config = {"filters": 2} if class_name == "Conv1D" else {"units": 2}

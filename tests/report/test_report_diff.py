@@ -26,6 +26,8 @@ from rewriter.report.diff import Row, near_changes, rows
 from rewriter.report.terminal import show
 from rewriter.report.text import plan_lines, plan_text
 
+pytestmark = pytest.mark.fast
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

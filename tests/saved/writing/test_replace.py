@@ -20,6 +20,7 @@ from rewriter.saved.writing import replace as writing
 from rewriter.saved.writing.replace import replacing
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
 @pytest.mark.parametrize("old", [None, "old"])
 def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
@@ -37,6 +38,7 @@ def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
     assert names(tmp_path) == [target.name]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_exception_leaves_the_target_and_nothing_else(target, error):
     target.write_text("old")
@@ -47,11 +49,13 @@ def test_an_exception_leaves_the_target_and_nothing_else(target, error):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_an_error_of_this_program_passes_unchanged(target):
     with pytest.raises(RewriterError, match=r"^said$"), replacing(target):
         raise RewriterError("said")
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("spoil", [lambda path: None, Path.unlink])
 def test_nothing_written_replaces_nothing(target, spoil):
     target.write_text("old")
@@ -61,6 +65,7 @@ def test_nothing_written_replaces_nothing(target, spoil):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o755])
 def test_a_replaced_file_keeps_its_permissions(target, mode):
@@ -72,6 +77,7 @@ def test_a_replaced_file_keeps_its_permissions(target, mode):
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root gives files away")
 def test_a_replaced_file_keeps_its_owner(target):
@@ -81,6 +87,7 @@ def test_a_replaced_file_keeps_its_owner(target):
     assert (target.stat().st_uid, target.stat().st_gid) == (1234, 4321)
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_a_new_file_gets_the_permissions_of_the_umask(target, mask):
@@ -92,6 +99,7 @@ def test_a_new_file_gets_the_permissions_of_the_umask(target, mask):
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("old", [None, "old"])
 def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
@@ -109,6 +117,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
     assert names(real.parent) == (["weights", "weights.bak"] if old else ["weights"])
 
 
+@pytest.mark.fast
 @posix
 def test_another_name_of_the_file_keeps_the_old_content(target):
     target.write_text("old")
@@ -118,6 +127,7 @@ def test_another_name_of_the_file_keeps_the_old_content(target):
     assert other.read_text() == "old"
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "copies"])
 def test_backups_are_never_lost(target, monkeypatch, links):
     if not links:
@@ -138,6 +148,7 @@ def test_backups_are_never_lost(target, monkeypatch, links):
     }
 
 
+@pytest.mark.fast
 def test_a_backup_left_by_a_killed_run_is_used_again(target):
     target.write_text("old")
     os.link(target, target.with_name("model.keras.bak"))
@@ -145,6 +156,7 @@ def test_a_backup_left_by_a_killed_run_is_used_again(target):
     assert names(target.parent) == ["model.keras", "model.keras.bak"]
 
 
+@pytest.mark.fast
 def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
     replace(target, "older")
     replace(target, "old", backup=True)
@@ -163,6 +175,7 @@ def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
     assert len(names(target.parent)) == 2
 
 
+@pytest.mark.fast
 @posix
 def test_a_full_disk_is_told_and_leaves_the_target(target):
     code = """if True:
@@ -200,6 +213,7 @@ def test_a_full_disk_is_told_and_leaves_the_target(target):
     assert names(target.parent) == ["model.keras"]
 
 
+@pytest.mark.fast
 def test_a_full_disk_behind_another_error_is_found(target):
     with pytest.raises(ModelWriteError, match="No space left"), replacing(target):
         try:
@@ -208,6 +222,7 @@ def test_a_full_disk_behind_another_error_is_found(target):
             raise RuntimeError("cannot decrement") from error
 
 
+@pytest.mark.fast
 @posix
 def test_sigterm_leaves_nothing(target):
     target.write_text("old")
@@ -216,6 +231,7 @@ def test_sigterm_leaves_nothing(target):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_the_signal_handler_of_the_caller_is_left_alone(target):
     def handler(*_):
         pass
@@ -344,6 +360,7 @@ def test_killed_while_keras_saves_the_target_is_whole(target, name):
     assert left == "[]\n"
 
 
+@pytest.mark.fast
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_of_runs_at_once_one_wins_whole_and_no_backup_is_lost(target):
     code = """
@@ -371,6 +388,7 @@ print([os.waitpid(child, 0)[1] for child in children])
     assert "start" in kept
 
 
+@pytest.mark.fast
 def test_threads_write_to_one_target(target):
     barrier = threading.Barrier(4)
     failures = []
@@ -393,6 +411,7 @@ def test_threads_write_to_one_target(target):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
 
@@ -406,12 +425,14 @@ def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(output)(x), model(x))
 
 
+@pytest.mark.fast
 def test_long_names_are_written(tmp_path):
     target = tmp_path / ("n" * 240 + ".keras")
     replace(target, "new")
     assert names(tmp_path) == [target.name]
 
 
+@pytest.mark.fast
 def test_hdf5_is_written_through_the_temporary_name(tmp_path):
     target = tmp_path / "model.h5"
     with replacing(target) as temporary, h5py.File(temporary, "w") as file:
