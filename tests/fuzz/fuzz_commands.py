@@ -34,11 +34,20 @@ from written_models import LAYERS, MERGES, documents, small_documents
 
 from rewriter.errors import RewriterError
 
-PASSES = (
-    "strip-dropout move-dropout enable-masking carry-mask insert-dropout:after=*"
-    " replace-dropout:to=dynamic replace-dropout:to=standard externalise-dropout"
-    " internalise-dropout free-batch unwrap-time-distributed honour-training"
-).split()
+PASSES = [
+    "strip-dropout",
+    "move-dropout",
+    "enable-masking",
+    "carry-mask",
+    "insert-dropout:after=*",
+    "replace-dropout:to=dynamic",
+    "replace-dropout:to=standard",
+    "externalise-dropout",
+    "internalise-dropout",
+    "free-batch",
+    "unwrap-time-distributed",
+    "honour-training",
+]
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 3, -(2**31), 2**31, 2**63, 10**30),
     *(0.5, -0.5, 1e308, math.inf, -math.inf, math.nan),
