@@ -288,14 +288,16 @@ def rewrite(  # noqa: PLR0913
         planned = replace(planned, notes=notes, source=Source())
         if target is not None:
             with step(f"writing {target}"):
-                write(
+                said = write(
                     new,
                     planned,
                     target,
                     file,
                     compiled=loaded.compiled,
                     verified=verification is not None,
+                    force=force,
                 )
+            planned = replace(planned, notes=(*planned.notes, *said))
         rehearsed = None
         if rehearse:
             with step("rehearsing both models"):

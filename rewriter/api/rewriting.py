@@ -18,6 +18,7 @@ from rewriter.errors import (
     VerificationError,
     first_line,
 )
+from rewriter.graph.changes import Note, Stage
 from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
@@ -98,11 +99,12 @@ def write(
     *,
     compiled: bool,
     verified: bool,
-) -> None:
+    force: bool = True,
+) -> list[Note]:
     """Write a model whole, or not at all, with a record of what was done to it.
 
     The file is read back before it takes the target's place: its layers, and every weight
-    in its place.
+    in its place. The notes name what the file has no place for any more.
 
     Raises
     ------
@@ -111,13 +113,14 @@ def write(
     """
     keras = live_keras(plan.keras)
     in_place = file is not None and target.exists() and target.samefile(file.path)
-    with replacing(target, backup=in_place) as temporary:
+    like = None if file is None else file.path
+    with replacing(target, backup=in_place, like=like, force=force) as temporary:
         try:
             with temporaries_in(lambda: temporary.parent, plan.keras):
                 keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
-            carry_additions(file, temporary, _record(plan, verified=verified))
+            lost = carry_additions(file, temporary, _record(plan, verified=verified))
             if file is not None:
                 require_unchanged(file.path, file.state)
             graph = decode(keras.document(model), plan.keras)
@@ -133,6 +136,10 @@ def write(
             raise ModelWriteError(
                 f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
             ) from error
+    return [
+        Note(layer, "", f"{key!r} beside it is not in the new file", stage=Stage.REWRITE)
+        for key, layer in lost
+    ]
 
 
 def _record(plan: Plan, *, verified: bool) -> dict[str, Any]:

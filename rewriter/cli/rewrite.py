@@ -95,7 +95,7 @@ def rewrite(  # noqa: PLR0913
     if report is not None:
         from rewriter.report.files import check_report, write_report
 
-        check_report(report)
+        check_report(report, force)
     if output is None and not dry_run:
         raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
     if not dry_run and output is not None:
@@ -115,7 +115,7 @@ def rewrite(  # noqa: PLR0913
     if dry_run:
         _show_plan(plan, format, full)
         if report is not None:
-            write_report(report, plan)
+            write_report(report, plan, like=Path(model))
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT and not rehearse:
         _show_plan(plan, format, full)
@@ -138,7 +138,7 @@ def rewrite(  # noqa: PLR0913
         )
     code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
-        write_report(report, result.plan, result.verification, result.rehearsal)
+        write_report(report, result.plan, result.verification, result.rehearsal, like=Path(model))
     if format is Format.JSON:
         format.write(result)
     else:
