@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
@@ -22,6 +23,7 @@ from rewriter.cli.options import (
     ModelArgument,
 )
 from rewriter.errors import RewriterError
+from rewriter.printable import text_of
 
 if TYPE_CHECKING:
     from rewriter.api.plans import Plan
@@ -102,6 +104,7 @@ def rewrite(  # noqa: PLR0913
         named = output.suffix or output.is_dir()
         output = output if named else output.with_suffix(Path(model).suffix)
         check_output(output, Path(model), force)
+        in_child([model] if data is None else [model, data], limits=limits)
         _require_framework()
     inputs = None if data is None else _read_inputs(data)
     file = read_file(model, limits=limits)
@@ -206,11 +209,11 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
         print()
     for note in result.plan.notes:
         if note.stage in (Stage.LOAD, Stage.REWRITE):
-            print(f"note: {note.layer}: {note.reason}")
+            print(text_of([f"note: {note.layer}: {note.reason}"]))
     print(result.verification or "nothing was verified")
     if result.rehearsal is not None:
         print(result.rehearsal)
-    print(f"wrote {result.output}")
+    print(text_of([f"wrote {result.output}"]))
 
 
 def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:

@@ -46,6 +46,10 @@ _CHILD = (
 )
 
 
+isolated = False
+"""Whether this process is such a child itself, so that nothing is tried in another one first."""
+
+
 def references_of(
     file: ModelFile, source: Held | None = None, *, limits: bool = True
 ) -> list[tuple[str, str]]:
@@ -87,17 +91,26 @@ def references_of(
 
 
 def _told(file: ModelFile, source: Held, limits: bool) -> list[tuple[str, str]]:
-    found = _answer(file, source, limits=limits)
+    found = _here(file, source, limits) if isolated else _answer(file, source, limits=limits)
     if found.get("config") not in (None, config_digest(file.document)):
         raise ModelReadError(
             "the HDF5 library reads another model_config than this program",
             where=str(file.path),
             fix="load the model with the Keras that saved it, and save it again",
         )
-    told = [(place, what) for place, what in found["references"]]
+    told = [(place, what) for place, what in found["references"]]  # lists, out of JSON
     if source.remember() != told:
         raise changed(file.path)
     return told
+
+
+def _here(file: ModelFile, source: Held, limits: bool) -> dict[str, Any]:
+    """Look a file through in this process."""
+    assert source.opened is not None
+    source.opened.seek(0)
+    found = list(references(source.opened, file.path, file.format, limits=limits))
+    config = stored_config(source.opened) if file.format == "h5" else None
+    return {"references": found, "config": config}
 
 
 def _answer(file: ModelFile, source: Held, *, limits: bool) -> dict[str, Any]:
