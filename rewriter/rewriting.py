@@ -72,6 +72,8 @@ def carry_out(
                 tolerance=plan.tolerance,
                 data=data,
                 custom_objects=custom_objects,
+                changed={change.layer for change in plan.changes},
+                copies=not share,
             )
         if not verification.ok:
             raise _not_kept(plan, original, rebuilt.model, verification)
