@@ -292,13 +292,15 @@ def rewrite(  # noqa: PLR0913
         planned = replace(planned, notes=(*loaded.notes, *planned.notes))
         if target is not None:
             with step(f"writing {target}"):
-                write(
+                verification = write(
                     new,
                     planned,
                     target,
                     file,
                     compiled=loaded.compiled,
-                    verified=verification is not None,
+                    verification=verification,
+                    original=loaded.model,
+                    custom_objects=objects,
                 )
         compared = None
         if rehearse:

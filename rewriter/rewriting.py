@@ -103,18 +103,23 @@ def write(
     file: ModelFile | None,
     *,
     compiled: bool,
-    verified: bool,
-) -> None:
+    verification: Verification | None,
+    original: Live,
+    custom_objects: Mapping[str, Any],
+) -> Verification | None:
     """Write a model whole, or not at all, with a record of what was done to it.
 
     The file is read back before it takes the target's place: its layers, and every weight
-    in its place.
+    in its place; and where the guarantee was verified, Keras loads it and it is compared.
 
     Raises
     ------
     ModelWriteError
         Keras or the file system refused, or the file reads back otherwise.
     """
+    from rewriter.verification.running import Subject
+    from rewriter.verification.written_file import compare_written
+
     keras = live_keras(plan.keras)
     in_place = file is not None and target.exists() and target.samefile(file.path)
     with replacing(target, backup=in_place) as temporary:
@@ -123,10 +128,16 @@ def write(
                 keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
-            carry_additions(file, temporary, _record(plan, verified=verified))
+            carry_additions(file, temporary, _record(plan, verification))
             graph = decode(keras.document(model), plan.keras)
             ending = "" if temporary.is_dir() else target.suffix
             read_back(temporary, graph, model.weights, places(keras, model, ending))
+            if verification is not None:
+                subject = Subject(plan.after, model)
+                said = compare_written(
+                    temporary, subject, original, custom_objects, run=verification.compared
+                )
+                verification = replace(verification, written=said)
         except ModelReadError as error:  # the folder is gone, or somebody else writes to the file
             raise ModelWriteError(error.what, where=str(target), fix=error.fix) from error
         except RewriterError as error:
@@ -137,13 +148,14 @@ def write(
             raise ModelWriteError(
                 f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
             ) from error
+    return verification
 
 
-def _record(plan: Plan, *, verified: bool) -> dict[str, Any]:
+def _record(plan: Plan, verification: Verification | None) -> dict[str, Any]:
     """Return what a file says of the rewrite that made it."""
     return {
         "version": version("keras-rewriter"),
         "passes": list(plan.passes),
         "guarantee": plan.guarantee.value,
-        "verified": verified,
+        "verified": verification is not None and verification.compared,
     }

@@ -161,7 +161,7 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
         print()
     for note in result.plan.notes[: len(result.plan.notes) - len(plan.notes)]:
         print(f"note: {note.layer}: {note.reason}")
-    print(result.verification or "nothing was verified")
+    print(result.verification or "nothing was compared (--no-verify)")
     if result.rehearsal is not None:
         print(result.rehearsal)
     print(f"wrote {result.output}")

@@ -100,7 +100,7 @@ class Comparison:
         (old, new), eager_run = self.runs[mode], self.runs["eager"][0]
         place = (tried.label, tried.batch, tried.length, mode)
         expected, failure = attempt(old, arrays)
-        if expected is None and mode == "eager":
+        if expected is None and mode == tried.modes[0]:
             self.cases.append(Case(*place, "left out", None, self.explain[0](arrays, failure)))
             return False
         actual, broken = attempt(new, arrays)
@@ -119,7 +119,8 @@ class Comparison:
         elif judged.output is not None:
             judged = self._excused(judged, arrays, expected, actual, mode)
         if actual is not None:
-            self._note(arrays, expected, actual, mode)
+            if mode == tried.modes[0]:
+                self._note(arrays, expected, actual)
             if self.counts(tried.label, mode) and (kept := self.kept(arrays)) is not None:
                 self.count_padded(expected, actual, ~kept)
         self.max_difference = max(self.max_difference, judged.difference or 0.0)
@@ -182,7 +183,9 @@ class Comparison:
             judged = self.judge(arrays, expected, actual, self.tolerance)
         if judged.output is None:
             return judged
-        eager_is_equal = mode == "compiled" and self.cases[-1].outcome in ("equal", "within")
+        eager_is_equal = mode == "compiled" and not any(
+            case.outcome == "differs" for case in self.cases if case.mode == "eager"
+        )
         if judged.difference is None or not (self.tolerance or eager_is_equal):
             return judged
         rounding = ROUNDING_MULTIPLE * self.own_rounding(arrays, judged.output)
@@ -230,11 +233,8 @@ class Comparison:
         arrays: Arrays,
         expected: list[NDArray[Any]],
         actual: list[NDArray[Any]],
-        mode: str,
     ) -> None:
         """Keep what the outputs of the original say of this input."""
-        if mode != "eager":
-            return
         if self.first_outputs is None:
             self.first_outputs = (expected, actual)
         kept = self.kept(arrays)

@@ -50,7 +50,7 @@ def finite_rows(array: NDArray[Any]) -> NDArray[Any]:
 
     if array.dtype.kind not in "fc":
         return np.ones(len(array), bool)
-    return np.asarray(np.isfinite(array.reshape(len(array), -1)).all(1))
+    return np.asarray(np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
 
 
 @dataclass(slots=True)

@@ -204,6 +204,8 @@ class Verification:
         Rows of outputs that are not finite in the original.
     inputs_left_out : tuple of str
         Inputs that were not tried, and why.
+    written : str
+        What was compared of the file that was written, as Keras loads it.
     """
 
     ok: bool
@@ -221,6 +223,7 @@ class Verification:
     not_verified: str = ""
     rows_left_out: int = 0
     inputs_left_out: tuple[str, ...] = ()
+    written: str = ""
 
     @classmethod
     def of_no_change(cls, guarantee: Guarantee) -> Verification:
@@ -250,6 +253,7 @@ class Verification:
             "not_verified": self.not_verified,
             "rows_left_out": self.rows_left_out,
             "inputs_left_out": list(self.inputs_left_out),
+            "written": self.written,
             "padding": None if self.padding is None else self.padding.to_json(),
             "distribution": None if self.distribution is None else self.distribution.to_json(),
         }
@@ -272,6 +276,8 @@ def _lines(verification: Verification) -> list[str]:
         lines += _distribution(verification.distribution)
     if verification.padding is not None:
         lines += _padding(verification.padding)
+    if verification.written:
+        lines.append(f"  the written file: {verification.written}")
     if verification.not_verified:
         lines.append(f"  not verified: {verification.not_verified}")
     return lines

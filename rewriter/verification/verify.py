@@ -164,7 +164,7 @@ def _compare_outputs(
 
 def _try(comparison: Comparison, tried: Try) -> None:
     arrays = tried.make()
-    for mode in comparison.runs:
+    for mode in tried.modes:
         # What fails eagerly may give anything once compiled: no modes after one that fails.
         if not comparison.case(tried, arrays, mode):
             break

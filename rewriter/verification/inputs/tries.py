@@ -29,6 +29,9 @@ USUAL_BATCHES = (32, 16, 8, 4, 64, 128)
 MANY_ROWS = 64
 MANY_STEPS = 257
 
+COMPILED = ("compiled",)
+"""A loop over many steps takes long where each step is run eagerly."""
+
 GIVEN_ROWS = 256
 """So many rows of the user's data are used."""
 
@@ -47,12 +50,13 @@ Estimate = Callable[[int, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One input: what to call it, its sizes, and how to make it."""
+    """One input: what to call it, its sizes, how to make it, and how to run the models on it."""
 
     label: str
     batch: int
     length: int | None
     make: Callable[[], Arrays]
+    modes: Sequence[str] = ("eager", "compiled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def _further(specs: Sequence[InputSpec], found: Sizes) -> Iterator[Try]:
         for number, scale in enumerate(NUMBERS):
             if scale != "usual":
                 make = _maker(specs, batch, length, 10 + number, zeros=False, numbers=scale)
-                yield Try(f"made, {scale}", batch, length, make)
+                yield Try(f"made, {scale}", batch, length, make, COMPILED)
     if any(spec.ids is not None for spec in specs):
         rows = fixed or max(found.batches)
         make = _maker(specs, rows, length, 20, zeros=False, ids="spread")
@@ -143,11 +147,11 @@ def _further(specs: Sequence[InputSpec], found: Sizes) -> Iterator[Try]:
         yield Try("made, length 1", batch, 1, _maker(specs, batch, 1, 23, zeros=False))
     if fixed is None and len(set(found.batches)) > 1:
         make = _maker(specs, MANY_ROWS, length, 24, zeros=_has_ids(specs))
-        yield Try(f"made, {MANY_ROWS} rows", MANY_ROWS, length, make)
+        yield Try(f"made, {MANY_ROWS} rows", MANY_ROWS, length, make, COMPILED)
     if length is not None:
         rows = fixed or min(2, max(found.batches))
         make = _maker(specs, rows, MANY_STEPS, 25, zeros=False)
-        yield Try(f"made, {MANY_STEPS} steps", rows, MANY_STEPS, make)
+        yield Try(f"made, {MANY_STEPS} steps", rows, MANY_STEPS, make, COMPILED)
 
 
 def given_rows(specs: Sequence[InputSpec], data: Any) -> Arrays:
