@@ -34,6 +34,9 @@ eager against compiled, and one batch against its two halves."""
 MOST_ROUNDING = 1e-3
 """No more than this share of an output's greatest magnitude is ever taken for rounding."""
 
+_FEW = 2
+"""So many different inputs are enough to ask that the outputs vary."""
+
 Explain = Callable[[Arrays, str], str]
 """Takes inputs on which a model fails, and what it said; returns why, with the layer."""
 
@@ -86,6 +89,7 @@ class Comparison:
     noisy: set[int] = field(default_factory=set)
     flipped: set[int] = field(default_factory=set)
     flips: list[Arrays] = field(default_factory=list)
+    inputs_seen: set[str] = field(default_factory=set)
     rows_left_out: int = 0
     padded_sequences: int = 0
     changed: int = 0
@@ -238,6 +242,9 @@ class Comparison:
         if self.first_outputs is None:
             self.first_outputs = (expected, actual)
         kept = self.kept(arrays)
+        if len(self.inputs_seen) < _FEW:
+            columns = (_kept_rows(kept, one).tolist() for one in arrays)
+            self.inputs_seen |= set(map(repr, zip(*columns, strict=True)))
         left_out = 0
         for spread, output in zip(self.spreads, expected, strict=True):
             rows = _kept_rows(kept, output)

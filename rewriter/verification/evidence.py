@@ -78,7 +78,13 @@ def find_evidence(models: Models, comparison: Comparison) -> Found:
 
 
 def _by_values(search: _Search, comparison: Comparison) -> None:
+    only_input = len(comparison.inputs_seen) == 1  # then there is no more to compare
     for number, spread in enumerate(comparison.spreads):
+        if only_input and number not in comparison.noisy:
+            search.found[number] = OutputEvidence(
+                search.models.names[number], "values", "the model takes one input alone"
+            )
+            continue
         features = spread.features()
         dead = int((~features).sum())
         passed_over = number in comparison.noisy or number in comparison.flipped

@@ -418,6 +418,14 @@ def silent_rnn(k):
     return model
 
 
+def zero_sum(k):
+    """An output that has a type of its own, and values that any type holds."""
+    kl = k.layers
+    x = k.Input((4,), name="x")
+    y = kl.ReLU(max_value=1.0, name="one")(kl.Rescaling(1e9, name="large")(x))
+    return k.Model(x, lambda_layer(kl, lambda t: 1.0 * t, "typed", (4,))(y))
+
+
 def integers(k):
     """An output of integers, of which none is another one."""
     import tensorflow as tf
@@ -569,6 +577,7 @@ WRONG = [
     Wrong("an output dropped", two_outputs, set_outputs(lambda out: out[:1])),
     Wrong("an output twice", two_outputs, set_outputs(lambda out: [out[0], out[0]])),
     Wrong("other keys", dict_outputs, set_outputs(lambda out: {"p": out["p"], "r": out["q"]})),
+    Wrong("another dtype", zero_sum, unlisted(configure("typed", dtype="float64")), keras=(3,)),
     Wrong("keys swapped", dict_outputs, set_outputs(lambda out: {"p": out["q"], "q": out["p"]})),
     # Noise
     Wrong("before noise of its own", noisy, configure("mean", activation="tanh")),
