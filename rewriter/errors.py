@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from rewriter.pipeline import Plan
-
 
 class RewriterError(Exception):
     """Base of every error that this program raises on purpose.
@@ -70,7 +68,7 @@ class PassError(RewriterError):
         Where a pass broke the graph: the plan of the passes before it.
     """
 
-    plan: Plan | None = None
+    plan: Any = None
 
 
 class RebuildError(UnsupportedModelError):

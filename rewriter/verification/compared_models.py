@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.graph import Tensor
-from rewriter.live import LiveKeras
-from rewriter.pipeline import Guarantee
-from rewriter.structure import leaves
+from rewriter.graph.calls import Tensor
+from rewriter.graph.nested import leaves
+from rewriter.live.adapters import LiveKeras
+from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.arrays import Arrays
 from rewriter.verification.differences import Spread
 from rewriter.verification.inputs.made import make_inputs

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rewriter.live import Live
-from rewriter.pipeline import Guarantee
+from rewriter.live.adapters import Live
+from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import (
     Spread,

@@ -11,16 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rewriter.graph import ModelGraph
-from rewriter.kinds import held
-from rewriter.live import Live, live_keras
-from rewriter.noise import MASKS
-from rewriter.pinned import Pins
-from rewriter.rebuild import rebuild
-from rewriter.structure import map_leaves
+from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import MASKS
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import map_leaves
+from rewriter.live.adapters import Live, live_keras
+from rewriter.live.walk import live_layers
+from rewriter.rebuild.builder import rebuild
 from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.specs import input_specs
-from rewriter.verification.layer_traffic import live_layers, watching
+from rewriter.verification.layer_traffic import watching
 from rewriter.verification.noise_statistics import drawn
 from rewriter.verification.own_noise import how_runs_differ
 from rewriter.verification.result import Distribution, NoiseAtInference

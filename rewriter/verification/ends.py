@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rewriter.graph import Layer, ModelGraph
-from rewriter.noise import read_noise
-from rewriter.structure import leaves, map_leaves
+from rewriter.analysis.noise_layers import read_noise
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves, map_leaves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

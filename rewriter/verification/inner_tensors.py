@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rewriter.dialects import encode
-from rewriter.graph import Call, Layer, Tensor
-from rewriter.live import Live
-from rewriter.structure import leaves
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.nested import leaves
+from rewriter.live.adapters import Live
 from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import finite_rows, relative_difference
 from rewriter.verification.ends import training_setting

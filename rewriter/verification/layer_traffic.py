@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from rewriter.graph import ModelGraph
-from rewriter.live import Live, LiveKeras
+from rewriter.live.adapters import Live
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,31 +70,6 @@ class Watch:
         self.shapes.clear()
         self.arguments.clear()
         self.culprit = ""
-
-
-def live_layers(keras: LiveKeras, graph: ModelGraph, model: Live) -> dict[str, Live]:
-    """Return every layer of a model by its path, nested and wrapped ones included."""
-    found: dict[str, Live] = {}
-
-    def below(layer: Live, path: str) -> None:
-        if layer in found.values():
-            return
-        found[path] = layer
-        for inner in keras.sublayers(layer):
-            below(inner, f"{path}/{inner.name}")
-
-    def inside(graph: ModelGraph, model: Live) -> None:
-        live = keras.layers(model)
-        for layer in graph.layers:
-            if layer.name not in live:
-                continue
-            if layer.graph is not None:
-                inside(layer.graph, live[layer.name])
-            else:
-                below(live[layer.name], graph.path_of(layer.name))
-
-    inside(graph, model)
-    return found
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError, first_line
-from rewriter.live import Live, LiveKeras
-from rewriter.rebuild import rebuild
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import live_layers
+from rewriter.rebuild.builder import rebuild
 from rewriter.verification.inner_tensors import same_bits
-from rewriter.verification.layer_traffic import live_layers
 from rewriter.verification.running import Subject, settled
 
 if TYPE_CHECKING:

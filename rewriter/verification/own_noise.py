@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rewriter.live import LiveKeras
+from rewriter.live.adapters import LiveKeras
 from rewriter.verification.arrays import Arrays
 from rewriter.verification.inputs.specs import InputSpec
 from rewriter.verification.running import Subject, runner

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from rewriter.graph import ModelGraph, Tensor
-from rewriter.live import Live, LiveKeras, layer_at
-from rewriter.masking.steps import way_around
-from rewriter.reach import Reach
-from rewriter.structure import leaves
+from rewriter.analysis.masks.ways_around import way_around
+from rewriter.analysis.value_flow import Reach
+from rewriter.graph.calls import Tensor
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import layer_at
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.made import make_inputs

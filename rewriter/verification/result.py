@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rewriter.pipeline import Guarantee
+from rewriter.pipeline.passes import Guarantee
 
 
 @dataclass(frozen=True, slots=True)

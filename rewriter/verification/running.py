@@ -9,9 +9,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import first_line
-from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.live import Live, LiveKeras, layer_at
-from rewriter.structure import leaves, map_leaves
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves, map_leaves
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import layer_at
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.specs import InputSpec
@@ -58,7 +61,7 @@ def with_vocabularies(
     def told(spec: InputSpec) -> InputSpec:
         if not spec.lookup:
             return spec
-        from rewriter.live.lookup import vocabulary
+        from rewriter.live.vocabulary import vocabulary
 
         return replace(spec, vocabulary=vocabulary(layer_at(keras, subject.model, spec.lookup)))
 

@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import RewriterError
-from rewriter.live import LiveKeras, layer_at, live_keras
-from rewriter.pipeline import Guarantee
+from rewriter.live.adapters import LiveKeras, live_keras
+from rewriter.live.walk import layer_at
+from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import draws_at_inference, measure, without_noise
@@ -225,7 +226,7 @@ def _padding_of(
     def pads_of(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any]:
         if not spec.words or spec.padding is None:
             return has_padding(spec, array)
-        from rewriter.live.lookup import pads
+        from rewriter.live.vocabulary import pads
 
         return pads(layer_at(keras, subject.model, spec.lookup), array)
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError, first_line, plain
-from rewriter.graph import ModelGraph
-from rewriter.live import Live, LiveKeras, live_keras
-from rewriter.rebuild import scope_of
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import Live, LiveKeras, live_keras
+from rewriter.live.custom_classes import scope_of
+from rewriter.saved import read
+from rewriter.saved.safety.open_file import held
 from rewriter.verification.differences import relative_difference
 from rewriter.verification.distribution import draws_at_inference
 from rewriter.verification.inner_tensors import same_bits
@@ -78,7 +80,8 @@ def compare_written(
 def _load(keras: LiveKeras, path: Path, like: Live, custom_objects: Mapping[str, Any]) -> Live:
     # What it holds is of the model at hand: no code comes from elsewhere.
     scope = {**scope_of(like, keras), **custom_objects}
-    return keras.load(path, scope, compiled=False, allow_code=True)
+    with held(read(path, limits=False)) as source:
+        return keras.load(source, scope, compiled=False, allow_code=True)
 
 
 def _other_weight(model: Live, loaded: Live) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rewriter.graph import Layer, Tensor
+from rewriter.graph.nested import map_leaves
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.structure import map_leaves
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 # Without an Embedding to tell how many ids there are, these two are always safe.
 _UNTOLD_IDS = 2
 
-
 _UNTOLD_WORDS = ("a", "b", "1", "w")
-
 
 NUMBERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "usual": lambda normal: normal,

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rewriter.analysis.lookups import is_closed, looks_up, makes_ids, mask_token
+from rewriter.analysis.value_flow import Reach, Reached
 from rewriter.errors import RewriterError
-from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.masking.indices import is_closed, looks_up, makes_ids, mask_token
-from rewriter.reach import Reach, Reached
-from rewriter.structure import leaves
+from rewriter.graph.calls import Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves
 
 # Words that a text has where the model takes any number, and those to make texts of.
 _WORDS = 5
