@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rewriter.errors import ModelWriteError, first_line, plain
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, live_keras
@@ -88,9 +90,16 @@ def _other_weight(model: Live, loaded: Live) -> str:
     """Return the name of the first weight that is another in the loaded model."""
     have, want = (_distinct(each.weights) for each in (loaded, model))
     if len(have) != len(want):
-        return f"{len(have)} instead of {len(want)}"
+        # Keras loads a layer that stands in several models as several layers, of equal weights.
+        bits = [{_bits(weight) for weight in each} for each in (have, want)]
+        return "" if bits[0] == bits[1] else f"{len(have)} instead of {len(want)}"
     pairs = zip(want, have, strict=True)
     return next((str(one.name) for one, other in pairs if not same_bits(one, other)), "")
+
+
+def _bits(weight: Any) -> tuple[Any, ...]:
+    value = np.asarray(weight)
+    return value.shape, value.dtype, value.tobytes()
 
 
 def _distinct(weights: Any) -> list[Any]:
