@@ -283,11 +283,16 @@ class Comparison:
                 a[row].size > 1 and np.argmax(a[row]) != np.argmax(b[row]) for a, b in tops
             )
 
-    def padding(self, probing: Probe | None, vectors: Sequence[Sequence[Live]]) -> Padding:
+    def padding(
+        self,
+        runs: tuple[Run, Run],
+        probing: Probe | None,
+        vectors: Sequence[Sequence[Live]],
+    ) -> Padding:
         """Measure how far padding moves the outputs of both models."""
         before, after = (
             {} if probing is None else probing.sensitivity(run, each)
-            for run, each in zip(self.runs["eager"], vectors, strict=True)
+            for run, each in zip(runs, vectors, strict=True)
         )
         return Padding(
             self.padded_sequences,

@@ -131,7 +131,7 @@ def inner_tensors(
 def _by_distribution(search: _Search, numbers: Sequence[int]) -> None:
     models = search.models
     try:
-        copies = _copies(models)
+        copies = copies_of(models)
         said = other_distribution(models.keras, copies, models.specs, models.inputs()[0])
     except NoCopyError as error:
         for number in numbers:
@@ -151,7 +151,7 @@ def _by_other_weights(search: _Search, numbers: Sequence[int]) -> None:
         if not left:
             return
         try:
-            copies = _copies(models)
+            copies = copies_of(models)
             draw_weights(models.keras, *copies, way)
             said = _compare_copies(models, copies, left)
         except NoCopyError as error:
@@ -198,7 +198,14 @@ def _compare_copies(
     return found
 
 
-def _copies(models: Models) -> tuple[Subject, Subject]:
+def copies_of(models: Models) -> tuple[Subject, Subject]:
+    """Return copies of both models, with weights of their own.
+
+    Raises
+    ------
+    NoCopyError
+        None can be made, or none may be.
+    """
     if not models.promise.copies:
         raise NoCopyError('no copies are made under weights="share"')
     objects = models.promise.custom_objects

@@ -14,7 +14,7 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
 from rewriter.live.adapters import Live, LiveKeras
-from rewriter.live.walk import layer_at
+from rewriter.live.walk import layer_at, with_sublayers
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.specs import InputSpec
@@ -70,13 +70,17 @@ def with_vocabularies(
 
 @contextmanager
 def states_kept(keras: LiveKeras, model: Live) -> Iterator[None]:
-    """Give the states of stateful layers back as they were."""
-    kept = [(variable, variable.numpy()) for variable in keras.states(model)]
+    """Give the states of stateful layers, and what noise is drawn from, back as they were."""
+    import numpy as np
+
+    seeds = [seed for layer in with_sublayers(model, keras) for seed in keras.seeds(layer)]
+    kept = [(variable, np.array(variable)) for variable in (*keras.states(model), *seeds)]
     try:
         yield
     finally:
         for variable, value in kept:
-            variable.assign(value)
+            if not np.array_equal(variable, value):
+                variable.assign(value)
 
 
 def runner(

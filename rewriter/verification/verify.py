@@ -19,7 +19,7 @@ from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import draws_at_inference, measure, without_noise
 from rewriter.verification.ends import Ends, compare_dtypes, compare_ends, not_verified
-from rewriter.verification.evidence import find_evidence
+from rewriter.verification.evidence import copies_of, find_evidence
 from rewriter.verification.inputs.padded import has_padding
 from rewriter.verification.inputs.specs import InputSpec, input_specs
 from rewriter.verification.inputs.tries import (
@@ -29,6 +29,7 @@ from rewriter.verification.inputs.tries import (
     sizes,
     usual_tries,
 )
+from rewriter.verification.other_weights import NoCopyError
 from rewriter.verification.padding_probe import probe, tables
 from rewriter.verification.result import Padding, Verification
 from rewriter.verification.running import (
@@ -204,8 +205,15 @@ def _padding(models: Models, comparison: Comparison) -> Padding | None:
     data = models.promise.data
     given = None if data is None else given_rows(specs, data)
     probing = probe(specs, before.graph, models.sizes.lengths[0], given)
-    vectors = [tables(models.keras, one.graph, after.graph, one.model) for one in (before, after)]
-    return comparison.padding(probing, vectors)
+    if probing is None or not probing.fixed:
+        return comparison.padding(comparison.runs["eager"], probing, ((), ()))
+    try:
+        copies = copies_of(models)
+    except NoCopyError:
+        return comparison.padding(comparison.runs["eager"], probing, ((), ()))
+    runs = tuple(runner(models.keras, each, specs, compiled=False) for each in copies)
+    vectors = [tables(models.keras, each.graph, after.graph, each.model) for each in copies]
+    return comparison.padding((runs[0], runs[1]), probing, vectors)
 
 
 def _refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rewriter.errors import ModelWriteError, first_line, plain
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, live_keras
@@ -98,6 +96,8 @@ def _other_weight(model: Live, loaded: Live) -> str:
 
 
 def _bits(weight: Any) -> tuple[Any, ...]:
+    import numpy as np
+
     value = np.asarray(weight)
     return value.shape, value.dtype, value.tobytes()
 
