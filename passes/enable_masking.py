@@ -51,14 +51,6 @@ class EnableMasking(Pass):
     name = "enable-masking"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
-    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-        """Edit a model, without knowing more than its graph."""
-        return self.run_with(model, Context())
-
     def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
         before = mask_flow(model, declared=context.declared_masks)

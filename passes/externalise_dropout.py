@@ -51,10 +51,6 @@ class ExternaliseDropout(Pass):
                 if places:
                     yield from self._layer(graph, layer, places, pins)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
     def _layer(
         self, graph: ModelGraph, layer: Layer, places: list[Place], pins: Pins
     ) -> Iterator[Change | Note]:

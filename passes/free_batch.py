@@ -61,10 +61,6 @@ class FreeBatch(Pass):
             for call in graph.calls():
                 yield from _free_reshape(graph, call, batches)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
 
 def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
     for outer in graph.layers:

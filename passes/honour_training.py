@@ -37,10 +37,6 @@ class HonourTraining(Pass):
                 if call in graph.network:
                     yield from _honour(graph, call, pins)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
 
 def _honour(graph: ModelGraph, call: Call, pins: Pins) -> Iterator[Change | Note]:
     layer = graph.layer(call)

@@ -41,10 +41,6 @@ class InternaliseDropout(Pass):
                 if axis is not None:
                     yield from _layer(graph, layer, axis, pins)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
 
 def _layer(graph: ModelGraph, layer: Layer, axis: int, pins: Pins) -> Iterator[Change | Note]:
     calls = graph.calls_of(layer.name)

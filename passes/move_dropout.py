@@ -64,10 +64,6 @@ class MoveDropout(Pass):
             for name in passed:
                 yield Note(graph.path_of(name), graph.layer(name).class_name, STALE)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
     def _move(
         self, graph: ModelGraph, noise: Call, pins: Pins, passed: dict[str, None]
     ) -> Iterator[Change | Note]:

@@ -64,10 +64,6 @@ class ReplaceDropout(Pass):
                 if noise_in(layer) is not None:
                     yield from self._replace(graph, layer, pins)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
     def _replace(self, graph: ModelGraph, outer: Layer, pins: Pins) -> Iterator[Change | Note]:
         role, layer = list(held(outer))[-1]
         path = graph.path_of(outer.name)

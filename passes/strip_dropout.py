@@ -57,10 +57,6 @@ class StripDropout(Pass):
             for layer in graph.layers:
                 yield from self._rates(graph, layer.name, pins)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
     def _noise_layers(self, graph: ModelGraph, pins: Pins) -> Iterator[Change | Note]:
         for call in noise_calls(graph):
             path, class_name = graph.path_of(call), graph.layer(call).class_name

@@ -91,3 +91,9 @@ def is_pinned(layer: Layer, kwargs: Mapping[str, Any], keras: int) -> bool:
     if layer.config.get("always_on"):
         return True
     return keras == 2 and bool(kwargs.get("training"))
+
+
+def draws_at_inference(graph: ModelGraph) -> bool:
+    """Whether a model draws noise at inference."""
+    pins = Pins.of(graph)
+    return any(pins.active(inner, call) for inner in graph.walk() for call in inner.calls())

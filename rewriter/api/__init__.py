@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rewriter.api.functions import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.functions import check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.result import Result
 
 _HOME_OF = {
     "Result": "rewriter.api.functions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ from rewriter.api.plans import (
     plan_for_live,
     plan_live,
 )
+from rewriter.api.result import Result
 from rewriter.api.rewriting import Step, carry_out, write
-from rewriter.checks.files import graph_of
 from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
@@ -28,6 +28,7 @@ from rewriter.live.loading import Loaded, load
 from rewriter.pipeline.passes import Guarantee
 from rewriter.saved import ModelFile, check_output
 from rewriter.saved import read as read_file
+from rewriter.saved.decoding import graph_of
 
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow
@@ -36,40 +37,6 @@ if TYPE_CHECKING:
 
 Model = Any
 """A live Keras model, or the path of a saved one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a rewrite gave.
-
-    Parameters
-    ----------
-    model : live model
-        The rewritten model.
-    plan : Plan
-        What was changed, and why.
-    verification : Verification or None
-        What was measured; None where that was not wanted.
-    output : Path or None
-        The file that was written.
-    rehearsal : Compared or None
-        Rehearsals of the original and of the rewritten model, where that was wanted.
-    """
-
-    model: Any
-    plan: Plan
-    verification: Verification | None
-    output: Path | None = None
-    rehearsal: Compared | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plan, verification and output as plain data."""
-        measured = None if self.verification is None else self.verification.to_json()
-        output = None if self.output is None else str(self.output)
-        found = {**self.plan.to_json(), "verification": measured, "output": output}
-        if self.rehearsal is not None:
-            found["rehearsal"] = self.rehearsal.to_json()
-        return found
 
 
 def read(model: Model, *, limits: bool = True) -> ModelGraph:

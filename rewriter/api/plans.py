@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rewriter.analysis.graph_differences import Difference, differences
-from rewriter.checks.files import graph_of
 from rewriter.checks.findings import Finding
 from rewriter.errors import PassError, RewriterError, UnsupportedModelError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import live_keras, require_tensorflow_backend
 from rewriter.live.loading import Loaded
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import Pass, PlanData, make_plan
+from rewriter.pipeline.passes import Pass
+from rewriter.pipeline.run import PlanData, make_plan
 from rewriter.saved import ModelFile
+from rewriter.saved.decoding import graph_of
 
 Load = Callable[[ModelGraph | None], Loaded]
 """Loads a file, given the graph of the file where that is known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelReadError, RewriterError
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 from rewriter.report.plan_json import VERSION, digest
 from rewriter.saved.formats.bounded_json import parse
 

@@ -24,8 +24,8 @@ from rewriter.cli.options import (
 from rewriter.errors import RewriterError, VerificationError
 
 if TYPE_CHECKING:
-    from rewriter.api.functions import Result
     from rewriter.api.plans import Plan
+    from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
     from rewriter.api.saved_plan import SavedPlan
     from rewriter.graph.model_graph import ModelGraph

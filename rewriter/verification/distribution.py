@@ -34,12 +34,6 @@ RUNS = 200
 BATCH = 32
 
 
-def draws_at_inference(graph: ModelGraph) -> bool:
-    """Whether a model draws noise at inference."""
-    pins = Pins.of(graph)
-    return any(pins.active(inner, call) for inner in graph.walk() for call in inner.calls())
-
-
 def quiet(graph: ModelGraph) -> ModelGraph:
     """Return a model without noise at inference: nothing is pinned, nothing always on."""
     model = graph.copy()

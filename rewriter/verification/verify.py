@@ -11,13 +11,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.noise_at_inference import draws_at_inference
 from rewriter.errors import RewriterError
 from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
-from rewriter.verification.distribution import draws_at_inference, measure, without_noise
+from rewriter.verification.distribution import measure, without_noise
 from rewriter.verification.ends import Ends, compare_dtypes, compare_ends, not_verified
 from rewriter.verification.evidence import copies_of, find_evidence
 from rewriter.verification.inputs.padded import has_padding

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rewriter.analysis.noise_at_inference import draws_at_inference
 from rewriter.errors import ModelWriteError, first_line, plain
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, live_keras
@@ -15,7 +16,6 @@ from rewriter.live.custom_classes import scope_of
 from rewriter.saved import read
 from rewriter.saved.safety.open_file import held
 from rewriter.verification.differences import relative_difference
-from rewriter.verification.distribution import draws_at_inference
 from rewriter.verification.inner_tensors import same_bits
 from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.specs import input_specs

@@ -12,7 +12,7 @@ from rewriter.checks import check_graph
 from rewriter.dialects import decode
 from rewriter.graph import Layer
 from rewriter.live.known_classes import is_known_class
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.saved import read
 
 BASES = {"Layer", "Wrapper", "AbstractRNNCell"}

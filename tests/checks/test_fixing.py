@@ -13,7 +13,7 @@ import rewriter
 from rewriter.checks import check_graph
 from rewriter.checks.fixing import fixes
 from rewriter.dialects import decode
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 
 
 @pytest.fixture(params=[2, 3], ids=["keras2", "keras3"])

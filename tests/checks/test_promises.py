@@ -14,7 +14,7 @@ from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.errors import PassError
 from rewriter.graph import ModelGraph
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.rehearsal.cases import Case
 from rewriter.rehearsal.findings import judge_cases
 

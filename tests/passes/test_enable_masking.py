@@ -6,7 +6,7 @@ import pytest
 import rewriter
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.rebuild import rebuild
 
 

@@ -9,7 +9,9 @@ from rewriter.api.plans import plan_graph
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.pipeline.passes import make_plan, registered_passes, to_pass
+from rewriter.pipeline.context import Context
+from rewriter.pipeline.registry import registered_passes, to_pass
+from rewriter.pipeline.run import make_plan
 
 
 def chain(*layers: Layer) -> ModelGraph:
@@ -64,7 +66,7 @@ def tuned(monkeypatch):
         def load():
             return Tuned
 
-    monkeypatch.setattr("rewriter.pipeline.passes.registered_passes", lambda: {"tuned": Entry()})
+    monkeypatch.setattr("rewriter.pipeline.registry.registered_passes", lambda: {"tuned": Entry()})
 
 
 def test_the_built_in_passes_are_registered():
@@ -107,6 +109,39 @@ def test_a_wrong_pass_or_option_is_named_with_the_nearest(spec, words):
 def test_a_value_of_the_wrong_type_is_refused(tuned, spec, words):
     with pytest.raises(PassError, match=words):
         to_pass(spec)
+
+
+class Entry(Pass):
+    """Count the graphs that it is asked to edit."""
+
+    name = "entry"
+    guarantee = Guarantee.SAME
+
+    def __init__(self):
+        self.graphs = []
+
+    def counted(self, graph, *context):
+        self.graphs.append(graph.name)
+        yield from ()
+
+
+@pytest.mark.parametrize("entry", ["run", "run_model", "run_with"])
+def test_a_pass_defines_one_entry_and_has_all(entry):
+    one = type("One", (Entry,), {entry: Entry.counted})
+    graph = noisy()
+    for asked in (
+        lambda each: each.run(graph),
+        lambda each: each.run_model(graph),
+        lambda each: each.run_with(graph, Context()),
+    ):
+        each = one()
+        assert list(asked(each)) == []
+        assert each.graphs == ["m"]
+
+
+def test_a_pass_that_defines_no_entry_is_named():
+    with pytest.raises(NotImplementedError, match="Entry defines neither run nor run_model"):
+        make_plan(noisy(), [Entry()])
 
 
 def test_planning_leaves_the_graph_as_it_was():

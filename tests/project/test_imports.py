@@ -88,19 +88,23 @@ FOLDER_OF = {
 }
 """Where modules belong that stand elsewhere; all others are in the folder of their name."""
 
+IMPORTING = ("importlib.import_module", "import_module", "import_framework", "__import__")
+
 BY_STRING = {
-    "rewriter": ["_HOME_OF[name]", "f'rewriter.layers.keras{number}'"],
+    "rewriter": ["'tensorflow'", "_HOME_OF[name]", "f'rewriter.layers.keras{number}'"],
+    "rewriter.cli.console": ["'tensorflow'"],
     "rewriter.cli.custom_modules": ["place"],  # a module of the user's
     "rewriter.live.adapters": [
         "f'rewriter.live.keras{keras}.models'",
         "f'rewriter.live.keras{keras}.noise'",
         "f'rewriter.live.keras{keras}.training'",
     ],
+    "rewriter.live.frameworks": ["module"],
     "rewriter.live.keras3.models": ["written"],  # a module of Keras
     "rewriter.live.keras_patches": ["_ROOT[keras]", "f'{_ROOT[keras]}.src.saving.saving_lib'"],
     "rewriter.testing.random_models": ["{2: 'tf_keras', 3: 'keras'}[keras]"],
 }
-"""What is given to `importlib.import_module`, which no graph of imports shows.
+"""What is given to the functions of `IMPORTING`, which no graph of imports shows.
 
 The modules that the adapters import know the adapters' types: this circle is closed at run time.
 """
@@ -154,8 +158,7 @@ def imported_by_string(tree: ast.AST) -> list[str]:
     return sorted(
         ast.unparse(node.args[0])
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in ("importlib.import_module", "import_module", "__import__")
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in IMPORTING
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import rewriter
-from rewriter.pipeline.passes import load_pass, registered_passes
+from rewriter.pipeline.registry import load_pass, registered_passes
 from rewriter.report.passes import passes_text
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import rewriter
 from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.checks import check_graph
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 
 
 def model(*between, keras=3, dtype="string"):

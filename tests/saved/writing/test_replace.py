@@ -18,7 +18,7 @@ from support.model_files import ROOT, run_python
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
 from rewriter.saved import check_output, replacing
-from rewriter.saved.writing import output as writing
+from rewriter.saved.writing import replace as writing
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 
