@@ -227,7 +227,7 @@ def _shown_if_it_fails(plan: Plan, wanted: bool, format: Format, full: bool) -> 
 @contextmanager
 def _told_if_it_fails(plan: Plan, format: Format) -> Iterator[None]:
     """Write what was measured as JSON where the guarantee is not kept."""
-    from rewriter.api.functions import Result
+    from rewriter.api.result import Result
 
     try:
         yield
