@@ -22,6 +22,8 @@ _TOLERANCES = 16
 
 _FEW = 2
 
+_ROWS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -102,7 +104,7 @@ class Models:
 
     def inputs(self) -> list[Arrays]:
         """Return inputs for what is compared beside the outputs; none has padding that counts."""
-        batch = fixed_batch(self.specs) or max(self.sizes.batches)
+        batch = fixed_batch(self.specs) or min(_ROWS, max(self.sizes.batches))
         length = self.sizes.lengths[0] or 1
         unpadded = self.promise.guarantee is Guarantee.SAME_WHERE_UNPADDED
         made = [

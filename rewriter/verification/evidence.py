@@ -120,11 +120,12 @@ def _by_inner_tensors(search: _Search, comparison: Comparison) -> None:
 def inner_tensors(
     models: Models, before: Subject, after: Subject, inputs: Sequence[Arrays]
 ) -> InnerTensors:
-    """Run both models layer by layer; the original twice, to know its noise."""
-    old, again, new = (
+    """Run both models layer by layer; the original twice on one input, to know its noise."""
+    old, new = (
         [trace(models.keras, subject, models.specs, arrays) for arrays in inputs]
-        for subject in (before, before, after)
+        for subject in (before, after)
     )
+    again = trace(models.keras, before, models.specs, inputs[0])
     return InnerTensors(models, before, after, old, new, again)
 
 

@@ -39,8 +39,8 @@ class InnerTensors:
         The original and the rewritten model, or copies of them.
     old, new : sequence of traces
         What each call gave, input by input.
-    again : sequence of traces
-        What the original gave when it was run once more: what differs is noise.
+    again : trace
+        What the original gave for the first input once more: what differs is noise.
     """
 
     models: Models
@@ -48,7 +48,7 @@ class InnerTensors:
     after: Subject
     old: Sequence[Traced]
     new: Sequence[Traced]
-    again: Sequence[Traced]
+    again: Traced
     known: dict[tuple[Tensor, Tensor], str] = field(default_factory=dict)
 
     def disagreement(self, one: Tensor, other: Tensor) -> str:
@@ -72,23 +72,29 @@ class InnerTensors:
     def _varies(self, tensor: Tensor) -> Sequence[bool]:
         """Return for each feature of a tensor of the original whether it says something."""
         spread = self.models.spread()
-        for values, again in zip(self.old, self.again, strict=True):
-            value = values[tensor.call].outputs[tensor.output]
-            if relative_difference(value, again[tensor.call].outputs[tensor.output]) > 0:
-                return [False]  # noise of its own
-            spread.add(value)
+        if self._is_noise(tensor):
+            return [False]
+        for values in self.old:
+            spread.add(values[tensor.call].outputs[tensor.output])
         return [bool(each) for each in spread.features()]
+
+    def _is_noise(self, tensor: Tensor) -> bool:
+        """Whether a tensor of the original is another one for the same input once more."""
+        once, again = (
+            each[tensor.call].outputs[tensor.output] for each in (self.old[0], self.again)
+        )
+        return relative_difference(once, again) > 0
 
     def _values_differ(self, one: Tensor, other: Tensor) -> str:
         """Say where two tensors, or their masks, differ; what is noise is not compared."""
         path = self.before.graph.path_of(one.call)
-        for old, new, again in zip(self.old, self.new, self.again, strict=True):
+        if self._is_noise(one):
+            return ""
+        for old, new in zip(self.old, self.new, strict=True):
             expected, actual = (
                 traced[each.call].outputs[each.output]
                 for traced, each in ((old, one), (new, other))
             )
-            if relative_difference(expected, again[one.call].outputs[one.output]) > 0:
-                return ""
             if expected.shape != actual.shape:
                 return f"{path} has another shape"
             masks = [
