@@ -22,8 +22,6 @@ _TOLERANCES = 16
 
 _FEW = 2
 
-_ROWS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Promise:
@@ -102,9 +100,11 @@ class Models:
         )
         return Spread(_TOLERANCES * self.tolerance, two_values=few)
 
-    def inputs(self) -> list[Arrays]:
+    def inputs(self, rows: int = 3) -> list[Arrays]:
         """Return inputs for what is compared beside the outputs; none has padding that counts."""
-        batch = fixed_batch(self.specs) or min(_ROWS, max(self.sizes.batches))
+        batch = fixed_batch(self.specs) or (
+            rows if len(set(self.sizes.batches)) > 1 else max(self.sizes.batches)
+        )
         length = self.sizes.lengths[0] or 1
         unpadded = self.promise.guarantee is Guarantee.SAME_WHERE_UNPADDED
         made = [

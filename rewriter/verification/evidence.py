@@ -23,6 +23,9 @@ from rewriter.verification.running import Subject, runner, trace
 if TYPE_CHECKING:
     from rewriter.verification.comparison import Comparison
 
+_ROWS = 32
+"""Of inputs for copies."""
+
 _COPY_TOLERANCE = 10
 """With other weights, roundings may add up to so many times the tolerance."""
 
@@ -133,7 +136,11 @@ def _by_distribution(search: _Search, numbers: Sequence[int]) -> None:
     models = search.models
     try:
         copies = copies_of(models)
-        said = other_distribution(models.keras, copies, models.specs, models.inputs()[0])
+        usual, *_, wide = models.inputs(_ROWS)
+        found = [
+            other_distribution(models.keras, copies, models.specs, each) for each in (usual, wide)
+        ]
+        said = [next(filter(None, each), "") for each in zip(*found, strict=True)]
     except NoCopyError as error:
         for number in numbers:
             search.open[number] = f"it draws noise of its own, and {error}"
@@ -148,16 +155,17 @@ def _by_other_weights(search: _Search, numbers: Sequence[int]) -> None:
     """Compare copies with other weights: drawn from their spread, then by fan-in."""
     models = search.models
     for way in WAYS:
-        left = [number for number in numbers if number in search.open]
-        if not left:
+        if search.differs:
             return
+        left = numbers
         try:
             copies = copies_of(models)
             draw_weights(models.keras, *copies, way)
             said = _compare_copies(models, copies, left)
         except NoCopyError as error:
             for number in left:
-                search.open[number] += f"; {error}"
+                if number in search.open:
+                    search.open[number] += f"; {error}"
             return
         except Exception as error:
             why = f"a copy with other weights fails: {first_line(error)}"
@@ -173,7 +181,7 @@ def _compare_copies(
     models: Models, copies: tuple[Subject, Subject], numbers: Sequence[int]
 ) -> dict[int, tuple[str, str]]:
     """Return for each output ``same``, ``differs`` with what does, or nothing if it says none."""
-    inputs = models.inputs()
+    inputs = models.inputs(_ROWS)
     runs = [runner(models.keras, copy, models.specs, compiled=False) for copy in copies]
     outputs = [[run(arrays) for arrays in inputs] for run in runs]
     inner: InnerTensors | None = None
