@@ -20,6 +20,7 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
 from rewriter.saved.formats.saved_model import is_saved_model
+from rewriter.saved.safety.links_and_sizes import references_by_name
 
 CALLS_LIMIT = 500_000
 """Calls of a model, those of its nested models counted at each of their calls."""
@@ -82,6 +83,7 @@ def check_file(
             version=version or file.version,
             format=file.format,
             documents=(file.document, file.training_config),
+            references=references_by_name(file.path, file.format, file.document),
         )
     except RewriterError as error:
         return Checked(path, error=str(error))

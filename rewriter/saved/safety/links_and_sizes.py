@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.saved.formats import saved_model
 
 INFLATION_LIMIT = 100
 """How many times the bytes of its file the weights may take."""
@@ -34,6 +35,8 @@ LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limit
 
 _LENGTHS = 26
 """Where the header of a member tells the lengths of its name and of what follows that."""
+
+_LEAVES = "leads out of the archive"
 
 SLAB = 2**26
 """Bytes that are read at once."""
@@ -84,6 +87,26 @@ def references(
         raise damaged(path, f"{error}" or type(error).__name__) from error
 
 
+def references_by_name(path: Path, format: str, document: Any) -> list[tuple[str, str]]:
+    """Return what of `references` is told without the HDF5 library: no links in HDF5 files.
+
+    Parameters
+    ----------
+    path : Path
+        The file or directory.
+    format : str
+        ``keras``, ``h5`` or ``savedmodel``.
+    document : JSON value
+        The model's config.
+    """
+    if format == "savedmodel":
+        return list(saved_model.references(path, document))
+    if format != "keras":
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return [(name, _LEAVES) for name in archive.namelist() if _leaves(name)]
+
+
 def damaged(path: Path, how: str) -> ModelReadError:
     """Return the error for a damaged file."""
     return ModelReadError(
@@ -112,7 +135,7 @@ def _of_archive(opened: BinaryIO, *, limits: bool) -> Iterator[tuple[str, str]]:
         for info in archive.infolist():
             name = info.filename
             if _leaves(name):
-                yield name, "leads out of the archive"
+                yield name, _LEAVES
             if name.endswith(".npz"):
                 raise UnsupportedModelError(
                     f"weights in {name} are not looked through",
