@@ -122,6 +122,7 @@ def test_a_file_is_written_where_nothing_looks_the_model_through(
 NAMED = [each for each in (*LIVE, *ASKED) if each.name not in NOT_FOUND_BY_NAME]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("hostile", NAMED, ids=[hostile.name for hostile in NAMED])
 def test_check_names_the_payload(made, tmp_path, hostile):
     found = [str(each) for each in rewriter.check(made(hostile.name), select=["RW501"])]
@@ -204,6 +205,7 @@ def test_a_nested_compile_config_is_looked_through(tmp_path):
         rewriter.rewrite(path, [])
 
 
+@pytest.mark.fast
 def test_a_config_that_hdf5_reads_otherwise_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "two_answers.h5"
     save(path, 2, model(2))
