@@ -17,6 +17,7 @@ from rewriter.errors import RewriterError
 from rewriter.saved import read as read_file
 from rewriter.saved.decoding import contradictory, graph_of
 from rewriter.saved.formats.saved_model import is_saved_model
+from rewriter.saved.safety.links_and_sizes import references_by_name
 
 ALONE = 32
 """So many files are read faster by one process than others are started."""
@@ -76,6 +77,7 @@ def check_file(
             version=version or file.version,
             format=file.format,
             documents=(file.document, file.training_config),
+            references=references_by_name(file.path, file.format, file.document),
         )
     except RewriterError as error:
         return Checked(path, error=str(error))

@@ -20,6 +20,8 @@ def marshalled_code(model: Subject) -> Iterator[Found]:
         for danger in dangers(document):
             if not danger.missing:
                 yield Found(danger.layer, f"{danger.class_name} {danger.what}")
+    for where, what in model.references:
+        yield Found(where, f"what the file holds {what}")
     if model.documents:
         return
     for place in model.layers():
