@@ -51,7 +51,9 @@ def test_every_path_that_a_document_names_is_there(document):
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
+)
 def test_what_a_page_names_is_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     linked = re.findall(r"\]\(([^)#:]+)\)", text)
