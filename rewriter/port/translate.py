@@ -1,0 +1,240 @@
+"""Translate a graph of Keras 2 into one of Keras 3, layer by layer and call by call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rewriter.builtin import OURS, is_built_in
+from rewriter.changes import Action, Change, Note
+from rewriter.collection import collection_paused
+from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
+from rewriter.port.arguments import converted_arguments
+from rewriter.port.envelopes import put_envelopes
+from rewriter.port.layers import LayerRule, is_known, layer_config, rules
+from rewriter.port.inputs import with_told_input
+from rewriter.port.names import free_names
+from rewriter.port.refusals import Refusal, Refused
+from rewriter.port.result import Translation
+from rewriter.port.serialised import converted
+from rewriter.structure import map_leaves
+
+_MODELS = ("Functional", "Model", "Sequential")
+
+
+def translate(model: ModelGraph, custom: Collection[str] = ()) -> Translation:
+    """Return the same model as a graph of Keras 3, and what is different in it.
+
+    Parameters
+    ----------
+    model : ModelGraph
+        Of Keras 2; is not changed.
+    custom : collection of str
+        The user's own classes and functions, by the names under which Keras finds them.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=2, class_name="Functional", name="m")
+    >>> x = graph.add(Layer("x", "InputLayer", {"name": "x", "batch_input_shape": [None, 3, 1]}))
+    >>> lstm = Layer("lstm", "LSTM", {"name": "lstm", "units": 2, "time_major": False})
+    >>> graph.inputs, graph.outputs = [Tensor(x)], [Tensor(graph.add(lstm, [Tensor(x)]))]
+    >>> translation = translate(graph)
+    >>> translation.after.layer("lstm").config
+    {'name': 'lstm', 'units': 2}
+    >>> [(change.layer, change.before) for change in translation.changes]
+    [('x', {'batch_input_shape': [None, 3, 1]}), ('lstm', {'time_major': False})]
+    """
+    translator = _Translator(frozenset(custom))
+    with collection_paused():
+        after = translator.model(model, model.path)
+    for graph in after.walk():
+        graph.root = after
+    put_envelopes(after)
+    return Translation(
+        model,
+        after,
+        translator.changes,
+        [*model.notes, *translator.notes],
+        translator.refusals,
+        translator.package,
+        translator.tolerance,
+    )
+
+
+@dataclass(slots=True)
+class _Translator:
+    custom: frozenset[str]
+    changes: list[Change] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    package: list[str] = field(default_factory=list)
+    tolerance: float = 0.0
+    made: dict[int, ModelGraph] = field(default_factory=dict)
+
+    def model(self, graph: ModelGraph, path: tuple[str, ...]) -> ModelGraph:
+        """Translate one model; one that stands in several places once."""
+        if id(graph) in self.made:
+            return self.made[id(graph)]
+        name = graph.name.replace("/", "_")
+        new = ModelGraph(3, _class_of(graph), name, path=path, config={"name": name})
+        self.made[id(graph)] = new
+        if graph.class_name not in _MODELS:
+            said = f"{graph.class_name} becomes plain Functional: Keras 3 cannot make its class"
+            self.notes.append(Note("/".join(path) or name, graph.class_name, said, "port"))
+        new.listed = graph.listed
+        names = free_names(layer.name for layer in graph.layers)
+        calls: dict[Call, Call] = {}
+        for layer in (with_told_input(each, graph) for each in graph.layers):
+            made = self.layer(layer, names[layer.name], graph.path_of(layer.name), path)
+            for call in graph.calls_of(layer.name):
+                arguments = self.arguments(layer, graph, call)
+                calls[call] = new.add(made, arguments=arguments)
+        for call, here in calls.items():
+            kept = set(new.arguments(here).holes)
+            for hole, tensor in graph.fillings(call).items():
+                if hole in kept:
+                    new.connect(Tensor(calls[tensor.call], tensor.output), here, hole)
+
+        def moved(end: Tensor) -> Tensor:
+            return Tensor(calls[end.call], end.output)
+
+        new.inputs = map_leaves(moved, graph.inputs)
+        new.outputs = map_leaves(moved, graph.outputs)
+        return new
+
+    def arguments(self, layer: Layer, graph: ModelGraph, call: Call) -> Arguments:
+        given = graph.arguments(call)
+        if not given.holes:
+            return Arguments([], {})
+        if graph.listed and given.form is None and not given.kwargs:
+            return Arguments(list(given.args), {})
+        try:
+            return converted_arguments(layer, given)
+        except Refused as error:
+            self.refuse(graph.path_of(call), layer.class_name, error)
+            return Arguments(given.args, {})
+
+    def layer(self, layer: Layer, name: str, where: str, path: tuple[str, ...]) -> Layer:
+        """Translate one layer with what it holds."""
+        if name != layer.name:
+            self.change(
+                where,
+                layer.class_name,
+                {"name": layer.name},
+                {"name": name},
+                "Keras 3 takes no slash in the name of a layer",
+            )
+        if layer.graph is not None:
+            graph = self.model(layer.graph, (*path, name))
+            return Layer(name, graph.class_name, {}, {}, graph, origin=layer.origin)
+        if layer.implicit:  # the input of a nested model, which takes what it is called on
+            return Layer(name, "InputLayer", {"name": name}, implicit=True)
+        inner = {
+            role: self.layer(each, each.name.replace("/", "_"), f"{where}/{each.name}", path)
+            for role, each in layer.inner.items()
+        }
+        try:
+            made = self.translated(layer, name, where)
+        except Refused as error:
+            self.refuse(where, layer.class_name, error)
+            made = Layer(name, layer.class_name, {"name": name}, origin=layer.origin)
+        return replace(made, inner=inner, identity=layer.identity)
+
+    def translated(self, layer: Layer, name: str, where: str) -> Layer:
+        """Return a layer with the class and the config that it has in Keras 3."""
+        class_name = layer.class_name
+        if not is_built_in(layer, 2) and not is_known(class_name):
+            return self.of_user(layer, name)
+        rule = rules().get(class_name, LayerRule(class_name))
+        config = layer_config(class_name, layer.config)
+        config["name"] = name
+        into = rule.into or class_name
+        self.tolerance = max(self.tolerance, rule.tolerance)
+        self.tell(layer, rule, config, into, where)
+        if into in OURS:
+            self.package.append(where)
+        return Layer(name, into, config, origin=layer.origin)
+
+    def of_user(self, layer: Layer, name: str) -> Layer:
+        """Return a layer of the user's own class, which `--custom` has to name."""
+        package, _, _ = str(layer.envelope.get("registered_name") or "").rpartition(">")
+        registered = str(layer.envelope.get("registered_name") or layer.class_name)
+        short = layer.class_name.rpartition(">")[2]
+        if not {registered, layer.class_name, short} & self.custom:
+            raise Refused(
+                "it is a class of the user's own, of which only its author has one for Keras 3",
+                "write it for Keras 3 and name its module with --custom MODULE[:NAME]",
+            )
+        envelope = {
+            "module": layer.envelope.get("module"),
+            "class_name": short,
+            "config": None,
+            "registered_name": registered if package else short,
+        }
+        config = {**converted(layer.config), "name": name}
+        return Layer(name, short, config, envelope, origin=layer.origin)
+
+    def tell(
+        self, layer: Layer, rule: LayerRule, config: Mapping[str, Any], into: str, where: str
+    ) -> None:
+        """Record what is different in a layer, key by key."""
+        written = converted(layer.config) if layer.class_name != "InputLayer" else layer.config
+        before = {
+            key: layer.config[key]
+            for key, value in written.items()
+            if key != "name" and (key not in config or config[key] != value)
+        }
+        after = {
+            key: value
+            for key, value in config.items()
+            if key != "name" and (key not in written or written[key] != value)
+        }
+        if into != layer.class_name:
+            self.changes.append(
+                Change(
+                    Action.REPLACE,
+                    where,
+                    into,
+                    {"class": layer.class_name, "config": dict(layer.config)},
+                    {"class": into, "config": dict(config)},
+                    f"Keras 3 computes this as {into}",
+                    "port",
+                )
+            )
+        elif before or after:
+            self.change(where, into, before, after, _reason(before, after))
+        if rule.training and _trains_otherwise(layer):
+            self.notes.append(Note(where, into, f"in training, {rule.training}", "port"))
+
+    def change(
+        self,
+        where: str,
+        class_name: str,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+        reason: str,
+    ) -> None:
+        self.changes.append(
+            Change(Action.CONFIGURE, where, class_name, dict(before), dict(after), reason, "port")
+        )
+
+    def refuse(self, where: str, class_name: str, error: Refused) -> None:
+        self.refusals.append(Refusal(where, class_name, error.reason, error.fix))
+
+
+def _class_of(graph: ModelGraph) -> str:
+    return "Sequential" if graph.class_name == "Sequential" else "Functional"
+
+
+def _reason(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    gone = [key for key in before if key not in after]
+    if gone and not after:
+        return f"Keras 3 does not take {' and '.join(gone)}"
+    if gone and len(gone) == len(before):
+        return f"Keras 3 says {' and '.join(after)}"
+    return "Keras 3 writes it so"
+
+
+def _trains_otherwise(layer: Layer) -> bool:
+    return bool(layer.config.get("trainable", True))

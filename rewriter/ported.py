@@ -1,0 +1,180 @@
+"""A translated graph -> live model of Keras 3, with the weights of the original layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rewriter.dialects import encode
+from rewriter.errors import RebuildError, WeightsError, first_line
+from rewriter.graph import Layer, ModelGraph
+from rewriter.live import Live, live_keras
+from rewriter.port.layers import LayerRule, rules
+from rewriter.port.weights import WEIGHTS
+from rewriter.rebuild import Place, places_of
+
+_FILLED: Mapping[str, tuple[str, ...]] = {
+    name: tuple(rule.filled) for name, rule in rules().items() if rule.filled
+}
+
+
+def build(
+    before: ModelGraph,
+    after: ModelGraph,
+    original: Live,
+    custom_objects: Mapping[str, Any],
+) -> Live:
+    """Return the model of a translated graph, with the original's weights.
+
+    Parameters
+    ----------
+    before, after : ModelGraph
+        The graph of the original in Keras 2, and its translation.
+    original : live model
+        Of Keras 2; is not changed.
+    custom_objects : mapping
+        The user's own classes and functions for Keras 3, by name.
+
+    Raises
+    ------
+    RebuildError
+        Keras 3 cannot make a layer.
+    WeightsError
+        A weight has no counterpart of the same shape.
+    """
+    old = {place.origin: place for place in places_of(before, original, live_keras(2))}
+    fill_from_weights(after, old)
+    model = make_model(after, custom_objects)
+    new = list(places_of(after, model, live_keras(3)))
+    copy_weights(old, new)
+    return model
+
+
+def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
+    """Return the live model of a graph of Keras 3, its weights fresh."""
+    import keras
+    from keras.src.saving.serialization_lib import ObjectSharingScope, SafeModeScope
+
+    import rewriter.layers.keras3  # noqa: F401  registers its layers
+
+    document = encode(graph)
+    try:
+        with (
+            keras.saving.custom_object_scope(dict(custom_objects)),
+            SafeModeScope(safe_mode=False),
+            ObjectSharingScope(),
+        ):
+            return keras.saving.deserialize_keras_object(document)
+    except Exception as error:
+        path, reason = _rejected(graph, custom_objects) or (graph.name, error)
+        raise RebuildError(
+            f"Keras 3 cannot make the layer: {type(reason).__name__}: {_innermost(reason)}",
+            where=path,
+            fix="report it with the class and the config of the layer",
+        ) from error
+
+
+def _rejected(
+    graph: ModelGraph, custom_objects: Mapping[str, Any]
+) -> tuple[str, Exception] | None:
+    """Return the first layer that Keras 3 does not make of its config, and what it says."""
+    from rewriter.dialects import encode_layer
+
+    keras = live_keras(3)
+    for each in graph.walk():
+        for layer in each.layers:
+            if layer.graph is None and not layer.implicit:
+                try:
+                    keras.revive_layer(encode_layer(layer, 3), custom_objects, True)
+                except Exception as error:
+                    return each.path_of(layer.name), error
+    return None
+
+
+def _innermost(error: Exception) -> str:
+    text = str(error)
+    _, found, inner = text.rpartition("Exception encountered: ")
+    return inner.strip().splitlines()[0][:300] if found and inner.strip() else first_line(error)
+
+
+def fill_from_weights(graph: ModelGraph, old: Mapping[tuple[str, ...], Place]) -> None:
+    """Write into configs what Keras 2 keeps among the weights: what layers adapted themselves to."""
+    for each in graph.walk():
+        each.map_layers(lambda layer: _filled(layer, old))
+
+
+def _filled(layer: Layer, old: Mapping[tuple[str, ...], Place]) -> Layer:
+    inner = {role: _filled(each, old) for role, each in layer.inner.items()}
+    if inner:
+        layer = replace(layer, inner=inner)
+    place = old.get(layer.origin or ())
+    if place is None or layer.class_name not in _FILLED:
+        return layer
+    found = dict(_adapted(place.live))
+    config = dict(layer.config)
+    for key in _FILLED[layer.class_name]:
+        if key in found and not config.get(key):
+            config[key] = found[key]
+    return replace(layer, config=config)
+
+
+def _adapted(live: Live) -> Iterator[tuple[str, Any]]:
+    """Yield what a layer of Keras 2 adapted itself to, by the key that it has in the config."""
+    if hasattr(live, "get_vocabulary"):
+        words = live.get_vocabulary(include_special_tokens=False)
+        yield "vocabulary", [word if isinstance(word, str) else int(word) for word in words]
+        inner = getattr(live, "_lookup_layer", live)
+        weights = getattr(inner, "idf_weights", None)
+        if weights is not None:
+            first = inner._token_start_index()
+            yield "idf_weights", [float(each) for each in weights.numpy()[first:]]
+    elif hasattr(live, "bin_boundaries"):
+        yield "bin_boundaries", [float(each) for each in live.bin_boundaries]
+
+
+def copy_weights(old: Mapping[tuple[str, ...], Place], new: list[Place]) -> None:
+    """Give each layer of Keras 3 the weights and ``trainable`` of the one it comes from."""
+    done: set[int] = set()
+    for place in new:
+        source = old.get(place.layer.origin or ())
+        if source is None or id(place.live) in done or place.layer.graph is not None:
+            continue
+        done.add(id(place.live))
+        where = "/".join(place.origin)
+        _copy(source.live, place.live, source.layer, where)
+
+
+def _copy(old: Live, new: Live, layer: Layer, where: str) -> None:
+    if layer.class_name == "Bidirectional":
+        backward = layer.inner.get("backward_layer", layer.inner["layer"])
+        _copy(old.forward_layer, new.forward_layer, layer.inner["layer"], where)
+        _copy(old.backward_layer, new.backward_layer, backward, where)
+        return
+    rule = rules().get(layer.class_name, LayerRule(layer.class_name))
+    if layer.inner and not rule.weights:
+        return  # what it holds has a place of its own
+    have = [each.numpy() for each in (*old.trainable_weights, *old.non_trainable_weights)]
+    arrays = WEIGHTS[rule.weights](have, layer.config)
+    want = new.weights
+    if rule.filled:
+        return
+    if len(arrays) != len(want):
+        raise WeightsError(
+            f"the layer has {len(arrays)} weights in Keras 2, {len(want)} in Keras 3",
+            where=where,
+            fix="report it with the class of the layer",
+        )
+    for array, variable in zip(arrays, want, strict=True):
+        if tuple(array.shape) != tuple(variable.shape):
+            raise WeightsError(
+                f"{variable.name} is {tuple(array.shape)} in Keras 2, "
+                f"{tuple(variable.shape)} in Keras 3",
+                where=where,
+                fix="report it with the class of the layer",
+            )
+        variable.assign(array)
+    if hasattr(new, "finalize_state"):
+        new.finalize_state()
+    if not old._trainable:
+        new.trainable = False
