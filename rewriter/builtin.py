@@ -46,8 +46,16 @@ BUILT_IN: Mapping[int, frozenset[str]] = {
 }
 """Class names of tf_keras 2.21 and of Keras 3.15."""
 
-OURS = frozenset({"DynamicDropout", "CarryMask", "ZeroMaskedSteps"})
-"""Layers of this program, which passes insert."""
+PORTED = frozenset(
+    """
+CopyWithMask EachStep GatewiseGRU GatewiseGRUCell GatewiseLSTM GatewiseLSTMCell MaskOf
+MergeWithMasks StopMask
+""".split()
+)
+"""Layers of this program for Keras 3 alone, which stand for what Keras 2 does."""
+
+OURS = PORTED | {"DynamicDropout", "CarryMask", "ZeroMaskedSteps"}
+"""Layers of this program, which passes and ports insert."""
 
 OPERATIONS = ("keras.src.ops.", "keras.ops.")
 """Modules of operators and ``keras.ops`` calls of Keras 3, which stand among the layers."""

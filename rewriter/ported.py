@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from rewriter.dialects import encode
+from rewriter.dialects.keras3 import TENSOR
 from rewriter.errors import RebuildError, WeightsError, first_line
 from rewriter.graph import Layer, ModelGraph
 from rewriter.live import Live, live_keras
+from rewriter.port import Translation
+from rewriter.port.hard_sigmoid import Scaling
 from rewriter.port.layers import LayerRule, rules
 from rewriter.port.weights import WEIGHTS
 from rewriter.rebuild import Place, places_of
@@ -20,8 +23,7 @@ _FILLED: Mapping[str, tuple[str, ...]] = {
 
 
 def build(
-    before: ModelGraph,
-    after: ModelGraph,
+    translation: Translation,
     original: Live,
     custom_objects: Mapping[str, Any],
 ) -> Live:
@@ -29,8 +31,8 @@ def build(
 
     Parameters
     ----------
-    before, after : ModelGraph
-        The graph of the original in Keras 2, and its translation.
+    translation : Translation
+        The graph of the original in Keras 2, and that in Keras 3.
     original : live model
         Of Keras 2; is not changed.
     custom_objects : mapping
@@ -43,11 +45,12 @@ def build(
     WeightsError
         A weight has no counterpart of the same shape.
     """
+    before, after = translation.before, translation.after
     old = {place.origin: place for place in places_of(before, original, live_keras(2))}
     fill_from_weights(after, old)
     model = make_model(after, custom_objects)
     new = list(places_of(after, model, live_keras(3)))
-    copy_weights(old, new)
+    copy_weights(old, new, translation.scalings)
     return model
 
 
@@ -58,7 +61,7 @@ def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
 
     import rewriter.layers.keras3  # noqa: F401  registers its layers
 
-    document = encode(graph)
+    document = _with_shapes(encode(graph))
     try:
         with (
             keras.saving.custom_object_scope(dict(custom_objects)),
@@ -73,6 +76,18 @@ def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
             where=path,
             fix="report it with the class and the config of the layer",
         ) from error
+
+
+def _with_shapes(value: Any) -> Any:
+    """Return a document in which every tensor has a shape: Keras makes one of it, and forgets it."""
+    if isinstance(value, list):
+        return [_with_shapes(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == TENSOR:
+        told = {"shape": [], "dtype": "float32"}
+        return {**value, "config": {**value["config"], **told}}
+    return {key: _with_shapes(each) for key, each in value.items()}
 
 
 def _rejected(
@@ -133,7 +148,12 @@ def _adapted(live: Live) -> Iterator[tuple[str, Any]]:
         yield "bin_boundaries", [float(each) for each in live.bin_boundaries]
 
 
-def copy_weights(old: Mapping[tuple[str, ...], Place], new: list[Place]) -> None:
+Scalings = Mapping[tuple[str, ...], Scaling]
+
+
+def copy_weights(
+    old: Mapping[tuple[str, ...], Place], new: list[Place], scalings: Scalings
+) -> None:
     """Give each layer of Keras 3 the weights and ``trainable`` of the one it comes from."""
     done: set[int] = set()
     for place in new:
@@ -142,20 +162,23 @@ def copy_weights(old: Mapping[tuple[str, ...], Place], new: list[Place]) -> None
             continue
         done.add(id(place.live))
         where = "/".join(place.origin)
-        _copy(source.live, place.live, source.layer, where)
+        _copy(source.live, place.live, source.layer, where, scalings)
 
 
-def _copy(old: Live, new: Live, layer: Layer, where: str) -> None:
+def _copy(old: Live, new: Live, layer: Layer, where: str, scalings: Scalings) -> None:
     if layer.class_name == "Bidirectional":
         backward = layer.inner.get("backward_layer", layer.inner["layer"])
-        _copy(old.forward_layer, new.forward_layer, layer.inner["layer"], where)
-        _copy(old.backward_layer, new.backward_layer, backward, where)
+        _copy(old.forward_layer, new.forward_layer, layer.inner["layer"], where, scalings)
+        _copy(old.backward_layer, new.backward_layer, backward, where, scalings)
         return
     rule = rules().get(layer.class_name, LayerRule(layer.class_name))
     if layer.inner and not rule.weights:
         return  # what it holds has a place of its own
     have = [each.numpy() for each in (*old.trainable_weights, *old.non_trainable_weights)]
     arrays = WEIGHTS[rule.weights](have, layer.config)
+    scaling = scalings.get(layer.origin or ())
+    if scaling is not None:
+        arrays = scaling.apply(arrays)
     want = new.weights
     if rule.filled:
         return

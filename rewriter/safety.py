@@ -28,6 +28,9 @@ from rewriter.harmless import (
     TENSOR_ATTRIBUTES,
 )
 
+OUR_FUNCTIONS = frozenset({"rewriter>hard_sigmoid_of_keras2"})
+"""Functions of this program, by the names that they are registered under."""
+
 FOREIGN_CODE = {
     "TFSMLayer": "runs the SavedModel at {filepath!r}",
     "TorchModuleWrapper": "unpickles a PyTorch module",
@@ -154,7 +157,7 @@ def _of_object(
 def _function(value: dict[str, Any], known: Collection[str]) -> str:
     """Say what a named function does that does not belong in a config."""
     name, module = value.get("config"), value.get("module")
-    if not isinstance(name, str) or name in known or module is None:
+    if not isinstance(name, str) or name in known or module is None or name in OUR_FUNCTIONS:
         return ""
     # tf_keras takes registered_name where the module has no such name, and "outer.inner" apart.
     other = value.get("registered_name")

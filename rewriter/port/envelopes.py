@@ -33,3 +33,13 @@ def _envelope(graph: ModelGraph) -> dict[str, Any]:
         "config": None,
         "registered_name": None if sequential else "Functional",
     }
+
+
+def package_envelope(class_name: str) -> dict[str, Any]:
+    """Return what stands around a layer of this package."""
+    return {
+        "module": "rewriter.layers.keras3",
+        "class_name": None,
+        "config": None,
+        "registered_name": f"rewriter>{class_name}",
+    }

@@ -19,8 +19,6 @@ from rewriter.port.serialised import converted
 ANY = object()
 """Stands for every value of a key that is dropped."""
 
-MASKED_MULTIHEAD = "copies of its inputs where others use their masks"
-
 
 @dataclass(frozen=True, slots=True)
 class LayerRule:
@@ -39,6 +37,8 @@ class LayerRule:
         Names of functions of `rewriter.port.conversions` that change the config.
     into : str
         Class of Keras 3 that stands in its place; by default the same.
+    package : bool
+        Whether that class is one of this package.
     weights : str
         How the weights are converted: a name of `rewriter.port.weights`.
     filled : mapping of str to str
@@ -58,6 +58,7 @@ class LayerRule:
     rename: Mapping[str, str] = field(default_factory=dict)
     convert: Sequence[str] = ()
     into: str = ""
+    package: bool = False
     weights: str = ""
     filled: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 0.0
@@ -215,6 +216,7 @@ RULES: Sequence[LayerRule] = (
     ),
     LayerRule(
         "ThresholdedReLU",
+        package=True,
         source="in no release of Keras 3; rewriter.layers.keras3 has it",
     ),
     # preprocessing

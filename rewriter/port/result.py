@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rewriter.changes import Change, Note
 from rewriter.graph import ModelGraph
+from rewriter.port.hard_sigmoid import Scaling
 from rewriter.port.refusals import Refusal
 
 PACKAGE_LAYERS = "rewriter.layers.keras3"
@@ -30,6 +31,8 @@ class Translation:
         Paths of layers that need this package in order to be loaded.
     tolerance : float
         How far outputs may differ, in parts of the greatest of each output.
+    scalings : dict of tuple to Scaling
+        Whose weights are scaled, by where the layers stand in the original.
     """
 
     before: ModelGraph
@@ -39,3 +42,4 @@ class Translation:
     refusals: list[Refusal] = field(default_factory=list)
     package: list[str] = field(default_factory=list)
     tolerance: float = 0.0
+    scalings: dict[tuple[str, ...], Scaling] = field(default_factory=dict)

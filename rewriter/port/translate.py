@@ -11,7 +11,19 @@ from rewriter.changes import Action, Change, Note
 from rewriter.collection import collection_paused
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
 from rewriter.port.arguments import converted_arguments
-from rewriter.port.envelopes import put_envelopes
+from rewriter.port.envelopes import package_envelope, put_envelopes
+from rewriter.port.hard_sigmoid import (
+    GATEWISE,
+    KEYS,
+    SCALED,
+    WITHOUT_GATES,
+    Scaling,
+    exact,
+    is_gatewise,
+    keys_of,
+    scaled_change,
+    scaling,
+)
 from rewriter.port.layers import LayerRule, is_known, layer_config, rules
 from rewriter.port.inputs import with_told_input
 from rewriter.port.names import free_names
@@ -23,7 +35,9 @@ from rewriter.structure import map_leaves
 _MODELS = ("Functional", "Model", "Sequential")
 
 
-def translate(model: ModelGraph, custom: Collection[str] = ()) -> Translation:
+def translate(
+    model: ModelGraph, custom: Collection[str] = (), hard_sigmoid: str = "exact"
+) -> Translation:
     """Return the same model as a graph of Keras 3, and what is different in it.
 
     Parameters
@@ -32,6 +46,9 @@ def translate(model: ModelGraph, custom: Collection[str] = ()) -> Translation:
         Of Keras 2; is not changed.
     custom : collection of str
         The user's own classes and functions, by the names under which Keras finds them.
+    hard_sigmoid : {"exact", "stock"}
+        Whether a function of this package stands for that of Keras 2, or weights are scaled so
+        that the function of Keras 3 gives the same.
 
     Examples
     --------
@@ -45,7 +62,7 @@ def translate(model: ModelGraph, custom: Collection[str] = ()) -> Translation:
     >>> [(change.layer, change.before) for change in translation.changes]
     [('x', {'batch_input_shape': [None, 3, 1]}), ('lstm', {'time_major': False})]
     """
-    translator = _Translator(frozenset(custom))
+    translator = _Translator(frozenset(custom), hard_sigmoid)
     with collection_paused():
         after = translator.model(model, model.path)
     for graph in after.walk():
@@ -59,17 +76,20 @@ def translate(model: ModelGraph, custom: Collection[str] = ()) -> Translation:
         translator.refusals,
         translator.package,
         translator.tolerance,
+        translator.scalings,
     )
 
 
 @dataclass(slots=True)
 class _Translator:
     custom: frozenset[str]
+    hard_sigmoid: str
     changes: list[Change] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     package: list[str] = field(default_factory=list)
     tolerance: float = 0.0
+    scalings: dict[tuple[str, ...], Scaling] = field(default_factory=dict)
     made: dict[int, ModelGraph] = field(default_factory=dict)
 
     def model(self, graph: ModelGraph, path: tuple[str, ...]) -> ModelGraph:
@@ -150,11 +170,46 @@ class _Translator:
         config = layer_config(class_name, layer.config)
         config["name"] = name
         into = rule.into or class_name
+        into, config = self.activations(layer, into, config, where)
         self.tolerance = max(self.tolerance, rule.tolerance)
         self.tell(layer, rule, config, into, where)
-        if into in OURS:
+        ours = rule.package or into in OURS
+        if ours:
             self.package.append(where)
-        return Layer(name, into, config, origin=layer.origin)
+        envelope = package_envelope(into) if ours else {}
+        return Layer(name, into, config, envelope, origin=layer.origin)
+
+    def activations(
+        self, layer: Layer, into: str, config: dict[str, Any], where: str
+    ) -> tuple[str, dict[str, Any]]:
+        """Return class and config with the hard_sigmoid and the implementation of Keras 2."""
+        told = {**layer.config, **{key: config[key] for key in KEYS if key in config}}
+        asked = replace(layer, config=told)
+        if self.hard_sigmoid == "stock":
+            return into, self.stock(asked, config, where)
+        if keys_of(config):
+            config = exact(config)
+            self.package.append(where)
+        if is_gatewise(asked):
+            return GATEWISE[into], {**config, "implementation": 1}
+        return into, config
+
+    def stock(self, layer: Layer, config: dict[str, Any], where: str) -> dict[str, Any]:
+        """Scale the weights of a layer for hard_sigmoid of Keras 3."""
+        if is_gatewise(layer):
+            self.tolerance = max(self.tolerance, WITHOUT_GATES)
+            said = (
+                "implementation=1 is left out: Keras 3 does not save it, and sums in another order"
+            )
+            self.notes.append(Note(where, layer.class_name, said, "port"))
+        if not keys_of(config):
+            return config
+        found = scaling(layer)
+        if found is not None:
+            self.scalings[layer.origin or ()] = found
+            self.changes.append(scaled_change(layer, where))
+            self.notes.append(Note(where, layer.class_name, SCALED, "port"))
+        return config
 
     def of_user(self, layer: Layer, name: str) -> Layer:
         """Return a layer of the user's own class, which `--custom` has to name."""
