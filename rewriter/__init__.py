@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ModelReadError,
         ModelWriteError,
         PassError,
+        PortError,
         RebuildError,
         RewriterError,
         UnsupportedModelError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
     from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass, Plan
+    from rewriter.porting import port
     from rewriter.rehearsal import Rehearsal
     from rewriter.verification import Verification
 
@@ -52,6 +54,7 @@ _HOMES = {
         "ModelReadError",
         "ModelWriteError",
         "PassError",
+        "PortError",
         "RebuildError",
         "RewriterError",
         "UnsupportedModelError",
@@ -62,6 +65,7 @@ _HOMES = {
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
     "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
+    "rewriter.porting": ("port",),
     "rewriter.rehearsal": ("Rehearsal",),
     "rewriter.verification": ("Verification",),
 }

@@ -9,6 +9,7 @@ import typer
 from rewriter import console
 from rewriter.commands.check import check, explain
 from rewriter.commands.passes import passes
+from rewriter.commands.port import port
 from rewriter.commands.rehearse import rehearse
 from rewriter.commands.rewrite import rewrite
 from rewriter.commands.show import show
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (rewrite, verify, passes, check, explain, show, rehearse):
+for command in (rewrite, port, verify, passes, check, explain, show, rehearse):
     app.command()(command)
 
 

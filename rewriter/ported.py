@@ -26,6 +26,8 @@ def build(
     translation: Translation,
     original: Live,
     custom_objects: Mapping[str, Any],
+    *,
+    after: ModelGraph | None = None,
 ) -> Live:
     """Return the model of a translated graph, with the original's weights.
 
@@ -37,6 +39,8 @@ def build(
         Of Keras 2; is not changed.
     custom_objects : mapping
         The user's own classes and functions for Keras 3, by name.
+    after : ModelGraph, optional
+        The graph in Keras 3 as passes left it; by default as the port made it.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def build(
     WeightsError
         A weight has no counterpart of the same shape.
     """
-    before, after = translation.before, translation.after
+    before, after = translation.before, after or translation.after
     old = {place.origin: place for place in places_of(before, original, live_keras(2))}
     fill_from_weights(after, old)
     model = make_model(after, custom_objects)

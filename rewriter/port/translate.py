@@ -91,6 +91,7 @@ class _Translator:
     tolerance: float = 0.0
     scalings: dict[tuple[str, ...], Scaling] = field(default_factory=dict)
     made: dict[int, ModelGraph] = field(default_factory=dict)
+    known_as: dict[str, str] = field(default_factory=dict)
 
     def model(self, graph: ModelGraph, path: tuple[str, ...]) -> ModelGraph:
         """Translate one model; one that stands in several places once."""
@@ -106,9 +107,11 @@ class _Translator:
         names = free_names(layer.name for layer in graph.layers)
         calls: dict[Call, Call] = {}
         for layer in (with_told_input(each, graph) for each in graph.layers):
-            made = self.layer(layer, names[layer.name], graph.path_of(layer.name), path)
+            where = new.path_of(names[layer.name])
+            self.known_as[where] = graph.path_of(layer.name)
+            made = self.layer(layer, names[layer.name], where, path)
             for call in graph.calls_of(layer.name):
-                arguments = self.arguments(layer, graph, call)
+                arguments = self.arguments(layer, graph, call, where)
                 calls[call] = new.add(made, arguments=arguments)
         for call, here in calls.items():
             kept = set(new.arguments(here).holes)
@@ -123,7 +126,7 @@ class _Translator:
         new.outputs = map_leaves(moved, graph.outputs)
         return new
 
-    def arguments(self, layer: Layer, graph: ModelGraph, call: Call) -> Arguments:
+    def arguments(self, layer: Layer, graph: ModelGraph, call: Call, where: str) -> Arguments:
         given = graph.arguments(call)
         if not given.holes:
             return Arguments([], {})
@@ -132,7 +135,7 @@ class _Translator:
         try:
             return converted_arguments(layer, given)
         except Refused as error:
-            self.refuse(graph.path_of(call), layer.class_name, error)
+            self.refuse(where, layer.class_name, error)
             return Arguments(given.args, {})
 
     def layer(self, layer: Layer, name: str, where: str, path: tuple[str, ...]) -> Layer:
@@ -275,7 +278,8 @@ class _Translator:
         )
 
     def refuse(self, where: str, class_name: str, error: Refused) -> None:
-        self.refusals.append(Refusal(where, class_name, error.reason, error.fix))
+        known_as = self.known_as.get(where, where)
+        self.refusals.append(Refusal(known_as, class_name, error.reason, error.fix))
 
 
 def _class_of(graph: ModelGraph) -> str:

@@ -123,7 +123,8 @@ def brief(config: Mapping[str, Any]) -> dict[str, Any]:
 def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
     """Return key, old and new value of what a change does to a config that stays."""
     if change.action is Action.CONFIGURE:
-        return [(key, change.before.get(key), value) for key, value in change.after.items()]
+        every = {**change.before, **change.after}
+        return [(key, change.before.get(key), change.after.get(key)) for key in every]
     if change.action is Action.REPLACE:
         old, new = brief(change.before["config"]), brief(change.after["config"])
         return [
