@@ -46,9 +46,7 @@ class _Relative(Comparison):
         return Comparison.judge(self, arrays, befores, afters, tolerance)
 
 
-def _scaled(
-    expected: NDArray[Any], actual: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _scaled(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return two outputs in parts of the greatest number of the first, if they are fractions."""
     import numpy as np
 

@@ -94,9 +94,7 @@ def _with_shapes(value: Any) -> Any:
     return {key: _with_shapes(each) for key, each in value.items()}
 
 
-def _rejected(
-    graph: ModelGraph, custom_objects: Mapping[str, Any]
-) -> tuple[str, Exception] | None:
+def _rejected(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> tuple[str, Exception] | None:
     """Return the first layer that Keras 3 does not make of its config, and what it says."""
     from rewriter.dialects import encode_layer
 

@@ -11,7 +11,9 @@ from rewriter.kinds import is_recurrent
 from rewriter.port.refusals import Refused
 from rewriter.structure import leaves, map_leaves
 
-_USES_TRAINING = frozenset({"BatchNormalization", "SyncBatchNormalization", "SpectralNormalization"})
+_USES_TRAINING = frozenset(
+    {"BatchNormalization", "SyncBatchNormalization", "SpectralNormalization"}
+)
 
 
 def converted_arguments(layer: Layer, arguments: Arguments) -> Arguments:

@@ -29,9 +29,7 @@ def with_told_input(layer: Layer, graph: ModelGraph) -> Layer:
 def _input_dtype(first: Layer) -> str:
     """Return the dtype that Keras 2 gives the input of a layer: that of its variables."""
     if first.graph is not None:
-        return next(
-            (_name(each.config.get("dtype")) for each in first.graph.layers), "float32"
-        )
+        return next((_name(each.config.get("dtype")) for each in first.graph.layers), "float32")
     return _name(first.config.get("dtype"))
 
 

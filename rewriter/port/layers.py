@@ -341,9 +341,7 @@ def layer_config(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         new = {key: value for key, value in new.items() if key not in EVERY_LAYER}
     for key, allowed in rule.drop.items():
         if key in new and not _is_allowed(new[key], allowed):
-            raise Refused(
-                f"Keras 3 knows no {key}={new[key]!r}", f"set {key} otherwise in Keras 2"
-            )
+            raise Refused(f"Keras 3 knows no {key}={new[key]!r}", f"set {key} otherwise in Keras 2")
         new.pop(key, None)
     new = {rule.rename.get(key, key): value for key, value in new.items()}
     return converted(new)

@@ -11,6 +11,7 @@ from rewriter.changes import Action, Change, Note
 from rewriter.collection import collection_paused
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
 from rewriter.port.arguments import converted_arguments
+from rewriter.port.biases import mend_biases
 from rewriter.port.envelopes import package_envelope, put_envelopes
 from rewriter.port.hard_sigmoid import (
     GATEWISE,
@@ -26,10 +27,12 @@ from rewriter.port.hard_sigmoid import (
 )
 from rewriter.port.layers import LayerRule, is_known, layer_config, rules
 from rewriter.port.inputs import with_told_input
+from rewriter.port.masks import mend_masks
 from rewriter.port.names import free_names
 from rewriter.port.refusals import Refusal, Refused
 from rewriter.port.result import Translation
 from rewriter.port.serialised import converted
+from rewriter.port.steps import mend_steps
 from rewriter.structure import map_leaves
 
 _MODELS = ("Functional", "Model", "Sequential")
@@ -67,8 +70,7 @@ def translate(
         after = translator.model(model, model.path)
     for graph in after.walk():
         graph.root = after
-    put_envelopes(after)
-    return Translation(
+    translation = Translation(
         model,
         after,
         translator.changes,
@@ -78,6 +80,13 @@ def translate(
         translator.tolerance,
         translator.scalings,
     )
+    if not translation.refusals:
+        mend_steps(translation)
+        mend_biases(translation)
+        mend_masks(translation)
+        after.validate()
+    put_envelopes(after)
+    return translation
 
 
 @dataclass(slots=True)
