@@ -126,28 +126,27 @@ def _filled(layer: Layer, old: Mapping[tuple[str, ...], Place]) -> Layer:
     if inner:
         layer = replace(layer, inner=inner)
     place = old.get(layer.origin or ())
-    if place is None or layer.class_name not in _FILLED:
+    keys = _FILLED.get(layer.class_name, ())
+    if place is None or not keys or layer.config.get(keys[0]):
         return layer
-    found = dict(_adapted(place.live))
-    config = dict(layer.config)
-    for key in _FILLED[layer.class_name]:
-        if key in found and not config.get(key):
-            config[key] = found[key]
-    return replace(layer, config=config)
+    return replace(layer, config={**layer.config, **dict(_adapted(place.live))})
 
 
 def _adapted(live: Live) -> Iterator[tuple[str, Any]]:
     """Yield what a layer of Keras 2 adapted itself to, by the key that it has in the config."""
-    if hasattr(live, "get_vocabulary"):
-        words = live.get_vocabulary(include_special_tokens=False)
-        yield "vocabulary", [word if isinstance(word, str) else int(word) for word in words]
-        inner = getattr(live, "_lookup_layer", live)
-        weights = getattr(inner, "idf_weights", None)
-        if weights is not None:
-            first = inner._token_start_index()
-            yield "idf_weights", [float(each) for each in weights.numpy()[first:]]
-    elif hasattr(live, "bin_boundaries"):
+    if hasattr(live, "bin_boundaries"):
         yield "bin_boundaries", [float(each) for each in live.bin_boundaries]
+        return
+    lookup = getattr(live, "_lookup_layer", live)
+    words = lookup.get_vocabulary(include_special_tokens=False)
+    if not words:
+        return
+    yield "vocabulary", [word if isinstance(word, str) else int(word) for word in words]
+    weights = getattr(lookup, "idf_weights", None)
+    if weights is not None:
+        first = lookup.num_oov_indices
+        told = weights.numpy()[first : first + len(words)]
+        yield "idf_weights", [float(each) for each in told]
 
 
 Scalings = Mapping[tuple[str, ...], Scaling]
@@ -167,14 +166,17 @@ def copy_weights(
         _copy(source.live, place.live, source.layer, where, scalings)
 
 
-def _copy(old: Live, new: Live, layer: Layer, where: str, scalings: Scalings) -> None:
+def _copy(
+    old: Live, new: Live, layer: Layer, where: str, scalings: Scalings, *, whole: bool = False
+) -> None:
     if layer.class_name == "Bidirectional":
         backward = layer.inner.get("backward_layer", layer.inner["layer"])
-        _copy(old.forward_layer, new.forward_layer, layer.inner["layer"], where, scalings)
-        _copy(old.backward_layer, new.backward_layer, backward, where, scalings)
+        forward = layer.inner["layer"]
+        _copy(old.forward_layer, new.forward_layer, forward, where, scalings, whole=True)
+        _copy(old.backward_layer, new.backward_layer, backward, where, scalings, whole=True)
         return
     rule = rules().get(layer.class_name, LayerRule(layer.class_name))
-    if layer.inner and not rule.weights:
+    if layer.inner and not rule.weights and not whole:
         return  # what it holds has a place of its own
     have = [each.numpy() for each in (*old.trainable_weights, *old.non_trainable_weights)]
     arrays = WEIGHTS[rule.weights](have, layer.config)

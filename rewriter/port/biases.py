@@ -14,9 +14,12 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
+from rewriter.builtin import is_operation
 from rewriter.changes import Change
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.masking import mask_flow
 from rewriter.port.envelopes import package_envelope
+from rewriter.port.operations import operation
 from rewriter.port.result import Translation
 from rewriter.shapes import Shape, shape_of
 
@@ -35,15 +38,18 @@ _ADDED = "Keras 3 takes an input that is broadcast for a bias, and adds it along
 
 def mend_biases(translation: Translation) -> None:
     """Mend convolutions with channels first, and sums, that Keras 3 may get wrong."""
+    flows = [flow for flow in mask_flow(translation.after) if any(flow.masks_in)]
     for graph in translation.after.walk():
         for layer in list(graph.layers):
             if _RANKS.get(layer.class_name) and not layer.envelope:
                 calls = graph.calls_of(layer.name)
                 if any(_strikes_bias(graph, layer, call) for call in calls):
                     _put_channels_last(translation, graph, layer)
-            elif layer.class_name == "Add" and not layer.envelope:
-                if any(_strikes_sum(graph, call) for call in graph.calls_of(layer.name)):
-                    translation.changes.append(merge_plainly(translation, graph, layer, _ADDED))
+            elif layer.class_name == "Add" and (not layer.envelope or is_operation(layer)):
+                calls = graph.calls_of(layer.name)
+                if any(_strikes_sum(graph, call) for call in calls):
+                    masked = any(flow.layer == graph.path_of(layer.name) for flow in flows)
+                    _mend_sum(translation, graph, layer, masked)
 
 
 def _strikes_bias(graph: ModelGraph, layer: Layer, call: Call) -> bool:
@@ -102,11 +108,33 @@ def _permute(name: str, dims: Sequence[int]) -> Layer:
 def _strikes_sum(graph: ModelGraph, call: Call) -> bool:
     """Whether Keras 3 may take one of the inputs of a sum for a bias."""
     shapes = [shape_of(graph, tensor) for tensor in graph.producers(call)]
+    if len(set(graph.producers(call))) < 2:  # a constant, or one tensor twice
+        return False
     if any(shape is None for shape in shapes):
         return len(shapes) > 1
     known: list[Shape] = [shape for shape in shapes if shape is not None]
     sums = list(accumulate(known, _broadcast))
     return any(_is_taken_for_bias(one, other) for one, other in zip(sums, known[1:], strict=False))
+
+
+def _mend_sum(translation: Translation, graph: ModelGraph, layer: Layer, masked: bool) -> None:
+    """Write a + b as a - (-b), which is the same to the bit; of more inputs, plainly."""
+    calls = graph.calls_of(layer.name)
+    if masked or any(len(graph.fillings(call)) != 2 for call in calls):
+        translation.changes.append(merge_plainly(translation, graph, layer, _ADDED))
+        return
+    changes = [graph.replace(layer.name, replace(layer, class_name="Subtract"), reason=_ADDED)]
+    if layer.envelope:
+        envelope = {**layer.envelope, "registered_name": "Subtract"}
+        new = replace(graph.layer(layer.name), envelope=envelope)
+        graph.replace(layer.name, new, reason=_ADDED)
+    for call in calls:
+        hole, tensor = list(graph.fillings(call).items())[1]
+        negative = operation("numpy.Negative", graph.unique_name(f"{layer.name}_negative"))
+        changes.append(
+            graph.insert_after(tensor, negative, reason=_ADDED, consumers=[(call, hole)])
+        )
+    translation.changes += [replace(change, pass_name="port") for change in changes]
 
 
 def _broadcast(one: Shape, other: Shape) -> Shape:

@@ -29,12 +29,15 @@ from rewriter.port.layers import LayerRule, is_known, layer_config, rules
 from rewriter.port.inputs import with_told_input
 from rewriter.port.masks import mend_masks
 from rewriter.port.names import free_names
+from rewriter.port.operations import RECORDED, translated_operation
 from rewriter.port.refusals import Refusal, Refused
 from rewriter.port.result import Translation
 from rewriter.port.serialised import converted
 from rewriter.port.steps import mend_steps
+from rewriter.port.wrappers import mend_time_major, with_backward_layer
 from rewriter.structure import map_leaves
 
+_BACKWARD = "its layer goes backwards, and the other one would too in Keras 3"
 _MODELS = ("Functional", "Model", "Sequential")
 
 
@@ -81,9 +84,10 @@ def translate(
         translator.scalings,
     )
     if not translation.refusals:
+        mend_time_major(translation, translator.time_major)
         mend_steps(translation)
-        mend_biases(translation)
         mend_masks(translation)
+        mend_biases(translation)
         after.validate()
     put_envelopes(after)
     return translation
@@ -101,6 +105,8 @@ class _Translator:
     scalings: dict[tuple[str, ...], Scaling] = field(default_factory=dict)
     made: dict[int, ModelGraph] = field(default_factory=dict)
     known_as: dict[str, str] = field(default_factory=dict)
+    time_major: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    inside: set[str] = field(default_factory=set)
 
     def model(self, graph: ModelGraph, path: tuple[str, ...]) -> ModelGraph:
         """Translate one model; one that stands in several places once."""
@@ -116,6 +122,9 @@ class _Translator:
         names = free_names(layer.name for layer in graph.layers)
         calls: dict[Call, Call] = {}
         for layer in (with_told_input(each, graph) for each in graph.layers):
+            if layer.class_name in RECORDED:
+                self.operations(layer, graph, new, names, calls)
+                continue
             where = new.path_of(names[layer.name])
             self.known_as[where] = graph.path_of(layer.name)
             made = self.layer(layer, names[layer.name], where, path)
@@ -134,6 +143,37 @@ class _Translator:
         new.inputs = map_leaves(moved, graph.inputs)
         new.outputs = map_leaves(moved, graph.outputs)
         return new
+
+    def operations(
+        self,
+        layer: Layer,
+        graph: ModelGraph,
+        new: ModelGraph,
+        names: dict[str, str],
+        calls: dict[Call, Call],
+    ) -> None:
+        """Translate the calls of a recorded function, each into an operation of its own."""
+        for call in graph.calls_of(layer.name):
+            name = names[layer.name]
+            if call.number:
+                name = free_names([*names.values(), f"{name}/{call.number}"])[
+                    f"{name}/{call.number}"
+                ]
+                names[f"{layer.name}/{call.number}"] = name
+            where = new.path_of(name)
+            self.known_as[where] = graph.path_of(layer.name)
+            try:
+                made, arguments = translated_operation(layer, name, graph.arguments(call))
+            except Refused as error:
+                self.refuse(where, layer.class_name, error)
+                made, arguments = Layer(name, layer.class_name, {}), graph.arguments(call)
+            calls[call] = new.add(made, arguments=arguments)
+            function = {"class": layer.class_name, "config": dict(layer.config)}
+            operation = {"class": made.class_name, "config": dict(made.config)}
+            reason = f"Keras 3 computes tf.{layer.config.get('function')} so"
+            self.changes.append(
+                Change(Action.REPLACE, where, made.class_name, function, operation, reason, "port")
+            )
 
     def arguments(self, layer: Layer, graph: ModelGraph, call: Call, where: str) -> Arguments:
         given = graph.arguments(call)
@@ -162,6 +202,7 @@ class _Translator:
             return Layer(name, graph.class_name, {}, {}, graph, origin=layer.origin)
         if layer.implicit:  # the input of a nested model, which takes what it is called on
             return Layer(name, "InputLayer", {"name": name}, implicit=True)
+        self.inside |= {f"{where}/{each.name}" for each in layer.inner.values()}
         inner = {
             role: self.layer(each, each.name.replace("/", "_"), f"{where}/{each.name}", path)
             for role, each in layer.inner.items()
@@ -171,7 +212,12 @@ class _Translator:
         except Refused as error:
             self.refuse(where, layer.class_name, error)
             made = Layer(name, layer.class_name, {"name": name}, origin=layer.origin)
-        return replace(made, inner=inner, identity=layer.identity)
+        made = replace(made, inner=inner, identity=layer.identity)
+        both = with_backward_layer(made)
+        if both is not made:
+            backward = {"backward_layer": both.inner["backward_layer"].name}
+            self.change(where, made.class_name, {}, backward, _BACKWARD)
+        return both
 
     def translated(self, layer: Layer, name: str, where: str) -> Layer:
         """Return a layer with the class and the config that it has in Keras 3."""
@@ -183,6 +229,10 @@ class _Translator:
         config["name"] = name
         into = rule.into or class_name
         into, config = self.activations(layer, into, config, where)
+        if layer.config.get("time_major"):
+            if layer.origin is None or where.rpartition("/")[2] != name or where in self.inside:
+                raise Refused("it is wrapped, with time_major", "take time_major away in Keras 2")
+            self.time_major.append((tuple(where.split("/")[:-1]), name))
         self.tolerance = max(self.tolerance, rule.tolerance)
         self.tell(layer, rule, config, into, where)
         ours = rule.package or into in OURS

@@ -26,6 +26,8 @@ INPUTS: Mapping[str, tuple[tuple[int | None, ...], str]] = {
     "channels row of images": ((3, 2, 6, 6), "float32"),
     "ids": ((None,), "int32"),
     "classes": ((3,), "int64"),
+    "class": ((1,), "int64"),
+    "number": ((1,), "float32"),
     "words": ((3,), "string"),
     "text": ((1,), "string"),
 }
@@ -112,7 +114,7 @@ def recurrent(**base: Any) -> dict[str, Any]:
             "go_backwards": [True],
             "stateful": [],
             "unroll": [On(True, inputs=("steps",))],
-            "time_major": [],
+            "time_major": [True, On(True, more={"return_sequences": True})],
             "reset_after": [False],
             "implementation": [1, On(1, more={"recurrent_activation": "hard_sigmoid"})],
             "zero_output_for_mask": [],
@@ -150,7 +152,7 @@ def conv_lstm(rank: int) -> dict[str, Any]:
 LOOKUP: Mapping[str, Any] = {
     "max_tokens": [5],
     "num_oov_indices": [2],
-    "output_mode": ["one_hot", "multi_hot", "count"],
+    "output_mode": [On("one_hot", inputs=("class",)), "multi_hot", "count"],
     "sparse": [],
     "pad_to_max_tokens": [On(True, more={"max_tokens": 7, "output_mode": "multi_hot"})],
 }
@@ -210,19 +212,27 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "AlphaDropout": {
-        "base": {"rate": 0.3}, "inputs": ("vector",), "values": {"noise_shape": [(None, 1)]}
+        "base": {"rate": 0.3},
+        "inputs": ("vector",),
+        "values": {"noise_shape": [(None, 1)]},
     },
     "Dropout": {
-        "base": {"rate": 0.3}, "inputs": ("vector",), "values": {"noise_shape": [(None, 1)]}
+        "base": {"rate": 0.3},
+        "inputs": ("vector",),
+        "values": {"noise_shape": [(None, 1)]},
     },
     "GaussianDropout": {"base": {"rate": 0.3}, "inputs": ("vector",), "values": {}},
     "GaussianNoise": {"base": {"stddev": 0.3}, "inputs": ("vector",), "values": {}},
     "SpatialDropout1D": {"base": {"rate": 0.3}, "inputs": ("steps",), "values": {}},
     "SpatialDropout2D": {
-        "base": {"rate": 0.3}, "inputs": ("image",), "values": {"data_format": ["channels_first"]}
+        "base": {"rate": 0.3},
+        "inputs": ("image",),
+        "values": {"data_format": ["channels_first"]},
     },
     "SpatialDropout3D": {
-        "base": {"rate": 0.3}, "inputs": ("volume",), "values": {"data_format": ["channels_first"]}
+        "base": {"rate": 0.3},
+        "inputs": ("volume",),
+        "values": {"data_format": ["channels_first"]},
     },
     **{f"AveragePooling{rank}D": pool(rank) for rank in (1, 2, 3)},
     **{f"MaxPooling{rank}D": pool(rank) for rank in (1, 2, 3)},
@@ -243,9 +253,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
     },
     "LayerNormalization": {
         "inputs": ("steps",),
-        "values": {
-            "axis": [1, [1, 2]], "epsilon": [0.1], "center": [False], "scale": [False]
-        },
+        "values": {"axis": [1, [1, 2]], "epsilon": [0.1], "center": [False], "scale": [False]},
     },
     "GroupNormalization": {
         "base": {"groups": 2},
@@ -263,8 +271,10 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "base": {"mean": [1.0, 2.0, 0.5, 0.0], "variance": [1.0, 4.0, 2.0, 1.0]},
         "inputs": ("steps",),
         "values": {
-            "axis": [On(None, more={"mean": 1.0, "variance": 2.0}), On((1, 2), more={
-                "mean": [[1.0] * 4] * 7, "variance": [[2.0] * 4] * 7})],
+            "axis": [
+                On(None, more={"mean": 1.0, "variance": 2.0}),
+                On((1, 2), more={"mean": [[1.0] * 4] * 7, "variance": [[2.0] * 4] * 7}),
+            ],
             "mean": [[0.0, 0.0, 0.0, 1.0]],
             "variance": [[1.0, 1.0, 1.0, 3.0]],
             "invert": [True],
@@ -296,7 +306,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "base": {"equation": "abc,cd->abd", "output_shape": (None, 3), "bias_axes": "d"},
         "inputs": ("sequence",),
         "values": {
-            "equation": ["...x,xy->...y"],
+            "equation": [On("...x,xy->...y", more={"bias_axes": None})],
             "output_shape": [(None, 5)],
             "activation": ["relu"],
             "bias_axes": [None],
@@ -482,7 +492,8 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "values": {"padding": [2, ((0, 1), (2, 1))], "data_format": ["channels_first"]},
     },
     "ZeroPadding3D": {
-        "inputs": ("volume",), "values": {"padding": [2], "data_format": ["channels_first"]}
+        "inputs": ("volume",),
+        "values": {"padding": [2], "data_format": ["channels_first"]},
     },
     "UpSampling1D": {"inputs": ("steps",), "values": {"size": [3]}},
     "UpSampling2D": {
@@ -490,15 +501,20 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "values": {
             "size": [(3, 2)],
             "data_format": [On("channels_first", inputs=("channels image",))],
-            "interpolation": ["bilinear", "bicubic", "area", "lanczos3", "lanczos5", "gaussian",
-                              "mitchellcubic"],
+            "interpolation": [
+                "bilinear",
+                "bicubic",
+                "area",
+                "lanczos3",
+                "lanczos5",
+                "gaussian",
+                "mitchellcubic",
+            ],
         },
     },
     "UpSampling3D": {
         "inputs": ("volume",),
-        "values": {
-            "size": [3], "data_format": [On("channels_first", inputs=("channels volume",))]
-        },
+        "values": {"size": [3], "data_format": [On("channels_first", inputs=("channels volume",))]},
     },
     "ELU": {"inputs": ("vector",), "values": {"alpha": [0.5]}},
     "LeakyReLU": {"inputs": ("vector",), "values": {"alpha": [0.1]}},
@@ -514,7 +530,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "inputs": ("vector",),
         "values": {
             "bin_boundaries": [[0.1]],
-            "output_mode": ["one_hot", "multi_hot", "count"],
+            "output_mode": [On("one_hot", inputs=("number",)), "multi_hot", "count"],
             "num_bins": [],
             "epsilon": [],
             "sparse": [],
@@ -527,7 +543,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
             "num_bins": [3],
             "mask_value": ["a"],
             "salt": [3, [4, 5]],
-            "output_mode": ["one_hot", "multi_hot", "count"],
+            "output_mode": [On("one_hot", inputs=("text",)), "multi_hot", "count"],
             "sparse": [],
         },
     },
@@ -541,7 +557,8 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "inputs": ("words",),
         "values": {
             **LOOKUP,
-            "mask_token": ["b"],
+            "output_mode": [On("one_hot", inputs=("text",)), "multi_hot", "count"],
+            "mask_token": ["m"],
             "oov_token": ["x"],
             "vocabulary": [["a", "e"]],
             "idf_weights": [On([1.0, 2.0, 0.5], more={"output_mode": "tf_idf"})],
@@ -554,7 +571,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "inputs": ("classes",),
         "values": {
             **LOOKUP,
-            "mask_token": [4],
+            "mask_token": [3],
             "oov_token": [-2],
             "vocabulary": [[1, 2]],
             "vocabulary_dtype": [],
@@ -566,7 +583,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "base": {"vocabulary": WORDS},
         "inputs": ("text",),
         "values": {
-            "max_tokens": [4],
+            "max_tokens": [6],
             "standardize": [None, "lower", "strip_punctuation"],
             "split": ["character"],
             "ngrams": [2],
@@ -599,10 +616,14 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "values": {"target_shape": [(3, -1)]},
     },
     "LocallyConnected1D": {
-        "base": {"filters": 2, "kernel_size": 2}, "inputs": ("steps",), "values": {}
+        "base": {"filters": 2, "kernel_size": 2},
+        "inputs": ("steps",),
+        "values": {},
     },
     "LocallyConnected2D": {
-        "base": {"filters": 2, "kernel_size": 2}, "inputs": ("image",), "values": {}
+        "base": {"filters": 2, "kernel_size": 2},
+        "inputs": ("image",),
+        "values": {},
     },
 }
 
@@ -658,7 +679,9 @@ def cases(layers: Any) -> Iterator[Case]:
             for value in values:
                 one = value if isinstance(value, On) else On(value)
                 given = {**base, **one.more, argument: one.value}
-                yield Case(name, argument, one.value, one.inputs or inputs, _maker(name, given, row))
+                yield Case(
+                    name, argument, one.value, one.inputs or inputs, _maker(name, given, row)
+                )
 
 
 def _maker(name: str, given: Mapping[str, Any], row: Mapping[str, Any]) -> Callable[[Any], Any]:

@@ -1,0 +1,69 @@
+"""Layers that need others around or inside them in Keras 3: Bidirectional, ``time_major``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rewriter.graph import Call, Layer, ModelGraph, Tensor
+from rewriter.kinds import returns_sequences
+from rewriter.masking import mask_flow
+from rewriter.port.operations import operation
+from rewriter.port.refusals import Refusal
+from rewriter.port.result import Translation
+
+_TIME_MAJOR = "Keras 3 knows no time_major: it takes the batch axis first"
+
+
+def with_backward_layer(layer: Layer) -> Layer:
+    """Return a Bidirectional whose two directions are those of Keras 2.
+
+    Of a layer that goes backwards itself, the other one goes forwards in Keras 2; in Keras 3 both
+    would go backwards, which it refuses.
+    """
+    inner = layer.inner.get("layer")
+    told = "backward_layer" in layer.inner
+    if layer.class_name != "Bidirectional" or inner is None or told:
+        return layer
+    if not inner.config.get("go_backwards"):
+        return layer
+    name = f"backward_{inner.name}"
+    config = {**inner.config, "name": name, "go_backwards": False}
+    cells = {role: replace(each, origin=None) for role, each in inner.inner.items()}
+    backward = replace(inner, name=name, config=config, origin=None, inner=cells)
+    new = {**layer.inner, "backward_layer": backward}
+    return replace(layer, config={**layer.config, "backward_layer": None}, inner=new)
+
+
+def mend_time_major(translation: Translation, layers: list[tuple[tuple[str, ...], str]]) -> None:
+    """Put transpositions around layers that take the time axis first."""
+    masked = {flow.layer for flow in mask_flow(translation.after) if any(flow.masks_in)}
+    for graph in translation.after.walk():
+        for path, name in layers:
+            if graph.path != path or name not in graph:
+                continue
+            where = graph.path_of(name)
+            if where in masked:
+                fix = "take time_major away in Keras 2"
+                said = "a mask comes to it with the time axis first"
+                class_name = graph.layer(name).class_name
+                translation.refusals.append(Refusal(where, class_name, said, fix))
+                continue
+            for call in graph.calls_of(name):
+                _transpose(translation, graph, call)
+
+
+def _transpose(translation: Translation, graph: ModelGraph, call: Call) -> None:
+    layer = graph.layer(call)
+    first = graph.arguments(call).first
+    assert first is not None
+    tensor = graph.fillings(call)[first]
+    before = operation(
+        "numpy.Transpose", graph.unique_name(f"{layer.name}_batch_first"), axes=[1, 0, 2]
+    )
+    changes = [graph.insert_after(tensor, before, reason=_TIME_MAJOR, consumers=[(call, first)])]
+    if returns_sequences(layer):
+        after = operation(
+            "numpy.Transpose", graph.unique_name(f"{layer.name}_time_first"), axes=[1, 0, 2]
+        )
+        changes.append(graph.insert_after(Tensor(call), after, reason=_TIME_MAJOR))
+    translation.changes += [replace(change, pass_name="port") for change in changes]
