@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rewriter.builtin import is_operation
 from rewriter.dialects import encode
 from rewriter.dialects.keras3 import TENSOR
 from rewriter.errors import RebuildError, WeightsError, first_line
@@ -161,6 +162,8 @@ def copy_weights(
         source = old.get(place.layer.origin or ())
         if source is None or id(place.live) in done or place.layer.graph is not None:
             continue
+        if is_operation(place.layer):
+            continue
         done.add(id(place.live))
         where = "/".join(place.origin)
         _copy(source.live, place.live, source.layer, where, scalings)
@@ -178,14 +181,14 @@ def _copy(
     rule = rules().get(layer.class_name, LayerRule(layer.class_name))
     if layer.inner and not rule.weights and not whole:
         return  # what it holds has a place of its own
+    if rule.filled:
+        return  # what it adapted itself to stands in its config
     have = [each.numpy() for each in (*old.trainable_weights, *old.non_trainable_weights)]
     arrays = WEIGHTS[rule.weights](have, layer.config)
     scaling = scalings.get(layer.origin or ())
     if scaling is not None:
         arrays = scaling.apply(arrays)
     want = new.weights
-    if rule.filled:
-        return
     if len(arrays) != len(want):
         raise WeightsError(
             f"the layer has {len(arrays)} weights in Keras 2, {len(want)} in Keras 3",

@@ -6,7 +6,7 @@ as arrays. Files of the old kind leave the module out, `.keras` files have it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rewriter.port.refusals import Refused
@@ -21,8 +21,11 @@ KINDS: Mapping[str, str] = {
 _NO_DTYPE = "dtype"
 _POLICIES = ("Policy", "PolicyV1", "DTypePolicy", "LossScaleOptimizer")
 
-# Initializers that Keras 1 and the first Keras 2 wrote as functions of the scaling.
 _CUSTOM = "give the module that has it with --custom MODULE[:NAME]"
+_LAMBDA = (
+    "the file does not hold the function: write it down in a module, under that name "
+    "(globals()['<lambda>'] = function), and give the module with --custom MODULE"
+)
 
 
 def converted(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,6 +134,49 @@ def policy(value: Any) -> Any:
     }
 
 
-def unknown_function(name: Any) -> Refused:
-    """Return the refusal of a function that no module of Keras has."""
-    return Refused(f"{name!r} is no function of Keras", _CUSTOM)
+ACTIVATIONS = frozenset(
+    """
+celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu
+linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus
+softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
+""".split()
+)
+"""Activations of Keras 3 by name."""
+
+
+def with_functions(config: Mapping[str, Any], custom: Collection[str]) -> dict[str, Any]:
+    """Return a config in which the user's own functions stand as Keras 3 looks them up.
+
+    Raises
+    ------
+    Refused
+        An activation is a function that neither Keras nor the user has; names it.
+
+    Examples
+    --------
+    >>> with_functions({"activation": "own"}, {"own"})["activation"]["config"]
+    'own'
+    """
+    return {
+        key: _known_function(key, value, custom) if key.endswith("activation") else value
+        for key, value in config.items()
+    }
+
+
+def _known_function(key: str, value: Any, custom: Collection[str]) -> Any:
+    name = value.get("config") if isinstance(value, Mapping) else value
+    registered = value.get("registered_name") if isinstance(value, Mapping) else None
+    if name in custom or registered in custom:
+        function = name if name in custom else registered
+        return {
+            "module": "builtins",
+            "class_name": "function",
+            "config": function,
+            "registered_name": "function",
+        }
+    if not isinstance(name, str) or name in ACTIVATIONS:
+        return value
+    raise Refused(
+        f"its {key} is {name!r}, which is no function of Keras 3",
+        _LAMBDA if name == "<lambda>" else _CUSTOM,
+    )

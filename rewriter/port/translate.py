@@ -32,7 +32,7 @@ from rewriter.port.names import free_names
 from rewriter.port.operations import RECORDED, translated_operation
 from rewriter.port.refusals import Refusal, Refused
 from rewriter.port.result import Translation
-from rewriter.port.serialised import converted
+from rewriter.port.serialised import converted, with_functions
 from rewriter.port.steps import mend_steps
 from rewriter.port.wrappers import mend_time_major, with_backward_layer
 from rewriter.structure import map_leaves
@@ -226,7 +226,7 @@ class _Translator:
             return self.of_user(layer, name)
         rule = rules().get(class_name, LayerRule(class_name))
         config = layer_config(class_name, layer.config)
-        config["name"] = name
+        config = {**with_functions(config, self.custom), "name": name}
         into = rule.into or class_name
         into, config = self.activations(layer, into, config, where)
         if layer.config.get("time_major"):
@@ -307,6 +307,7 @@ class _Translator:
             for key, value in config.items()
             if key != "name" and (key not in written or written[key] != value)
         }
+        after |= from_weights(layer, rule)
         if into != layer.class_name:
             self.changes.append(
                 Change(
@@ -343,6 +344,19 @@ class _Translator:
 
 def _class_of(graph: ModelGraph) -> str:
     return "Sequential" if graph.class_name == "Sequential" else "Functional"
+
+
+def from_weights(layer: Layer, rule: LayerRule) -> dict[str, str]:
+    """Return the keys that get their values from among the weights, told by their source."""
+    first = next(iter(rule.filled), "")
+    if not first or layer.config.get(first):
+        return {}
+    needed = {
+        key: source
+        for key, source in rule.filled.items()
+        if key != "idf_weights" or layer.config.get("output_mode") == "tf_idf"
+    }
+    return {key: f"({source})" for key, source in needed.items()}
 
 
 def _reason(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
