@@ -39,6 +39,9 @@ class LayerRule:
         Class of Keras 3 that stands in its place; by default the same.
     package : bool
         Whether that class is one of this package.
+    module : str
+        Module of the class in Keras 3, where it is not ``keras.layers``; that in Keras 2 ends
+        alike, and tells it from a class of the user's of that name.
     weights : str
         How the weights are converted: a name of `rewriter.port.weights`.
     filled : mapping of str to str
@@ -59,6 +62,7 @@ class LayerRule:
     convert: Sequence[str] = ()
     into: str = ""
     package: bool = False
+    module: str = ""
     weights: str = ""
     filled: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 0.0
@@ -260,6 +264,17 @@ RULES: Sequence[LayerRule] = (
         "UpSampling2D",
         convert=["known_interpolation"],
         source="keras/src/layers/reshaping/up_sampling2d.py",
+    ),
+    # of keras.applications
+    LayerRule(
+        "LayerScale StochasticDepth",
+        module="keras.src.applications.convnext",
+        source="keras/src/applications/convnext.py",
+    ),
+    LayerRule(
+        "CustomScaleLayer",
+        module="keras.src.applications.inception_resnet_v2",
+        source="keras/src/applications/inception_resnet_v2.py",
     ),
     # no counterpart
     LayerRule(

@@ -222,9 +222,9 @@ class _Translator:
     def translated(self, layer: Layer, name: str, where: str) -> Layer:
         """Return a layer with the class and the config that it has in Keras 3."""
         class_name = layer.class_name
-        if not is_built_in(layer, 2) and not is_known(class_name):
-            return self.of_user(layer, name)
         rule = rules().get(class_name, LayerRule(class_name))
+        if not _is_of_keras(layer, rule):
+            return self.of_user(layer, name)
         config = layer_config(class_name, layer.config)
         config = {**with_functions(config, self.custom), "name": name}
         into = rule.into or class_name
@@ -239,6 +239,8 @@ class _Translator:
         if ours:
             self.package.append(where)
         envelope = package_envelope(into) if ours else {}
+        if rule.module:
+            envelope = {**package_envelope(into), "module": rule.module, "registered_name": into}
         return Layer(name, into, config, envelope, origin=layer.origin)
 
     def activations(
@@ -357,6 +359,14 @@ def from_weights(layer: Layer, rule: LayerRule) -> dict[str, str]:
         if key != "idf_weights" or layer.config.get("output_mode") == "tf_idf"
     }
     return {key: f"({source})" for key, source in needed.items()}
+
+
+def _is_of_keras(layer: Layer, rule: LayerRule) -> bool:
+    """Whether a class is Keras' own, not one of the user's by the same name."""
+    if not rule.module:
+        return is_built_in(layer, 2) or is_known(layer.class_name)
+    _, _, place = rule.module.partition(".applications.")
+    return str(layer.envelope.get("module")).endswith(f".applications.{place}")
 
 
 def _reason(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
