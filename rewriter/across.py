@@ -6,14 +6,19 @@ function: there are faults that only one of the two shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.comparison import Comparison
+from rewriter.distribution import Distribution
 from rewriter.errors import RewriterError
 from rewriter.inputs import InputSpec, input_specs
 from rewriter.live import LiveKeras, live_keras
+from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee
+from rewriter.rebuild import places_of
 from rewriter.running import Subject, _to_array, runner, states_kept, with_vocabularies
 from rewriter.structure import map_leaves
 from rewriter.verification import Verification, _padding_of, _sizes, _tries
@@ -78,8 +83,41 @@ def verify_port(
         The original fails on every input.
     """
     two, three = live_keras(2), live_keras(3)
-    with states_kept(two, before.model), states_kept(three, after.model):
-        return _verify(two, three, before, after, tolerance, data)
+    with (
+        states_kept(two, before.model),
+        states_kept(three, after.model),
+        without_noise(two, before) as noisy,
+        without_noise(three, after),
+    ):
+        verification = _verify(two, three, before, after, tolerance, data)
+    return replace(verification, distribution=Distribution((), (), ())) if noisy else verification
+
+
+@contextmanager
+def without_noise(keras: LiveKeras, subject: Subject) -> Iterator[bool]:
+    """Switch off the noise that a model draws at inference; tell whether there is any."""
+    pins = Pins.of(subject.graph)
+    noisy = {
+        (*graph.path, call.layer)
+        for graph in subject.graph.walk()
+        for call in graph.calls()
+        if pins.active(graph, call)
+    }
+    layers = [
+        place.live
+        for place in places_of(subject.graph, subject.model, keras)
+        if place.origin in noisy and hasattr(place.live, "rate")
+    ]
+    rates = [layer.rate for layer in layers]
+    try:
+        for layer in layers:
+            layer.rate = 0.0
+        yield bool(layers)
+    finally:
+        for layer, rate in zip(layers, rates, strict=True):
+            layer.rate = rate
+        if layers:
+            subject.model.predict_function = None  # it has the rates of before in it
 
 
 def _verify(

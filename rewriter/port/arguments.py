@@ -8,6 +8,7 @@ from typing import Any
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer
 from rewriter.kinds import is_recurrent
+from rewriter.noise import MASKS
 from rewriter.port.refusals import Refused
 from rewriter.structure import leaves, map_leaves
 
@@ -16,8 +17,17 @@ _USES_TRAINING = frozenset(
 )
 
 
-def converted_arguments(layer: Layer, arguments: Arguments) -> Arguments:
+def converted_arguments(layer: Layer, arguments: Arguments, pinned: bool = False) -> Arguments:
     """Return what a layer of Keras 3 is called with.
+
+    Parameters
+    ----------
+    layer : Layer
+        Of Keras 2.
+    arguments : Arguments
+        What it is called with there.
+    pinned : bool
+        Whether ``training=True`` is baked into the call, itself or through the model it stands in.
 
     Raises
     ------
@@ -36,7 +46,9 @@ def converted_arguments(layer: Layer, arguments: Arguments) -> Arguments:
         return Arguments([], {})
     structure = _single(arguments.args[0])
     kwargs = {key: value for key, value in arguments.kwargs.items() if value is not None}
-    kwargs = _training(layer, kwargs)
+    kwargs.pop("training", None)
+    if pinned:
+        _refuse_pin(layer)
     if is_recurrent(layer):
         structure, kwargs = _states(structure, kwargs)
     if any(isinstance(leaf, Constant) for leaf in leaves([structure])):
@@ -52,28 +64,28 @@ def _single(structure: Any) -> Any:
     return _single(structure[0]) if is_one else structure
 
 
-def _training(layer: Layer, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments without ``training``, which a file of Keras 3 cannot pin.
+def is_always_on(layer: Layer) -> bool:
+    """Whether a pinned layer is noise that this package has as always on."""
+    return layer.class_name in MASKS and not layer.inner
 
-    Keras 3 saves it and ignores it at inference (keras#20285).
-    """
-    kept = dict(kwargs)
-    pinned = kept.pop("training", None)
-    if pinned is None or pinned is False or pinned == 0:
-        return kept
-    matters = any(_draws_or_counts(each) for each in layer.walk()) or layer.graph is not None
-    if matters and layer.class_name not in ("DynamicDropout",):
+
+def _refuse_pin(layer: Layer) -> None:
+    """Refuse ``training=True`` where it matters: Keras 3 saves it and ignores it (keras#20285)."""
+    if layer.graph is not None or is_always_on(layer):
+        return
+    if any(_draws_or_counts(each) for each in layer.walk()):
         raise Refused(
             "training=True is baked into its call, which Keras 3 ignores at inference",
-            "call it without training= in Keras 2",
+            "call it without training= in Keras 2, or use Dropout",
         )
-    return kept
 
 
 def _draws_or_counts(layer: Layer) -> bool:
     config = layer.config
     rates = (config.get(key) for key in ("rate", "dropout", "recurrent_dropout", "stddev"))
-    if layer.class_name in _USES_TRAINING or layer.class_name.startswith("Random"):
+    if layer.graph is not None or layer.class_name in _USES_TRAINING:
+        return True
+    if layer.class_name.startswith("Random"):
         return True
     return any(isinstance(rate, int | float) and rate > 0 for rate in rates)
 

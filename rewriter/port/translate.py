@@ -10,7 +10,9 @@ from rewriter.builtin import OURS, is_built_in
 from rewriter.changes import Action, Change, Note
 from rewriter.collection import collection_paused
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
-from rewriter.port.arguments import converted_arguments
+from rewriter.noise import make_noise, read_noise
+from rewriter.pinned import Pins
+from rewriter.port.arguments import converted_arguments, is_always_on
 from rewriter.port.biases import mend_biases
 from rewriter.port.envelopes import package_envelope, put_envelopes
 from rewriter.port.hard_sigmoid import (
@@ -38,6 +40,7 @@ from rewriter.port.wrappers import mend_time_major, with_backward_layer
 from rewriter.structure import map_leaves
 
 _BACKWARD = "its layer goes backwards, and the other one would too in Keras 3"
+_ALWAYS_ON = "training=True is baked into its call, which Keras 3 ignores at inference"
 _MODELS = ("Functional", "Model", "Sequential")
 
 
@@ -68,7 +71,7 @@ def translate(
     >>> [(change.layer, change.before) for change in translation.changes]
     [('x', {'batch_input_shape': [None, 3, 1]}), ('lstm', {'time_major': False})]
     """
-    translator = _Translator(frozenset(custom), hard_sigmoid)
+    translator = _Translator(frozenset(custom), hard_sigmoid, Pins.of(model))
     with collection_paused():
         after = translator.model(model, model.path)
     for graph in after.walk():
@@ -97,6 +100,7 @@ def translate(
 class _Translator:
     custom: frozenset[str]
     hard_sigmoid: str
+    pins: Pins
     changes: list[Change] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
@@ -128,6 +132,7 @@ class _Translator:
             where = new.path_of(names[layer.name])
             self.known_as[where] = graph.path_of(layer.name)
             made = self.layer(layer, names[layer.name], where, path)
+            made = self.always_on(layer, made, graph, where)
             for call in graph.calls_of(layer.name):
                 arguments = self.arguments(layer, graph, call, where)
                 calls[call] = new.add(made, arguments=arguments)
@@ -143,6 +148,33 @@ class _Translator:
         new.inputs = map_leaves(moved, graph.inputs)
         new.outputs = map_leaves(moved, graph.outputs)
         return new
+
+    def always_on(self, layer: Layer, made: Layer, graph: ModelGraph, where: str) -> Layer:
+        """Return noise that is pinned on as DynamicDropout, which Keras 3 keeps on."""
+        pinned = [self.pins.asked(graph, call) for call in graph.calls_of(layer.name)]
+        if not any(pinned) or (layer.graph is None and not is_always_on(layer)):
+            return made
+        if not all(pinned):
+            said = Refused(
+                "training=True is baked into some of its calls, not into others",
+                "use two layers in Keras 2",
+            )
+            self.refuse(where, layer.class_name, said)
+            return made
+        if layer.graph is not None:
+            return made
+        noise = read_noise(layer)
+        assert noise is not None
+        noise = replace(noise, always_on=True)
+        new = make_noise("dynamic", made.name, noise, rank=None, keras=3, like=made.config)
+        assert isinstance(new, Layer)
+        self.package.append(where)
+        before = {"class": layer.class_name, "config": dict(layer.config)}
+        after = {"class": new.class_name, "config": dict(new.config)}
+        self.changes.append(
+            Change(Action.REPLACE, where, new.class_name, before, after, _ALWAYS_ON, "port")
+        )
+        return replace(new, envelope=package_envelope(new.class_name), origin=layer.origin)
 
     def operations(
         self,
@@ -180,9 +212,9 @@ class _Translator:
         if not given.holes:
             return Arguments([], {})
         if graph.listed and given.form is None and not given.kwargs:
-            return Arguments(list(given.args), {})
+            given = Arguments([list(given.args)], {})
         try:
-            return converted_arguments(layer, given)
+            return converted_arguments(layer, given, self.pins.asked(graph, call))
         except Refused as error:
             self.refuse(where, layer.class_name, error)
             return Arguments(given.args, {})
