@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rewriter.graph import Call, Layer, ModelGraph, Tensor
     from rewriter.monte_carlo import predict_mc
     from rewriter.pipeline import Guarantee, Pass, Plan
-    from rewriter.porting import port
+    from rewriter.carrying_port import port
     from rewriter.rehearsal import Rehearsal
     from rewriter.verification import Verification
 
@@ -65,7 +65,7 @@ _HOMES = {
     "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
     "rewriter.monte_carlo": ("predict_mc",),
     "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
-    "rewriter.porting": ("port",),
+    "rewriter.carrying_port": ("port",),
     "rewriter.rehearsal": ("Rehearsal",),
     "rewriter.verification": ("Verification",),
 }

@@ -12,10 +12,10 @@ from rewriter.dialects.keras3 import TENSOR
 from rewriter.errors import RebuildError, WeightsError, first_line
 from rewriter.graph import Layer, ModelGraph
 from rewriter.live import Live, live_keras
-from rewriter.port import Translation
-from rewriter.port.hard_sigmoid import Scaling
-from rewriter.port.layers import LayerRule, rules
-from rewriter.port.weights import WEIGHTS
+from rewriter.porting import Translation
+from rewriter.porting.hard_sigmoid import Scaling
+from rewriter.porting.layers import LayerRule, rules
+from rewriter.porting.weights import WEIGHTS
 from rewriter.rebuild import Place, places_of
 
 _FILLED: Mapping[str, tuple[str, ...]] = {

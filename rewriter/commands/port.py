@@ -23,7 +23,7 @@ from rewriter.errors import PortError, RewriterError
 
 if TYPE_CHECKING:
     from rewriter.api import Result
-    from rewriter.porting import PortPlan
+    from rewriter.carrying_port import PortPlan
 
 
 class HardSigmoid(str, Enum):
@@ -67,8 +67,8 @@ def port(  # noqa: PLR0913
 ) -> None:
     """Make a saved model of Keras 2 a .keras file of Keras 3, and verify what was written."""
     from rewriter.inputs import read_inputs
-    from rewriter.porting import check_port_output
-    from rewriter.porting import port as port_model
+    from rewriter.carrying_port import check_port_output
+    from rewriter.carrying_port import port as port_model
 
     if report is not None:
         from rewriter.report.files import check_report
@@ -124,7 +124,7 @@ def _plan(
 ) -> PortPlan | None:
     """Return the plan; None, with every refusal printed, where `--partial` asks for them."""
     from rewriter.api import _with_data, read
-    from rewriter.porting import objects_by_keras, plan_port
+    from rewriter.carrying_port import objects_by_keras, plan_port
 
     graph = _with_data(read(model, limits=limits), inputs)
     objects = objects_by_keras(_custom(custom))[1] if custom else {}

@@ -1,6 +1,6 @@
 """The table of layers: what of a layer's config of Keras 2 is written otherwise in Keras 3.
 
-Measured with tf_keras 2.21 and Keras 3.15.1; `tests/port` measures every row again.
+Measured with tf_keras 2.21 and Keras 3.15.1; `tests/porting` measures every row again.
 A layer that stands in no row and in `UNCHANGED` is Keras' own and keeps its config; one that
 stands in neither is somebody's own class.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from rewriter.port import conversions
-from rewriter.port.refusals import Refused
-from rewriter.port.serialised import converted
+from rewriter.porting import conversions
+from rewriter.porting.refusals import Refused
+from rewriter.porting.serialised import converted
 
 ANY = object()
 """Stands for every value of a key that is dropped."""
@@ -34,7 +34,7 @@ class LayerRule:
     rename : mapping of str to str
         Keys that have another name.
     convert : sequence of str
-        Names of functions of `rewriter.port.conversions` that change the config.
+        Names of functions of `rewriter.porting.conversions` that change the config.
     into : str
         Class of Keras 3 that stands in its place; by default the same.
     package : bool
@@ -43,7 +43,7 @@ class LayerRule:
         Module of the class in Keras 3, where it is not ``keras.layers``; that in Keras 2 ends
         alike, and tells it from a class of the user's of that name.
     weights : str
-        How the weights are converted: a name of `rewriter.port.weights`.
+        How the weights are converted: a name of `rewriter.porting.weights`.
     filled : mapping of str to str
         Keys whose values stand among the weights, and where: they are told by their source.
     tolerance : float

@@ -12,10 +12,10 @@ from rewriter.collection import collection_paused
 from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
 from rewriter.noise import make_noise, read_noise
 from rewriter.pinned import Pins
-from rewriter.port.arguments import converted_arguments, is_always_on
-from rewriter.port.biases import mend_biases
-from rewriter.port.envelopes import package_envelope, put_envelopes
-from rewriter.port.hard_sigmoid import (
+from rewriter.porting.arguments import converted_arguments, is_always_on
+from rewriter.porting.biases import mend_biases
+from rewriter.porting.envelopes import package_envelope, put_envelopes
+from rewriter.porting.hard_sigmoid import (
     GATEWISE,
     KEYS,
     SCALED,
@@ -27,16 +27,16 @@ from rewriter.port.hard_sigmoid import (
     scaled_change,
     scaling,
 )
-from rewriter.port.layers import LayerRule, is_known, layer_config, rules
-from rewriter.port.inputs import with_told_input
-from rewriter.port.masks import mend_masks
-from rewriter.port.names import free_names
-from rewriter.port.operations import RECORDED, translated_operation
-from rewriter.port.refusals import Refusal, Refused
-from rewriter.port.result import Translation
-from rewriter.port.serialised import converted, with_functions
-from rewriter.port.steps import mend_steps
-from rewriter.port.wrappers import mend_time_major, with_backward_layer
+from rewriter.porting.layers import LayerRule, is_known, layer_config, rules
+from rewriter.porting.inputs import with_told_input
+from rewriter.porting.masks import mend_masks
+from rewriter.porting.names import free_names
+from rewriter.porting.operations import RECORDED, translated_operation
+from rewriter.porting.refusals import Refusal, Refused
+from rewriter.porting.result import Translation
+from rewriter.porting.serialised import converted, with_functions
+from rewriter.porting.steps import mend_steps
+from rewriter.porting.wrappers import mend_time_major, with_backward_layer
 from rewriter.structure import map_leaves
 
 _BACKWARD = "its layer goes backwards, and the other one would too in Keras 3"

@@ -17,9 +17,9 @@ from rewriter.live import Live, keras_of, live_keras
 from rewriter.live.hooks import temporaries_in
 from rewriter.loading import Loaded, load
 from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
-from rewriter.port import Translation, translate
-from rewriter.port.refusals import refused
-from rewriter.port.result import PACKAGE_LAYERS
+from rewriter.porting import Translation, translate
+from rewriter.porting.refusals import refused
+from rewriter.porting.result import PACKAGE_LAYERS
 from rewriter.rewriting import Step
 from rewriter.saved import ModelFile, carry_additions, check_output, replacing
 from rewriter.saved import read as read_file

@@ -18,9 +18,9 @@ from rewriter.builtin import is_operation
 from rewriter.changes import Change
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.masking import mask_flow
-from rewriter.port.envelopes import package_envelope
-from rewriter.port.operations import operation
-from rewriter.port.result import Translation
+from rewriter.porting.envelopes import package_envelope
+from rewriter.porting.operations import operation
+from rewriter.porting.result import Translation
 from rewriter.shapes import Shape, shape_of
 
 _RANKS: Mapping[str, int] = {

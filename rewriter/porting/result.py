@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from rewriter.changes import Change, Note
 from rewriter.graph import ModelGraph
-from rewriter.port.hard_sigmoid import Scaling
-from rewriter.port.refusals import Refusal
+from rewriter.porting.hard_sigmoid import Scaling
+from rewriter.porting.refusals import Refusal
 
 PACKAGE_LAYERS = "rewriter.layers.keras3"
 """The module to import before Keras opens a file that holds layers or functions of this package."""

@@ -80,7 +80,7 @@ def arrays(kinds: Sequence[str], batch: int, length: int, seed: int) -> list[np.
 def refusal(case: Case) -> str:
     """Return why a layer is not ported; nothing if it is."""
     from rewriter.live.reading import read_live
-    from rewriter.port import translate
+    from rewriter.porting import translate
 
     translation = translate(read_live(built(case)))
     return "; ".join(map(str, translation.refusals))
@@ -91,7 +91,7 @@ def ported(model: Any, place: Path) -> Any:
     import keras
 
     from rewriter.live.reading import read_live
-    from rewriter.port import translate
+    from rewriter.porting import translate
     from rewriter.ported import build
 
     translation = translate(read_live(model))

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from rewriter.changes import Change
 from rewriter.graph import Arguments, Call, Layer, ModelGraph
-from rewriter.port.envelopes import package_envelope
-from rewriter.port.result import Translation
+from rewriter.porting.envelopes import package_envelope
+from rewriter.porting.result import Translation
 from rewriter.shapes import shape_of
 
 STEP_BY_STEP = frozenset({"Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling"})

@@ -7,9 +7,9 @@ from dataclasses import replace
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.kinds import returns_sequences
 from rewriter.masking import mask_flow
-from rewriter.port.operations import operation
-from rewriter.port.refusals import Refusal
-from rewriter.port.result import Translation
+from rewriter.porting.operations import operation
+from rewriter.porting.refusals import Refusal
+from rewriter.porting.result import Translation
 
 _TIME_MAJOR = "Keras 3 knows no time_major: it takes the batch axis first"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rewriter.live.reading import read_live
-from rewriter.port import translate
+from rewriter.porting import translate
 from port_trial import gap, padded_ids, ported, randomise
 
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rewriter.port.refusals import Refused
+from rewriter.porting.refusals import Refused
 
 Config = dict[str, Any]
 

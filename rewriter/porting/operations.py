@@ -1,7 +1,7 @@
 """The table of operations: functions of TensorFlow that Keras 2 recorded as layers.
 
 Keras 3 has an operation for each, a layer by the same right; it stands under a path of its own,
-``keras.src.ops``, which `tests/port` holds against the release that is installed.
+``keras.src.ops``, which `tests/porting` holds against the release that is installed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer
-from rewriter.port.refusals import Refused
+from rewriter.porting.refusals import Refused
 from rewriter.structure import leaves, map_leaves
 
 RECORDED = frozenset({"TFOpLambda", "SlicingOpLambda"})

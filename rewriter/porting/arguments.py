@@ -9,7 +9,7 @@ from rewriter.dialects.keras2 import Constant
 from rewriter.graph import Arguments, Hole, Layer
 from rewriter.kinds import is_recurrent
 from rewriter.noise import MASKS
-from rewriter.port.refusals import Refused
+from rewriter.porting.refusals import Refused
 from rewriter.structure import leaves, map_leaves
 
 _USES_TRAINING = frozenset(

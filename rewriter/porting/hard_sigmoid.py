@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.changes import Action, Change
 from rewriter.graph import Layer
-from rewriter.port.refusals import Refused
+from rewriter.porting.refusals import Refused
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from port_trial import gap, ported, randomise
 import rewriter
 from rewriter.errors import PortError
 from rewriter.live.reading import read_live
-from rewriter.port import translate
+from rewriter.porting import translate
 
 
 def steps(keras):

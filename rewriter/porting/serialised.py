@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from rewriter.port.refusals import Refused
+from rewriter.porting.refusals import Refused
 
 KINDS: Mapping[str, str] = {
     "initializer": "keras.initializers",
@@ -101,7 +101,7 @@ def _function(value: Mapping[str, Any]) -> Any:
 
 def _activation_layer(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a layer that stands as an activation; its own keys are those of its class."""
-    from rewriter.port.layers import layer_config
+    from rewriter.porting.layers import layer_config
 
     config = layer_config(str(value["class_name"]), value["config"])
     custom = ">" in str(value.get("registered_name") or "")

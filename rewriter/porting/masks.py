@@ -16,10 +16,10 @@ from rewriter.changes import Action, Change
 from rewriter.graph import Arguments, Call, Hole, Layer, ModelGraph, Tensor
 from rewriter.masking import CallFlow, mask_flow
 from rewriter.masking.table import Rule
-from rewriter.port.biases import merge_plainly
-from rewriter.port.envelopes import package_envelope
-from rewriter.port.refusals import Refusal
-from rewriter.port.result import Translation
+from rewriter.porting.biases import merge_plainly
+from rewriter.porting.envelopes import package_envelope
+from rewriter.porting.refusals import Refusal
+from rewriter.porting.result import Translation
 
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"})
 
