@@ -8,17 +8,20 @@ from typing import Literal
 
 import networkx as nx
 
-from passes.enable_masking import NOT_USED, EnableMasking, decide, users
-from rewriter.changes import Change, Note
+from rewriter.analysis.layer_kinds import MASK_USERS
+from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
+from rewriter.analysis.masks.carry_points import needed
+from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
+from rewriter.analysis.masks.sources import Source, sources
+from rewriter.analysis.masks.ways_around import Way, way_around
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import MASK_USERS
-from rewriter.masking import CallFlow, flows_of, mask_flow
-from rewriter.masking.carried import needed
-from rewriter.masking.effects import slow_kernels, training_notes
-from rewriter.masking.evidence import no_padding, right_padded
-from rewriter.masking.sources import Source, sources
-from rewriter.masking.steps import Way, way_around
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
+from rewriter.pipeline.context import Context
+
+from .enable_masking import NOT_USED, EnableMasking, decide, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,17 @@ class CarryMask(Pass):
         return self.run_model(graph)
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model, without knowing more than its graph."""
+        return self.run_with(model, Context())
+
+    def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
-        before = mask_flow(model)
-        on, refusals = self.worth_switching_on(model)
+        declared = context.declared_masks
+        before = mask_flow(model, declared=declared)
+        on, refusals = self.worth_switching_on(model, context)
         paths = [source.path for source in on]
-        carried = mask_flow(model, paths, _carriable)
-        missed = _using(carried) - _using(mask_flow(model, paths))
+        carried = mask_flow(model, paths, _carriable, declared)
+        missed = _using(carried) - _using(mask_flow(model, paths, declared=declared))
         yield from refusals
         if missed:
             enabling = EnableMasking(self.mask_value, self.input, self.cudnn)
@@ -73,19 +81,22 @@ class CarryMask(Pass):
                 yield enabling.switch_on(source, users(list(flows_of(carried, source.path))))
             around = needed(model, carried, missed, _carriable)
             yield from _carry(model, carried, around)
-            after = mask_flow(model)
-            padded = right_padded(model, on, self.mask_value)
+            after = mask_flow(model, declared=declared)
+            padded = right_padded(context.data, on, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
-        yield from _lost(mask_flow(model))
+        yield from _lost(mask_flow(model, declared=declared))
 
-    def worth_switching_on(self, model: ModelGraph) -> tuple[list[Source], list[Note]]:
+    def worth_switching_on(
+        self, model: ModelGraph, context: Context
+    ) -> tuple[list[Source], list[Note]]:
         """Return the sources whose mask must be carried to be used, and notes on what refuses."""
         found = {each.path: each for each in sources(model, self.input)}
-        refused = no_padding(model, found, self.mask_value)
-        flows, refused = decide(model, list(found), refused, _carriable)
+        refused = no_padding(model, found, self.mask_value, context.data)
+        flows, refused = decide(model, list(found), refused, _carriable, context.declared_masks)
         on = [each for path, each in found.items() if path not in refused]
-        plain = mask_flow(model, [each.path for each in on])
+        paths = [each.path for each in on]
+        plain = mask_flow(model, paths, declared=context.declared_masks)
         gained = _using(flows) - _using(plain)
         on = [
             each
@@ -160,7 +171,7 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     entrance = next(iter(graph.calls()))
     layer = graph.layer(entrance)
     inside = {each.class_name for outer in graph.layers for each in outer.walk()}
-    key = "batch_shape" if graph.keras == 3 else "batch_input_shape"
+    key = INPUT_SHAPE_KEY[graph.keras]
     shape = layer.config.get(key)
     said = "becomes Functional: a chain has no place for the mask's way around a layer"
     yield Note("/".join(graph.path) or graph.name, "Sequential", said)

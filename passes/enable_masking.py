@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
+from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.side_effects import IGNORED, slow_kernels, training_notes, unseen_notes
+from rewriter.analysis.masks.sources import Source, sources
+from rewriter.analysis.masks.ways_around import way_around
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.masking import CallFlow, flows_of, mask_flow
-from rewriter.masking.effects import IGNORED, slow_kernels, training_notes, unseen_notes
-from rewriter.masking.evidence import no_padding, right_padded
-from rewriter.masking.sources import Source, sources
-from rewriter.masking.steps import way_around
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
+from rewriter.pipeline.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,15 @@ class EnableMasking(Pass):
         return self.run_model(graph)
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
+        """Edit a model, without knowing more than its graph."""
+        return self.run_with(model, Context())
+
+    def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
-        before = mask_flow(model)
+        before = mask_flow(model, declared=context.declared_masks)
         found = {each.path: each for each in sources(model, self.input)}
-        refused = no_padding(model, found, self.mask_value)
-        flows, refused = decide(model, list(found), refused)
+        refused = no_padding(model, found, self.mask_value, context.data)
+        flows, refused = decide(model, list(found), refused, declared=context.declared_masks)
         for path, source in found.items():
             layer = source.graph.layer(source.call)
             if path in refused:
@@ -69,8 +74,8 @@ class EnableMasking(Pass):
                 yield self.switch_on(source, users(list(flows_of(flows, path))))
         on = [found[path] for path in found if path not in refused]
         if on:
-            after = mask_flow(model)
-            padded = right_padded(model, on, self.mask_value)
+            after = mask_flow(model, declared=context.declared_masks)
+            padded = right_padded(context.data, on, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
             yield from unseen_notes(before, after)
@@ -95,6 +100,7 @@ def decide(
     paths: Sequence[str],
     refused: Mapping[str, str],
     carried: Callable[[ModelGraph, Call], bool] | None = None,
+    declared: Mapping[str, str] | None = None,
 ) -> tuple[list[CallFlow], dict[str, str]]:
     """Return the flow with the sources switched on, and those that stay off, with why.
 
@@ -104,7 +110,7 @@ def decide(
     refused = dict(refused)
     while True:
         wanted = [path for path in paths if path not in refused]
-        flows = mask_flow(model, wanted, carried)
+        flows = mask_flow(model, wanted, carried, declared)
         reasons = {path: _refusal(list(flows_of(flows, path))) for path in wanted}
         if not any(reasons.values()):
             return flows, refused

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import Noise, make_noise
+from rewriter.analysis.recurrent_layers import Place, has_fast_path, rate_places, time_axis
 from rewriter.graph import Layer, ModelGraph
-from rewriter.noise import Noise, make_noise
-from rewriter.pinned import Pins
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.recurrence import Place, has_fast_path, rate_places, time_axis
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.batch_in_arguments import freed_call, input_batches
+from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import held
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.reshaping import freed_call
-
-SHAPE_KEYS = ("batch_shape", "batch_input_shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class FreeBatch(Pass):
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
         graphs = list(model.walk())
-        batches = {size for graph in graphs for size in _input_batches(graph)}
+        batches = input_batches(model)
         states = [(graph, *found) for graph in graphs for found in _stateful(graph)]
         if self.stateful == "keep" and states:
             paths = {graph.path_of(name): layer.class_name for graph, name, _, layer in states}
@@ -74,17 +73,11 @@ def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
                 yield outer.name, role, layer
 
 
-def _input_batches(graph: ModelGraph) -> Iterator[int]:
-    for layer in graph.layers:
-        shapes = [layer.config.get(key) for key in SHAPE_KEYS]
-        yield from (shape[0] for shape in shapes if shape and shape[0] is not None)
-
-
 def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
     for layer in graph.layers:
         fixed = {
             key: [None, *layer.config[key][1:]]
-            for key in SHAPE_KEYS
+            for key in INPUT_SHAPE_KEYS
             if layer.config.get(key) and layer.config[key][0] is not None
         }
         if fixed:
@@ -102,7 +95,7 @@ def _free_noise(graph: ModelGraph) -> Iterator[Change]:
                 yield graph.configure(name, new, reason=reason, role=role)
 
 
-def _free_reshape(graph: ModelGraph, call: Call, batches: set[int]) -> Iterator[Change | Note]:
+def _free_reshape(graph: ModelGraph, call: Call, batches: Set[int]) -> Iterator[Change | Note]:
     found = freed_call(graph, call, batches)
     if found is None:
         return

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.layer_kinds import noise_in, rates_in
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import MASKS, make_noise, read_noise
 from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import noise_in, rates_in
-from rewriter.noise import MASKS, make_noise, read_noise
-from rewriter.pinned import Pins
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 

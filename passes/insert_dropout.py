@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.layer_kinds import is_recurrent, noise_in, returns_sequences
+from rewriter.analysis.noise_layers import Noise, make_noise
+from rewriter.analysis.shapes import rank_of
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import is_recurrent, noise_in, returns_sequences
+from rewriter.graph.changes import Change, Note
 from rewriter.layers.noise_shape import checked_rate
-from rewriter.noise import Noise, make_noise
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.shapes import rank_of
 
 
 @dataclass(frozen=True, slots=True)

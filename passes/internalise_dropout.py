@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.layer_kinds import noise_in
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import MASKS, Noise, read_noise
+from rewriter.analysis.recurrent_layers import rate_places, time_axis
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import noise_in
-from rewriter.noise import MASKS, Noise, read_noise
-from rewriter.pinned import Pins
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.recurrence import rate_places, time_axis
 
 
 class InternaliseDropout(Pass):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rewriter.baked_masks import readers
-from rewriter.changes import Change, Note
+from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
+from rewriter.analysis.masks.symbolic_masks import readers
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import from_recurrent, misfit_behind, put_in_front
 from rewriter.graph import Call, ModelGraph, Tensor
-from rewriter.kinds import is_recurrent, noise_calls
-from rewriter.noise import from_recurrent, misfit_behind, put_in_front
-from rewriter.pinned import Pins
+from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 STALE = (

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rewriter.changes import Change, Note
+from rewriter.analysis.layer_kinds import held, noise_in
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import Noise, make_noise, read_noise
+from rewriter.analysis.shapes import rank_of
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.kinds import held, noise_in
+from rewriter.graph.changes import Change, Note
 from rewriter.layers.noise_shape import checked_rate
-from rewriter.noise import Noise, make_noise, read_noise
-from rewriter.pinned import Pins
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.shapes import rank_of
 
 
 @dataclass(frozen=True, slots=True)

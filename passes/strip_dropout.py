@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.changes import Action, Change, Note
+from rewriter.analysis.layer_kinds import held, noise_calls, rates_in
+from rewriter.analysis.noise_at_inference import Pins
 from rewriter.errors import GraphError
 from rewriter.graph import ModelGraph
-from rewriter.kinds import held, noise_calls, rates_in
-from rewriter.pinned import Pins
+from rewriter.graph.changes import Action, Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 ACTIVE = "stays: it is active at inference as well; pinned=remove takes it too"

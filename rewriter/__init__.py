@@ -5,15 +5,26 @@
 >>> print(plan)  # doctest: +SKIP
 """
 
-from __future__ import annotations
+import sys
+
+if sys.argv[:1] == ["-m"]:  # this is ``python -m rewriter``, before it comes to __main__
+    from rewriter.cli.python_path import leave_working_directory
+
+    leave_working_directory(run_as_module=True)
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # typing itself need not be imported
 
 if TYPE_CHECKING:
-    from rewriter.api import Result, check, masks, plan, read, rehearse, rewrite, verify
-    from rewriter.changes import Action, Change, Note
-    from rewriter.config import Rewrite
+    from typing import Any
+
+    from rewriter.api.functions import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.monte_carlo import predict_mc
+    from rewriter.api.plans import Plan
+    from rewriter.api.porting import port
+    from rewriter.api.rewrite_step import Rewrite
+    from rewriter.checks.findings import Finding
     from rewriter.errors import (
         GraphError,
         ModelReadError,
@@ -26,18 +37,18 @@ if TYPE_CHECKING:
         VerificationError,
         WeightsError,
     )
-    from rewriter.findings import Finding
-    from rewriter.graph import Call, Layer, ModelGraph, Tensor
-    from rewriter.monte_carlo import predict_mc
-    from rewriter.pipeline import Guarantee, Pass, Plan
-    from rewriter.carrying_port import port
+    from rewriter.graph.calls import Call, Tensor
+    from rewriter.graph.changes import Action, Change, Note
+    from rewriter.graph.graph import Layer
+    from rewriter.graph.model_graph import ModelGraph
+    from rewriter.pipeline.passes import Guarantee, Pass
     from rewriter.rehearsal import Rehearsal
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "rewriter.api": (
+    "rewriter.api.functions": (
         "Result",
         "check",
         "masks",
@@ -47,8 +58,11 @@ _HOMES = {
         "rewrite",
         "verify",
     ),
-    "rewriter.changes": ("Action", "Change", "Note"),
-    "rewriter.config": ("Rewrite",),
+    "rewriter.api.monte_carlo": ("predict_mc",),
+    "rewriter.api.plans": ("Plan",),
+    "rewriter.api.porting": ("port",),
+    "rewriter.api.rewrite_step": ("Rewrite",),
+    "rewriter.checks.findings": ("Finding",),
     "rewriter.errors": (
         "GraphError",
         "ModelReadError",
@@ -61,13 +75,13 @@ _HOMES = {
         "VerificationError",
         "WeightsError",
     ),
-    "rewriter.findings": ("Finding",),
-    "rewriter.graph": ("Call", "Layer", "ModelGraph", "Tensor"),
-    "rewriter.monte_carlo": ("predict_mc",),
-    "rewriter.pipeline": ("Guarantee", "Pass", "Plan"),
-    "rewriter.carrying_port": ("port",),
-    "rewriter.rehearsal": ("Rehearsal",),
-    "rewriter.verification": ("Verification",),
+    "rewriter.graph.calls": ("Call", "Tensor"),
+    "rewriter.graph.changes": ("Action", "Change", "Note"),
+    "rewriter.graph.graph": ("Layer",),
+    "rewriter.graph.model_graph": ("ModelGraph",),
+    "rewriter.pipeline.passes": ("Guarantee", "Pass"),
+    "rewriter.rehearsal.result": ("Rehearsal",),
+    "rewriter.verification.result": ("Verification",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -78,7 +92,7 @@ __all__ = [  # noqa: PLE0604
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import what is asked for, and no more: a rewritten model may need only a layer."""
     if name in _HOME_OF:
         value = getattr(importlib.import_module(_HOME_OF[name]), name)
@@ -90,7 +104,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def _dynamic_dropout() -> Any:
+def _dynamic_dropout() -> "Any":
     """Return the layer for the Keras that ``tf.keras`` stands for."""
     import tensorflow as tf
 

@@ -1,5 +1,5 @@
 """``python -m rewriter``."""
 
-from rewriter.cli import main
+from rewriter.cli.app import main
 
 main()

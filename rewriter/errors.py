@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from rewriter.pipeline import Plan
-    from rewriter.verification import Verification
-
 
 class RewriterError(Exception):
     """Base of every error that this program raises on purpose.
@@ -71,7 +68,7 @@ class PassError(RewriterError):
         Where a pass broke the graph: the plan of the passes before it.
     """
 
-    plan: Plan | None = None
+    plan: Any = None
 
 
 class PortError(UnsupportedModelError):
@@ -110,7 +107,7 @@ class VerificationError(RewriterError):
     """
 
     exit_code = 1
-    verification: Verification | None = None
+    verification: Any = None
     rewritten: Any = None
 
 

@@ -5,7 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from written import sequential
+from support.written import sequential
 
 import rewriter
 from rewriter import errors

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rewriter.checks import batch, masks, noise, portability, speed
+from rewriter.checks.checked_model import Subject
 from rewriter.checks.code import Code
-from rewriter.checks.subject import Subject
+from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
-from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
+from rewriter.graph.model_graph import ModelGraph
 
 CODES: Mapping[str, Code] = {
     code.code: code for family in (batch, masks, noise, speed, portability) for code in family.CODES
@@ -26,6 +27,8 @@ def check_graph(
     codes: Sequence[str] | None = None,
     version: str | None = None,
     format: str = "",
+    documents: Sequence[Any] = (),
+    declared: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a model, in the order of the codes.
 
@@ -39,6 +42,10 @@ def check_graph(
         The version of Keras in question, ``3.14.0``; without one, the newest.
     format : str
         ``h5`` or ``keras``, if the model comes from a file.
+    documents : sequence of JSON values
+        The config and the training configuration that the file holds.
+    declared : mapping of str to str, optional
+        What custom layers declare to do with masks, by the layer's path.
 
     Examples
     --------
@@ -50,7 +57,7 @@ def check_graph(
     >>> print(*check_graph(graph))
     drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
     """
-    subject = Subject(graph, parse_version(version), format)
+    subject = Subject(graph, parse_version(version), format, documents, declared)
     findings: dict[Finding, None] = {}
     for code in CODES if codes is None else codes:
         about = CODES[code]

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from rewriter.builtin import is_operation
+from rewriter.analysis.batch_in_arguments import Freed, freed_call, input_batches, written_shape
+from rewriter.analysis.each_step import without_time_distributed
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT
+from rewriter.analysis.shapes import as_shape, output_shape
+from rewriter.checks.checked_model import Place, Subject
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject
-from rewriter.graph import Hole
-from rewriter.kinds import NOISE, RECURRENT
-from rewriter.shapes import as_shape, output_shape
-from rewriter.structure import leaves
-
-UNWRAPPED = frozenset({"Dense", "Activation", "LayerNormalization", "Embedding", *NOISE})
-"""What `unwrap-time-distributed` takes out of TimeDistributed."""
+from rewriter.graph.nested import leaves
 
 
 def _noise_batch(place: Place) -> int | None:
@@ -65,38 +61,22 @@ def stateful(model: Subject) -> Iterator[Found]:
             yield Found(place.path, "the batch size is part of its state: every other size raises")
 
 
-# Operations that take a whole shape, by the argument that holds it.
-_SHAPED = {"reshape": ("shape", "newshape"), "broadcast_to": ("shape",)}
-
-
 def baked_batch(model: Subject) -> Iterator[Found]:
     """Find operations with a batch size among their arguments."""
+    batches = input_batches(model.graph)
     for place in model.calls():
-        shape = as_shape(_shape_argument(place))
+        written = written_shape(place.layer, place.arguments)
+        if written is None or written.function not in ("reshape", "broadcast_to"):
+            continue
+        shape = as_shape(written.sizes)
         if shape and shape[0] is not None and shape[0] > 0:
+            freed = freed_call(place.graph, place.call, batches)
             yield Found(
                 place.path,
                 f"the shape {list(shape)} fixes the batch at {shape[0]}: other sizes fail, "
                 "or rows and columns are mixed",
+                "free-batch" if isinstance(freed, Freed) else None,
             )
-
-
-def _shape_argument(place: Place) -> Any:
-    """Return the shape that an operation was given, if it is one that takes one."""
-    layer, arguments = place.layer, place.arguments
-    if layer.class_name == "TFOpLambda":
-        name = str(layer.config.get("function") or "").rpartition(".")[2]
-    elif is_operation(layer):
-        name = {"Reshape": "reshape", "BroadcastTo": "broadcast_to"}.get(layer.class_name, "")
-    else:
-        return None
-    for key in _SHAPED.get(name, ()):
-        for held in (arguments.kwargs, layer.config):
-            if isinstance(held, dict) and key in held:
-                return held[key]
-    if name in _SHAPED and isinstance(arguments.args, list | tuple):
-        return next((each for each in arguments.args[1:] if not isinstance(each, Hole)), None)
-    return None
 
 
 def time_distributed_unknown_steps(model: Subject) -> Iterator[Found]:
@@ -105,8 +85,7 @@ def time_distributed_unknown_steps(model: Subject) -> Iterator[Found]:
         return
     for place in model.calls({"TimeDistributed"}):
         if place.call.number == 0 and place.has_unknown_steps:
-            inner = place.layer.inner.get("layer")
-            mended = inner is not None and inner.class_name in UNWRAPPED
+            mended = not isinstance(without_time_distributed(place.layer), str)
             yield Found(
                 place.path,
                 "compiled, it runs over the batch size instead of the steps once it meets a "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rewriter.checks.subject import Subject
+from rewriter.checks.checked_model import Subject
 
 
 class Found(NamedTuple):

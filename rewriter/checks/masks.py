@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
+from rewriter.analysis.masks import CallFlow
+from rewriter.analysis.masks.padding_ids import real_zeros
+from rewriter.checks.checked_model import Place, Subject, place_of
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject, place_of
-from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import MASK_USERS, is_recurrent, returns_sequences
-from rewriter.masking import CallFlow
-from rewriter.masking.indices import real_zeros
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 # Behind these there are no time steps left that a mask could speak of.
 _NO_STEPS = frozenset(
@@ -145,7 +147,7 @@ def _user_in(place: Place) -> str | None:
             return None
         # a call that is given its mask by name needs no other
         return None if place.arguments.kwargs.get("mask") is not None else place.path
-    nested = place.layer.graph
+    nested: ModelGraph = place.layer.graph
     for call in nested.calls(MASK_USERS):
         return nested.path_of(call)
     return None

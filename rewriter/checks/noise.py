@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT
+from rewriter.analysis.noise_at_inference import is_pinned
+from rewriter.checks.checked_model import Place, Subject, noise_rate
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject, noise_rate
-from rewriter.graph import Layer
-from rewriter.kinds import NOISE, RECURRENT, is_pinned
+from rewriter.graph.graph import Layer
 
 _RATES = ("dropout", "recurrent_dropout")
 _ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})
 
 
 def _has_rate(layer: Layer) -> bool:
-    """Whether a layer drops something itself, or one that it wraps does."""
+    """Whether a layer drops something in training alone, or one that it wraps does."""
     return any(
         isinstance(rate := each.config.get(key), int | float) and rate > 0
         for each in layer.walk()
+        if not each.config.get("always_on")
         for key in (*_RATES, *(("rate",) if each.class_name in NOISE else ()))
     )
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY
+from rewriter.checks.checked_model import Place, Subject
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject
+from rewriter.saved.safety.dangers import dangers
 
 _LONG = 64
 """Lists of a config that are longer hold data."""
 
 
 def marshalled_code(model: Subject) -> Iterator[Found]:
-    """Find layers that hold Python code."""
+    """Find what runs code, or reads or writes files, when the model is loaded or run."""
+    for document in model.documents:
+        for danger in dangers(document):
+            if not danger.missing:
+                yield Found(danger.layer, f"{danger.class_name} {danger.what}")
+    if model.documents:
+        return
     for place in model.layers():
         if _holds_code(place.layer.class_name, place.config):
             yield Found(
@@ -82,7 +90,7 @@ _REFUSED_KEYS: Mapping[str, tuple[str, ...]] = {
 # What Keras 3 takes in `.h5` files of Keras 2 and refuses in `.keras` files.
 _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "BatchNormalization": lambda config: isinstance(config.get("axis"), list),
-    "Embedding": lambda config: "batch_input_shape" in config,
+    "Embedding": lambda config: INPUT_SHAPE_KEY[2] in config,
     "Lambda": lambda config: "function_type" in config,
 }
 
@@ -147,10 +155,11 @@ CODES = (
     Code(
         "RW501",
         "marshalled-code",
-        "the file holds Python code that runs when it is loaded",
+        "the file holds or names code that runs when it is loaded",
         "A Lambda layer around a lambda is saved as marshalled bytecode. Whoever loads the file "
         "runs it, and it loads in the Python version that wrote it alone. Keras 2 asks nobody "
-        "when it loads .h5 files.",
+        "when it loads .h5 files. A file can also name what runs: a function of any module, a "
+        "class that is no part of a model, an operation that writes files.",
         """
 x = keras.Input((4,))
 model = keras.Model(x, layers.Lambda(lambda value: value * 2)(x))

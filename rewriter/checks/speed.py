@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from rewriter.analysis.recurrent_layers import FUSED, fast_path_obstacles
+from rewriter.checks.checked_model import Subject
 from rewriter.checks.code import Code, Found
-from rewriter.checks.subject import Place, Subject
-
-_FUSED = frozenset({"LSTM", "GRU"})
 
 
 def closed_fast_path(model: Subject) -> Iterator[Found]:
     """Find LSTM and GRU layers that cannot run on cuDNN."""
-    for place in model.layers(_FUSED):
-        reasons = _reasons(place)
+    for place in model.layers(FUSED):
+        reasons = fast_path_obstacles(place.layer)
         if reasons:
-            only_rate = len(reasons) == 1 and reasons[0].startswith("recurrent_dropout")
+            only_rate = list(reasons) == ["recurrent_dropout"]
             yield Found(
                 place.path,
-                f"{', '.join(reasons)}: the fast cuDNN kernel is closed on a GPU",
+                f"{', '.join(reasons.values())}: the fast cuDNN kernel is closed on a GPU",
                 "externalise-dropout" if only_rate else None,
             )
-
-
-def _reasons(place: Place) -> list[str]:
-    config = place.config
-    wanted: list[tuple[str, Any]] = [
-        ("activation", "tanh"),
-        ("recurrent_activation", "sigmoid"),
-        ("use_bias", True),
-        ("unroll", False),
-    ]
-    if place.layer.class_name == "GRU":
-        wanted.append(("reset_after", True))
-    found = [
-        f"{key}={_short(config[key])}"
-        for key, value in wanted
-        if key in config and config[key] != value
-    ]
-    rate = place.number("recurrent_dropout")
-    return [f"recurrent_dropout={rate:g}", *found] if rate > 0 else found
-
-
-def _short(value: Any) -> str:
-    return str(value) if isinstance(value, str | bool | int | float) else "a function of its own"
 
 
 CODES = (

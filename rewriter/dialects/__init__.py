@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rewriter.collection import collection_paused
-from rewriter.dialects import keras2, keras3, model
+from rewriter.dialects import decoder, keras2, keras3
 from rewriter.dialects.numbering import Dialect
-from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 DIALECTS: Mapping[int, Dialect] = {2: keras2, 3: keras3}
 
@@ -29,14 +30,14 @@ def decode(document: Mapping[str, Any], keras: int) -> ModelGraph:
         The model has no graph, or its config contradicts itself.
     """
     with collection_paused():
-        return model.decode(document, DIALECTS[keras])
+        return decoder.decode(document, DIALECTS[keras])
 
 
 def encode(graph: ModelGraph) -> dict[str, Any]:
     """Return the serialised form of a graph; for an unchanged graph, what was read."""
-    return model.encode(graph, DIALECTS[graph.keras])
+    return decoder.encode(graph, DIALECTS[graph.keras])
 
 
 def encode_layer(layer: Layer, keras: int) -> dict[str, Any]:
     """Return the serialised form of one layer, without its calls."""
-    return model.encode_layer(layer, DIALECTS[keras])
+    return decoder.encode_layer(layer, DIALECTS[keras])

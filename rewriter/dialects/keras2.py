@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.dialects.numbering import Reference, is_reference
-from rewriter.graph import Arguments, Hole, Layer
-from rewriter.structure import map_leaves
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
+from rewriter.graph.nested import map_leaves
 
 CONSTANT = "_CONSTANT_VALUE"
 
 keras = 2
-input_shape_key = "batch_input_shape"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.dialects.numbering import Reference
-from rewriter.graph import Arguments, Hole, Layer
-from rewriter.kinds import is_builtin
-from rewriter.structure import map_leaves
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
+from rewriter.graph.nested import map_leaves
 
 TENSOR = "__keras_tensor__"
 
@@ -26,7 +27,6 @@ _MASKED = frozenset(_TAKE_MASKS.split())
 """Keras' own layers whose calls take ``mask``; files without modules have their names alone."""
 
 keras = 3
-input_shape_key = "batch_shape"
 
 
 def decode_call(node: Any, names: Collection[str]) -> tuple[Arguments, list[Reference]]:
@@ -103,7 +103,7 @@ def is_functional(
     bool or None
         None where it cannot be told.
     """
-    known = is_builtin(layer) if layer.envelope.get("module") else layer.class_name in _MASKED
+    known = is_known(layer) if layer.envelope.get("module") else layer.class_name in _MASKED
     if known:
         return False
     every = set(range(len(calls)))

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import Arguments, Layer, ModelGraph
-from rewriter.structure import leaves
+from rewriter.graph.calls import Arguments
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves
 
 GRAPH_KEYS = ("layers", "input_layers", "output_layers")
 
@@ -30,7 +32,6 @@ class Dialect(Protocol):
     """How one Keras writes calls."""
 
     keras: int
-    input_shape_key: str
 
     def decode_call(self, node: Any, names: Collection[str]) -> tuple[Arguments, list[Reference]]:
         """Return a node's arguments and what goes into its holes, in their order."""

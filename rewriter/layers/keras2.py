@@ -146,7 +146,7 @@ class CarryMask(tf_keras.layers.Layer):  # type: ignore[misc]
     Parameters
     ----------
     steps : mapping, optional
-        What the layer does with the steps, as `rewriter.masking.steps.Steps` writes it; by
+        What the layer does with the steps, as `rewriter.layers.mask_steps.Steps` writes it; by
         default they stay as they are.
     **kwargs
         As for every Keras layer: `name`, `dtype`.

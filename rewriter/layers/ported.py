@@ -197,12 +197,11 @@ _MERGES: dict[str, Any] = {
 def _of_equal_rank(inputs: Sequence[Any]) -> list[Any]:
     """Return tensors with axes put in behind the batch axis of those that have fewer."""
     most = max(len(each.shape) for each in inputs)
-    made = []
-    for each in inputs:
-        for _ in range(most - len(each.shape)):
-            each = keras.ops.expand_dims(each, 1)
-        made.append(each)
-    return made
+    missing = [tuple(range(1, most - len(each.shape) + 1)) for each in inputs]
+    return [
+        keras.ops.expand_dims(each, axes) if axes else each
+        for each, axes in zip(inputs, missing, strict=True)
+    ]
 
 
 @_registered

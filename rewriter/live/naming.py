@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rewriter.dialects.model import INNER_KEYS
+from rewriter.dialects.decoder import INNER_KEYS
 from rewriter.dialects.names import told_name
 from rewriter.errors import ModelReadError
-from rewriter.graph import Layer, ModelGraph
-from rewriter.live import Live, LiveKeras, inner_of
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.walk import inner_of
 
 
 def keep_names(graph: ModelGraph, model: Live, keras: LiveKeras) -> None:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rewriter.changes import Note
 from rewriter.dialects import decode
+from rewriter.dialects.shared_layers import join
 from rewriter.errors import UnsupportedModelError
-from rewriter.graph import Layer, ModelGraph
-from rewriter.live import Live, LiveKeras, keras_of, live_keras
+from rewriter.graph.changes import Note, Stage
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import Live, LiveKeras, keras_of, live_keras
 from rewriter.live.naming import with_names
-from rewriter.rebuild import places_of
-from rewriter.sharing import join
+from rewriter.live.walk import places_of
 
 
 def read_live(model: Live) -> ModelGraph:
@@ -46,6 +47,18 @@ def read_live(model: Live) -> ModelGraph:
     return graph
 
 
+def written_graph(model: Live) -> ModelGraph:
+    """Return the graph that Keras writes of a live model, as it would stand in a file.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model is subclassed, or a layer has no config; names the layer.
+    """
+    keras = live_keras(keras_of(model))
+    return decode(with_names(_document(model, keras), model, keras), keras.keras)
+
+
 def _refuse_cut_calls(graph: ModelGraph, model: Live, keras: LiveKeras) -> None:
     for name, given, lost in keras.cut_calls(model):
         raise UnsupportedModelError(
@@ -67,18 +80,21 @@ def _with_unwritten(layer: Layer, unwritten: Mapping[tuple[str, ...], dict[str, 
 
 def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
     notes: list[Note] = []
+    document = with_names(_document(model, keras), model, keras)
+    graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
+    graph.notes = tuple(notes)
+    return graph
+
+
+def _document(model: Live, keras: LiveKeras) -> Mapping[str, Any]:
     try:
-        document: Mapping[str, Any] = keras.document(model)
+        return keras.document(model)
     except Exception as error:
         raise UnsupportedModelError(
             f"Keras cannot write its config: {type(error).__name__}: {error}".splitlines()[0],
             where=_without_config(model, keras) or model.name,
             fix="give the class a get_config that returns its constructor's arguments",
         ) from error
-    document = with_names(document, model, keras)
-    graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
-    graph.notes = tuple(notes)
-    return graph
 
 
 def _expanded(
@@ -96,7 +112,7 @@ def _expanded(
             "its config does not list its layers: read from the live model, it becomes plain "
             f"Functional{' where a pass changes it' if path else ''}"
         )
-        notes.append(Note("/".join(path) or model.name, name, said, "read"))
+        notes.append(Note("/".join(path) or model.name, name, said, stage=Stage.READ))
         document = with_names({**document, **keras.functional_document(model)}, model, keras)
         config = document["config"]
     if not (isinstance(config, dict) and isinstance(config.get("layers"), list)):

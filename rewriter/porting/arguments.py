@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewriter.analysis.layer_kinds import is_recurrent
+from rewriter.analysis.noise_layers import MASKS
 from rewriter.dialects.keras2 import Constant
-from rewriter.graph import Arguments, Hole, Layer
-from rewriter.kinds import is_recurrent
-from rewriter.noise import MASKS
-from rewriter.porting.refusals import Refused
-from rewriter.structure import leaves, map_leaves
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
+from rewriter.graph.nested import leaves, map_leaves
+from rewriter.porting.refusals import RefusedError
 
 _USES_TRAINING = frozenset(
     {"BatchNormalization", "SyncBatchNormalization", "SpectralNormalization"}
@@ -31,7 +32,7 @@ def converted_arguments(layer: Layer, arguments: Arguments, pinned: bool = False
 
     Raises
     ------
-    Refused
+    RefusedError
         Keras 3 has no such call.
 
     Examples
@@ -52,7 +53,7 @@ def converted_arguments(layer: Layer, arguments: Arguments, pinned: bool = False
     if is_recurrent(layer):
         structure, kwargs = _states(structure, kwargs)
     if any(isinstance(leaf, Constant) for leaf in leaves([structure])):
-        raise Refused(
+        raise RefusedError(
             "it is called on a constant", "have the constant come in as an input of the model"
         )
     return Arguments([structure], kwargs)
@@ -74,7 +75,7 @@ def _refuse_pin(layer: Layer) -> None:
     if layer.graph is not None or is_always_on(layer):
         return
     if any(_draws_or_counts(each) for each in layer.walk()):
-        raise Refused(
+        raise RefusedError(
             "training=True is baked into its call, which Keras 3 ignores at inference",
             "call it without training= in Keras 2, or use Dropout",
         )
@@ -94,7 +95,9 @@ def _states(structure: Any, kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, A
     """Return the sequence alone, with the states that stood behind it as ``initial_state``."""
     kept = dict(kwargs)
     if kept.pop("constants", None) is not None:
-        raise Refused("its call has constants", "give them to the cell in another way in Keras 2")
+        raise RefusedError(
+            "its call has constants", "give them to the cell in another way in Keras 2"
+        )
     if isinstance(structure, list | tuple):
         more: Sequence[Any] = structure[1:]
         structure = structure[0]

@@ -14,14 +14,16 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from rewriter.builtin import is_operation
-from rewriter.changes import Change
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.masking import mask_flow
+from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.masks.flow import mask_flow
+from rewriter.analysis.shapes import Shape, shape_of
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.changes import Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.porting.envelopes import package_envelope
 from rewriter.porting.operations import operation
 from rewriter.porting.result import Translation
-from rewriter.shapes import Shape, shape_of
 
 _RANKS: Mapping[str, int] = {
     **{f"{kind}{rank}D": rank for kind in ("Conv", "SeparableConv") for rank in (1, 2, 3)},

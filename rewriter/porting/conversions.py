@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rewriter.porting.refusals import Refused
+from rewriter.porting.refusals import RefusedError
 
 Config = dict[str, Any]
 
@@ -34,7 +34,9 @@ def cudnn_gru(class_name: str, config: Config) -> Config:
 def public_name(class_name: str, config: Config) -> Config:
     """Refuse what the class of Keras 3 cannot do."""
     if class_name.startswith("Separable") and config.get("padding") == "causal":
-        raise Refused("Keras 3 has no causal padding for it", "put ZeroPadding1D in front of it")
+        raise RefusedError(
+            "Keras 3 has no causal padding for it", "put ZeroPadding1D in front of it"
+        )
     return config
 
 
@@ -45,7 +47,7 @@ def one_axis(class_name: str, config: Config) -> Config:
         axis = axis.get("items", axis)
     if isinstance(axis, list | tuple):
         if len(axis) != 1:
-            raise Refused(
+            raise RefusedError(
                 f"it normalises over the axes {list(axis)}, and Keras 3 over one",
                 "merge the axes with Reshape in Keras 2, or leave the layer out of the model",
             )
@@ -87,16 +89,16 @@ def _code(function: Any) -> Any:
 def input_layer(class_name: str, config: Config) -> Config:
     """Name the shape as Keras 3 does."""
     if config.get("ragged"):
-        raise Refused(
+        raise RefusedError(
             "it takes ragged tensors, which Keras 3 on TensorFlow does not",
             "make the model with padded inputs and a Masking layer or mask_zero",
         )
     shape = config.get("batch_input_shape", config.get("batch_shape"))
     spec = config.get("type_spec")
     if shape is None and isinstance(spec, Mapping):
-        raise Refused("its input is told by a type_spec", "make the Input with shape=")
+        raise RefusedError("its input is told by a type_spec", "make the Input with shape=")
     if shape is None:
-        raise Refused(
+        raise RefusedError(
             "the shape of the input is not known: the model was never built",
             "call the model on data once before it is saved",
         )
@@ -116,12 +118,12 @@ def lookup(class_name: str, config: Config) -> Config:
     """Leave out a vocabulary that Keras 2 writes as empty where the layer is adapted."""
     new = dict(config)
     if new.get("ragged"):
-        raise Refused(
+        raise RefusedError(
             "it gives ragged tensors", "give it output_sequence_length and ragged=False in Keras 2"
         )
     new.pop("ragged", None)
     if isinstance(new.get("vocabulary"), str):
-        raise Refused(
+        raise RefusedError(
             f"its vocabulary is the file {new['vocabulary']!r}",
             "load the model in Keras 2 and save it as .keras, which holds the words",
         )
@@ -139,5 +141,7 @@ def known_interpolation(class_name: str, config: Config) -> Config:
     """Refuse the ways of resizing that Keras 3 has not."""
     way = config.get("interpolation")
     if way in ("gaussian", "mitchellcubic"):
-        raise Refused(f"Keras 3 has no {way} interpolation", "use bilinear or bicubic in Keras 2")
+        raise RefusedError(
+            f"Keras 3 has no {way} interpolation", "use bilinear or bicubic in Keras 2"
+        )
     return config

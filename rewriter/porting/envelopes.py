@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rewriter.graph import Layer, ModelGraph
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 
 
 def put_envelopes(model: ModelGraph) -> None:

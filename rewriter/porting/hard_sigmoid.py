@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rewriter.changes import Action, Change
-from rewriter.graph import Layer
-from rewriter.porting.refusals import Refused
+from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Layer
+from rewriter.porting.refusals import RefusedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,12 +115,12 @@ def keys_of(config: Mapping[str, Any]) -> list[str]:
 def _is_hard_sigmoid(value: Any) -> bool:
     if isinstance(value, Mapping):
         value = value.get("config")
-    return value == NAME
+    return bool(value == NAME)
 
 
 def exact(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a config with the function of this package for hard_sigmoid."""
-    return {**config, **dict.fromkeys(keys_of(config), dict(FUNCTION))}
+    return {**config, **{key: dict(FUNCTION) for key in keys_of(config)}}
 
 
 def is_gatewise(layer: Layer) -> bool:
@@ -162,7 +162,7 @@ def scaling(layer: Layer) -> Scaling | None:
 
     Raises
     ------
-    Refused
+    RefusedError
         Scaling does not give the same layer.
     """
     name, config = layer.class_name, layer.config
@@ -172,21 +172,21 @@ def scaling(layer: Layer) -> Scaling | None:
     held = [key for key, value in config.items() if key.endswith(_HELD) and value is not None]
     held = [key for key in held if not key.startswith("activity")]
     if held:
-        raise Refused(
+        raise RefusedError(
             f"its weights would be scaled for hard_sigmoid, and {held[0]} counts them",
             "port it with --hard-sigmoid exact",
         )
     if name in _GATES:
         parts, of = _GATES[name] if gates else ((), _GATES[name][1])
         if own and of == 4:
-            raise Refused(
+            raise RefusedError(
                 "its activation is hard_sigmoid, which it uses twice: no scaling is the same",
                 "port it with --hard-sigmoid exact",
             )
         return Scaling((*parts, *((2,) if own else ())), of)
     if own and name in _LINEAR:
         return Scaling(first=1 if name.startswith("Separable") else 0)
-    raise Refused(
+    raise RefusedError(
         "no scaling of its weights makes hard_sigmoid of Keras 3 the same",
         "port it with --hard-sigmoid exact",
     )

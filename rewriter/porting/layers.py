@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from rewriter.porting import conversions
-from rewriter.porting.refusals import Refused
+from rewriter.porting.refusals import RefusedError
 from rewriter.porting.serialised import converted
 
 ANY = object()
@@ -304,8 +304,7 @@ RULES: Sequence[LayerRule] = (
     ),
 )
 
-UNCHANGED = frozenset(
-    """
+_UNCHANGED = """
 Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D
 AveragePooling3D Bidirectional CategoryEncoding CenterCrop Concatenate Conv1D Conv2D Conv3D
 Cropping1D Cropping2D Cropping3D Dense Dot Dropout ELU EinsumDense Flatten GaussianDropout
@@ -314,8 +313,9 @@ GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D HashedCrossing Hashing 
 Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Multiply Normalization PReLU
 Permute ReLU RepeatVector Rescaling Reshape Softmax StackedRNNCells Subtract TimeDistributed
 UpSampling1D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
-""".split()
-)
+"""
+
+UNCHANGED = frozenset(_UNCHANGED.split())
 """Classes whose configs Keras 3 takes as Keras 2 writes them."""
 
 EVERY_LAYER = ("batch_input_shape", "input_shape", "dynamic", "autocast", "input_spec")
@@ -328,7 +328,7 @@ def rules() -> Mapping[str, LayerRule]:
     return {name: rule for rule in RULES for name in rule.classes.split()}
 
 
-def is_known(class_name: str) -> bool:
+def in_tables(class_name: str) -> bool:
     """Whether a class is one that the tables know."""
     return class_name in UNCHANGED or class_name in rules()
 
@@ -338,7 +338,7 @@ def layer_config(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    Refused
+    RefusedError
         Keras 3 cannot do what the config says.
 
     Examples
@@ -348,7 +348,7 @@ def layer_config(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """
     rule = rules().get(class_name, LayerRule(class_name))
     if rule.refuse:
-        raise Refused(rule.refuse, rule.fix)
+        raise RefusedError(rule.refuse, rule.fix)
     new = dict(config)
     for name in rule.convert:
         new = getattr(conversions, name)(class_name, new)
@@ -356,7 +356,9 @@ def layer_config(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         new = {key: value for key, value in new.items() if key not in EVERY_LAYER}
     for key, allowed in rule.drop.items():
         if key in new and not _is_allowed(new[key], allowed):
-            raise Refused(f"Keras 3 knows no {key}={new[key]!r}", f"set {key} otherwise in Keras 2")
+            raise RefusedError(
+                f"Keras 3 knows no {key}={new[key]!r}", f"set {key} otherwise in Keras 2"
+            )
         new.pop(key, None)
     new = {rule.rename.get(key, key): value for key, value in new.items()}
     return converted(new)

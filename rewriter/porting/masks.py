@@ -12,10 +12,12 @@ from dataclasses import replace
 
 import networkx as nx
 
-from rewriter.changes import Action, Change
-from rewriter.graph import Arguments, Call, Hole, Layer, ModelGraph, Tensor
-from rewriter.masking import CallFlow, mask_flow
-from rewriter.masking.table import Rule
+from rewriter.analysis.masks.flow import CallFlow, mask_flow
+from rewriter.analysis.masks.table import Rule
+from rewriter.graph.calls import Arguments, Call, Hole, Tensor
+from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.porting.biases import merge_plainly
 from rewriter.porting.envelopes import package_envelope
 from rewriter.porting.refusals import Refusal
@@ -31,14 +33,23 @@ _HANDED = "Keras 3 hands no mask to a layer that gets its first state as an inpu
 Key = tuple[tuple[str, ...], Call, int]
 
 
-def mend_masks(translation: Translation) -> None:
-    """Lead the masks of the translated model the way that they go in Keras 2."""
+def mend_masks(translation: Translation, declared: Mapping[str, str] | None = None) -> None:
+    """Lead the masks of the translated model the way that they go in Keras 2.
+
+    Parameters
+    ----------
+    translation : Translation
+        Is changed.
+    declared : mapping of str to str, optional
+        What custom layers declare to do with masks, by the layer's path.
+    """
     after = translation.after
-    wanted = dict(_keyed(mask_flow(_as_keras2(after))))
+    wanted = dict(_keyed(mask_flow(_as_keras2(after), declared=declared)))
     if not any(flow.masks_in and any(flow.masks_in) for flow in wanted.values()):
         return
+    use: Key | None = None
     for _ in range(2 * sum(len(graph.network) for graph in after.walk())):
-        found = dict(_keyed(mask_flow(after)))
+        found = dict(_keyed(mask_flow(after, declared=declared)))
         use = next((key for key in wanted if _differs(wanted[key], found[key])), None)
         if use is None:
             return
@@ -46,6 +57,7 @@ def mend_masks(translation: Translation) -> None:
         if not mended:
             break
         translation.changes += [replace(change, pass_name="port") for change in mended]
+    assert use is not None
     flow = wanted[use]
     translation.refusals.append(
         Refusal(

@@ -12,9 +12,10 @@ from functools import cache
 from typing import Any
 
 from rewriter.dialects.keras2 import Constant
-from rewriter.graph import Arguments, Hole, Layer
-from rewriter.porting.refusals import Refused
-from rewriter.structure import leaves, map_leaves
+from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.graph import Layer
+from rewriter.graph.nested import leaves, map_leaves
+from rewriter.porting.refusals import RefusedError
 
 RECORDED = frozenset({"TFOpLambda", "SlicingOpLambda"})
 """Layers of Keras 2 that stand for a function."""
@@ -132,9 +133,8 @@ OPERATIONS: Sequence[Operation] = (
         "linalg.matmul matmul",
         "numpy.Matmul",
         ("a", "b"),
-        drop={
-            key: (False, None)
-            for key in (
+        drop=dict.fromkeys(
+            (
                 "transpose_a",
                 "transpose_b",
                 "adjoint_a",
@@ -144,8 +144,9 @@ OPERATIONS: Sequence[Operation] = (
                 "output_type",
                 "grad_a",
                 "grad_b",
-            )
-        },
+            ),
+            (False, None),
+        ),
     ),
 )
 
@@ -164,7 +165,7 @@ def translated_operation(layer: Layer, name: str, arguments: Arguments) -> tuple
 
     Raises
     ------
-    Refused
+    RefusedError
         There is none, or the call has an argument that it does not take.
 
     Examples
@@ -180,7 +181,7 @@ def translated_operation(layer: Layer, name: str, arguments: Arguments) -> tuple
         return _slice(layer, name, arguments)
     row = operations().get(function)
     if row is None:
-        raise Refused(f"Keras 3 has no operation for tf.{function}", _FIX)
+        raise RefusedError(f"Keras 3 has no operation for tf.{function}", _FIX)
     given = {row.taken[0]: _first(arguments), **arguments.kwargs}
     if row.taken[0] in arguments.kwargs:  # the first was a constant, and the tensor a keyword
         given[row.taken[0]] = arguments.kwargs[row.taken[0]]
@@ -189,7 +190,7 @@ def translated_operation(layer: Layer, name: str, arguments: Arguments) -> tuple
     config: dict[str, Any] = {"name": name, **row.fixed}
     for key, allowed in row.drop.items():
         if given.pop(key, allowed[0]) not in allowed:
-            raise Refused(f"the operation of Keras 3 for tf.{function} takes no {key}", _FIX)
+            raise RefusedError(f"the operation of Keras 3 for tf.{function} takes no {key}", _FIX)
     for key, new in row.kept.items():
         if key in given:
             config[new] = given.pop(key)
@@ -197,7 +198,7 @@ def translated_operation(layer: Layer, name: str, arguments: Arguments) -> tuple
     held = [leaf for leaf in leaves([config]) if isinstance(leaf, Hole)]
     if strange or held or len([key for key in row.taken if key in given]) != len(row.taken):
         said = f"has the argument {strange[0]}" if strange else "lacks an argument, or has a tensor"
-        raise Refused(f"the call of tf.{function} {said}", _FIX)
+        raise RefusedError(f"the call of tf.{function} {said}", _FIX)
     return _layer(row.into, name, config, layer), Arguments([given[key] for key in row.taken], {})
 
 
@@ -224,7 +225,7 @@ def _slice(layer: Layer, name: str, arguments: Arguments) -> tuple[Layer, Argume
     """Return what stands for ``x[...]``."""
     key = arguments.kwargs.get("slice_spec")
     if any(isinstance(leaf, Hole) for leaf in leaves([key])):
-        raise Refused("it is cut at a place that a tensor tells", _FIX)
+        raise RefusedError("it is cut at a place that a tensor tells", _FIX)
     cut = [_cut(each) for each in (key if isinstance(key, list) else [key])]
     made = _layer("numpy.GetItem", name, {"name": name}, layer)
     return made, Arguments([_first(arguments), cut], {})

@@ -42,7 +42,7 @@ class Refusal:
         }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Raised by the translation of one layer, caught by that of the model."""
 
     def __init__(self, reason: str, fix: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rewriter.changes import Change, Note
-from rewriter.graph import ModelGraph
+from rewriter.graph.changes import Change, Note
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.porting.hard_sigmoid import Scaling
 from rewriter.porting.refusals import Refusal
 

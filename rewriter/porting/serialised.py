@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from rewriter.porting.refusals import Refused
+from rewriter.porting.refusals import RefusedError
 
 KINDS: Mapping[str, str] = {
     "initializer": "keras.initializers",
@@ -63,7 +63,7 @@ def _object(value: Mapping[str, Any], module: str) -> dict[str, Any]:
     """Return an initializer, regularizer or constraint as class, module and config."""
     config = value.get("config")
     if value.get("class_name") == "function":
-        return _function(value)
+        return dict(value)
     registered = value.get("registered_name")
     custom = bool(registered) and ">" in str(registered)
     written = str(value.get("module") or module)
@@ -125,7 +125,7 @@ def policy(value: Any) -> Any:
         return value
     class_name, config = value.get("class_name"), value.get("config")
     if class_name not in _POLICIES or not isinstance(config, Mapping):
-        raise Refused(f"its dtype policy is a {class_name}", "use float32 or a mixed policy")
+        raise RefusedError(f"its dtype policy is a {class_name}", "use float32 or a mixed policy")
     return {
         "module": "keras",
         "class_name": "DTypePolicy",
@@ -134,13 +134,13 @@ def policy(value: Any) -> Any:
     }
 
 
-ACTIVATIONS = frozenset(
-    """
+_ACTIVATIONS = """
 celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu
 linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus
 softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
-""".split()
-)
+"""
+
+ACTIVATIONS = frozenset(_ACTIVATIONS.split())
 """Activations of Keras 3 by name."""
 
 
@@ -149,7 +149,7 @@ def with_functions(config: Mapping[str, Any], custom: Collection[str]) -> dict[s
 
     Raises
     ------
-    Refused
+    RefusedError
         An activation is a function that neither Keras nor the user has; names it.
 
     Examples
@@ -176,7 +176,7 @@ def _known_function(key: str, value: Any, custom: Collection[str]) -> Any:
         }
     if not isinstance(name, str) or name in ACTIVATIONS:
         return value
-    raise Refused(
+    raise RefusedError(
         f"its {key} is {name!r}, which is no function of Keras 3",
         _LAMBDA if name == "<lambda>" else _CUSTOM,
     )

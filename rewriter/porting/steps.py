@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rewriter.changes import Change
-from rewriter.graph import Arguments, Call, Layer, ModelGraph
+from rewriter.analysis.shapes import shape_of
+from rewriter.graph.calls import Arguments, Call
+from rewriter.graph.changes import Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.porting.envelopes import package_envelope
 from rewriter.porting.result import Translation
-from rewriter.shapes import shape_of
 
 STEP_BY_STEP = frozenset({"Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling"})
 """Layers that do the same to every step, wrapped or not."""
@@ -26,9 +28,10 @@ def mend_steps(translation: Translation) -> None:
     """Take TimeDistributed over unknown steps away, or put `EachStep` in its place."""
     for graph in translation.after.walk():
         for layer in graph.layers:
-            if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
-                if any(_is_unknown(graph, call) for call in graph.calls_of(layer.name)):
-                    _mend(translation, graph, layer)
+            if layer.class_name != "TimeDistributed" or "layer" not in layer.inner:
+                continue
+            if any(_is_unknown(graph, call) for call in graph.calls_of(layer.name)):
+                _mend(translation, graph, layer)
 
 
 def _is_unknown(graph: ModelGraph, call: Call) -> bool:

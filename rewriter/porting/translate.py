@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rewriter.builtin import OURS, is_built_in
-from rewriter.changes import Action, Change, Note
-from rewriter.collection import collection_paused
-from rewriter.graph import Arguments, Call, Layer, ModelGraph, Tensor
-from rewriter.noise import make_noise, read_noise
-from rewriter.pinned import Pins
+from rewriter.analysis.known_layers import OURS, is_known, is_known_module
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import make_noise, read_noise
+from rewriter.graph.calls import Arguments, Call, Tensor
+from rewriter.graph.changes import Action, Change, Note
+from rewriter.graph.gc_pause import collection_paused
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import map_leaves
 from rewriter.porting.arguments import converted_arguments, is_always_on
 from rewriter.porting.biases import mend_biases
 from rewriter.porting.envelopes import package_envelope, put_envelopes
@@ -27,17 +30,16 @@ from rewriter.porting.hard_sigmoid import (
     scaled_change,
     scaling,
 )
-from rewriter.porting.layers import LayerRule, is_known, layer_config, rules
 from rewriter.porting.inputs import with_told_input
+from rewriter.porting.layers import LayerRule, in_tables, layer_config, rules
 from rewriter.porting.masks import mend_masks
 from rewriter.porting.names import free_names
 from rewriter.porting.operations import RECORDED, translated_operation
-from rewriter.porting.refusals import Refusal, Refused
+from rewriter.porting.refusals import Refusal, RefusedError
 from rewriter.porting.result import Translation
 from rewriter.porting.serialised import converted, with_functions
 from rewriter.porting.steps import mend_steps
 from rewriter.porting.wrappers import mend_time_major, with_backward_layer
-from rewriter.structure import map_leaves
 
 _BACKWARD = "its layer goes backwards, and the other one would too in Keras 3"
 _ALWAYS_ON = "training=True is baked into its call, which Keras 3 ignores at inference"
@@ -45,7 +47,10 @@ _MODELS = ("Functional", "Model", "Sequential")
 
 
 def translate(
-    model: ModelGraph, custom: Collection[str] = (), hard_sigmoid: str = "exact"
+    model: ModelGraph,
+    custom: Collection[str] = (),
+    hard_sigmoid: str = "exact",
+    declared: Mapping[str, str] | None = None,
 ) -> Translation:
     """Return the same model as a graph of Keras 3, and what is different in it.
 
@@ -58,6 +63,8 @@ def translate(
     hard_sigmoid : {"exact", "stock"}
         Whether a function of this package stands for that of Keras 2, or weights are scaled so
         that the function of Keras 3 gives the same.
+    declared : mapping of str to str, optional
+        What custom layers declare to do with masks, by the layer's path.
 
     Examples
     --------
@@ -89,7 +96,7 @@ def translate(
     if not translation.refusals:
         mend_time_major(translation, translator.time_major)
         mend_steps(translation)
-        mend_masks(translation)
+        mend_masks(translation, declared)
         mend_biases(translation)
         after.validate()
     put_envelopes(after)
@@ -155,7 +162,7 @@ class _Translator:
         if not any(pinned) or (layer.graph is None and not is_always_on(layer)):
             return made
         if not all(pinned):
-            said = Refused(
+            said = RefusedError(
                 "training=True is baked into some of its calls, not into others",
                 "use two layers in Keras 2",
             )
@@ -196,7 +203,7 @@ class _Translator:
             self.known_as[where] = graph.path_of(layer.name)
             try:
                 made, arguments = translated_operation(layer, name, graph.arguments(call))
-            except Refused as error:
+            except RefusedError as error:
                 self.refuse(where, layer.class_name, error)
                 made, arguments = Layer(name, layer.class_name, {}), graph.arguments(call)
             calls[call] = new.add(made, arguments=arguments)
@@ -215,7 +222,7 @@ class _Translator:
             given = Arguments([list(given.args)], {})
         try:
             return converted_arguments(layer, given, self.pins.asked(graph, call))
-        except Refused as error:
+        except RefusedError as error:
             self.refuse(where, layer.class_name, error)
             return Arguments(given.args, {})
 
@@ -241,7 +248,7 @@ class _Translator:
         }
         try:
             made = self.translated(layer, name, where)
-        except Refused as error:
+        except RefusedError as error:
             self.refuse(where, layer.class_name, error)
             made = Layer(name, layer.class_name, {"name": name}, origin=layer.origin)
         made = replace(made, inner=inner, identity=layer.identity)
@@ -263,7 +270,9 @@ class _Translator:
         into, config = self.activations(layer, into, config, where)
         if layer.config.get("time_major"):
             if layer.origin is None or where.rpartition("/")[2] != name or where in self.inside:
-                raise Refused("it is wrapped, with time_major", "take time_major away in Keras 2")
+                raise RefusedError(
+                    "it is wrapped, with time_major", "take time_major away in Keras 2"
+                )
             self.time_major.append((tuple(where.split("/")[:-1]), name))
         self.tolerance = max(self.tolerance, rule.tolerance)
         self.tell(layer, rule, config, into, where)
@@ -313,7 +322,7 @@ class _Translator:
         registered = str(layer.envelope.get("registered_name") or layer.class_name)
         short = layer.class_name.rpartition(">")[2]
         if not {registered, layer.class_name, short} & self.custom:
-            raise Refused(
+            raise RefusedError(
                 "it is a class of the user's own, of which only its author has one for Keras 3",
                 "write it for Keras 3 and name its module with --custom MODULE[:NAME]",
             )
@@ -371,7 +380,7 @@ class _Translator:
             Change(Action.CONFIGURE, where, class_name, dict(before), dict(after), reason, "port")
         )
 
-    def refuse(self, where: str, class_name: str, error: Refused) -> None:
+    def refuse(self, where: str, class_name: str, error: RefusedError) -> None:
         known_as = self.known_as.get(where, where)
         self.refusals.append(Refusal(known_as, class_name, error.reason, error.fix))
 
@@ -396,9 +405,16 @@ def from_weights(layer: Layer, rule: LayerRule) -> dict[str, str]:
 def _is_of_keras(layer: Layer, rule: LayerRule) -> bool:
     """Whether a class is Keras' own, not one of the user's by the same name."""
     if not rule.module:
-        return is_built_in(layer, 2) or is_known(layer.class_name)
+        return is_known(layer, 2) or _is_unknown_to_keras(layer)
     _, _, place = rule.module.partition(".applications.")
     return str(layer.envelope.get("module")).endswith(f".applications.{place}")
+
+
+def _is_unknown_to_keras(layer: Layer) -> bool:
+    """Whether an old class of Keras stands in the tables alone, and nothing says it is another."""
+    module, registered = (layer.envelope.get(key) for key in ("module", "registered_name"))
+    told = is_known_module(str(module)) if module else not registered
+    return told and in_tables(layer.class_name)
 
 
 def _reason(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

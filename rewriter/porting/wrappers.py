@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rewriter.graph import Call, Layer, ModelGraph, Tensor
-from rewriter.kinds import returns_sequences
-from rewriter.masking import mask_flow
+from rewriter.analysis.layer_kinds import returns_sequences
+from rewriter.analysis.masks.flow import mask_flow
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.porting.operations import operation
 from rewriter.porting.refusals import Refusal
 from rewriter.porting.result import Translation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rewriter.rehearsal.cases import Case
-from rewriter.rehearsal.measured import NoiseMeasured
+from rewriter.rehearsal.noise_result import NoiseMeasured
 from rewriter.rehearsal.result import Compared, Rehearsal
 from rewriter.rehearsal.run import rehearse_model
 

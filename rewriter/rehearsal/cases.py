@@ -8,20 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import plain
-from rewriter.graph import ModelGraph
-from rewriter.inputs import InputSpec, given_inputs, make_inputs
-from rewriter.live import Live, LiveKeras
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import map_leaves
+from rewriter.live.adapters import Live, LiveKeras
 from rewriter.rehearsal.loss import Loss
-from rewriter.structure import map_leaves
-from rewriter.watching import Watch, watching
+from rewriter.verification.inputs.given import given_inputs
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import InputSpec
+from rewriter.verification.layer_traffic import Watch, watching
 
 if TYPE_CHECKING:
-    from rewriter.inputs import Arrays
+    from rewriter.verification.arrays import Arrays
 
 BATCHES = (2, 1, 3, 7, 32)
-LENGTHS = (7, 9, 5)
-LONGER_LENGTHS = (40, 33, 48)
-"""Tried where the model takes none of `LENGTHS`: a convolution may need more steps."""
 
 STEP = 1e-4
 """Learning rate of the steps: enough to be one, too little to break the next."""
@@ -143,7 +142,7 @@ def _eager_case(
         still, outputs, finite = step(*arrays_to_tensors(arrays))
     except Exception as error:
         layer = watch.culprit or _named(watch.layers, str(error))
-        steps.cases.append(Case(batch, length, "eager", "fails", layer, first_line(error)))
+        steps.cases.append(Case(batch, length, "eager", "fails", layer, telling_line(error)))
         return
     _count(steps, finite)
     wrong = [each for each in (*still, *outputs) if each.shape.rank and each.shape[0] != batch]
@@ -174,7 +173,7 @@ def _compiled_case(
         layer = before.layer or _named(layers, str(error)) or _traced(layers, eager, tensors)
         if not layer and before.outcome == TRAINS:
             layer = _known_to_contradict(layers)
-        steps.cases.append(Case(batch, length, "compiled", "fails", layer, first_line(error)))
+        steps.cases.append(Case(batch, length, "compiled", "fails", layer, telling_line(error)))
         return
     _count(steps, finite)
     rows = [each.shape[0] for each in (*still, *outputs) if each.shape.rank]
@@ -258,7 +257,7 @@ def arrays_to_tensors(arrays: Arrays) -> list[Any]:
     return [tf.convert_to_tensor(one) for one in arrays]
 
 
-def first_line(error: Exception) -> str:
+def telling_line(error: Exception) -> str:
     """Return the line of an error that says most, without colours and names of devices."""
     lines = [line.strip() for line in plain(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(("\u2022", "-", "*"))]

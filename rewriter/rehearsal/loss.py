@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.live import Live, LiveKeras
-from rewriter.training import TrainingKeras, training_keras
+from rewriter.live.adapters import Live, LiveKeras, TrainingKeras, training_keras
 
 MADE_UP = "mean squares"
 

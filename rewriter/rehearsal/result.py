@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rewriter.findings import Finding
+from rewriter.checks.findings import Finding
 from rewriter.rehearsal.cases import Case
 from rewriter.rehearsal.loss import MADE_UP
-from rewriter.rehearsal.measured import NoiseMeasured
+from rewriter.rehearsal.noise_result import NoiseMeasured
 
 
 @dataclass(frozen=True, slots=True)

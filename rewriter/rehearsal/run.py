@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rewriter.findings import Finding
-from rewriter.graph import ModelGraph
-from rewriter.inputs import input_specs
-from rewriter.live import Live, LiveKeras, live_keras
-from rewriter.rebuild import rebuild
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
+from rewriter.checks.findings import Finding
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.adapters import Live, LiveKeras, live_keras
+from rewriter.live.walk import live_layers
+from rewriter.rebuild.builder import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
-    LENGTHS,
-    LONGER_LENGTHS,
     TRAINS,
     Steps,
     arrays_to_tensors,
@@ -21,16 +20,17 @@ from rewriter.rehearsal.cases import (
     run_cases,
     sizes_of,
 )
-from rewriter.rehearsal.judging import judge_cases, judge_gradients, judge_noise
+from rewriter.rehearsal.findings import judge_cases, judge_gradients, judge_noise
 from rewriter.rehearsal.loss import Loss, made_up, own_loss
-from rewriter.rehearsal.measured import NoiseMeasured
-from rewriter.rehearsal.noise import measure_noise
+from rewriter.rehearsal.noise_layers import measure_noise
+from rewriter.rehearsal.noise_result import NoiseMeasured
 from rewriter.rehearsal.result import Rehearsal
-from rewriter.running import Subject, with_vocabularies
-from rewriter.watching import live_layers
+from rewriter.verification.inputs.specs import input_specs
+from rewriter.verification.running import Subject, with_vocabularies
+from rewriter.verification.verify import LENGTHS, LONGER_LENGTHS
 
 if TYPE_CHECKING:
-    from rewriter.inputs import Arrays
+    from rewriter.verification.arrays import Arrays
 
     Sizes = Sequence[tuple[int, int | None, Arrays]]
 
@@ -110,7 +110,7 @@ def fixed_batches(graph: ModelGraph) -> Iterator[int]:
     """Yield the batch sizes that the model fixes in inputs and in noise."""
     for inner in graph.walk():
         for layer in (each for outer in inner.layers for each in outer.walk()):
-            for key in ("batch_shape", "batch_input_shape", "noise_shape"):
+            for key in (*INPUT_SHAPE_KEYS, "noise_shape"):
                 shape = layer.config.get(key)
                 if shape and isinstance(shape[0], int) and shape[0] > 1:
                     yield shape[0]

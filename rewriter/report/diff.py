@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.changes import Action, Change
-from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.pipeline import Plan
+from rewriter.graph.calls import Call
+from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.pipeline.passes import PlanData
 
 SIGNS: Mapping[Action, str] = {
     Action.REMOVE: "-",
@@ -70,7 +72,7 @@ class Gap:
     depth: int
 
 
-def rows(plan: Plan) -> list[Row]:
+def rows(plan: PlanData) -> list[Row]:
     """Return a row for each call before and after; nested models follow their first call.
 
     Every change is in exactly one row. Those that belong to no call of either model, as those

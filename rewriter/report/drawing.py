@@ -12,10 +12,12 @@ from typing import Any
 
 import networkx as nx
 
-from rewriter.changes import Action, Change
-from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.masking import CallFlow, Mask, mask_flow
-from rewriter.pipeline import Plan
+from rewriter.analysis.masks import CallFlow, Mask, mask_flow
+from rewriter.graph.calls import Call
+from rewriter.graph.changes import Action, Change
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.pipeline.passes import PlanData
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.printable import printable, value_text
 from rewriter.report.text import change_detail, json_text
@@ -43,14 +45,15 @@ class Drawings:
     masks: list[str]
 
 
-def drawings(plan: Plan) -> Drawings:
+def drawings(plan: PlanData) -> Drawings:
     """Return a plan as plain data for the page."""
     pairs: dict[tuple[str, ...], list[ModelGraph | None]] = {}
     for side, outermost in enumerate((plan.before, plan.after)):
         for graph in outermost.walk():
             pairs.setdefault(graph.path, [None, None])[side] = graph
     masks: dict[str, int] = {}
-    flows = [_flows(plan.before), _flows(plan.after)]
+    declared = plan.context.declared_masks
+    flows = [_flows(plan.before, declared), _flows(plan.after, declared)]
     changes: dict[str, list[Change]] = {}
     for change in plan.changes:
         changes.setdefault(change.layer, []).append(change)
@@ -62,9 +65,11 @@ def drawings(plan: Plan) -> Drawings:
     return Drawings(made, list(masks))
 
 
-def _flows(graph: ModelGraph) -> dict[tuple[tuple[str, ...], Call], CallFlow]:
+def _flows(
+    graph: ModelGraph, declared: Mapping[str, str]
+) -> dict[tuple[tuple[str, ...], Call], CallFlow]:
     found: dict[tuple[tuple[str, ...], Call], CallFlow] = {}
-    for flow in mask_flow(graph):
+    for flow in mask_flow(graph, declared=declared):
         found.setdefault((flow.graph.path, flow.call), flow)
     return found
 

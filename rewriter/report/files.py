@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewriter.errors import ModelWriteError
-from rewriter.pipeline import Plan
+from rewriter.pipeline.passes import PlanData
+from rewriter.report.plan_json import plan_json
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 ENDINGS = (".html", ".json", ".md")
 
@@ -38,7 +39,7 @@ def check_report(path: Path) -> None:
 
 def write_report(
     path: Path,
-    plan: Plan,
+    plan: PlanData,
     verification: Verification | None = None,
     rehearsal: Compared | None = None,
 ) -> None:
@@ -58,7 +59,7 @@ def write_report(
 
 
 def _report(
-    path: Path, plan: Plan, verification: Verification | None, rehearsal: Compared | None
+    path: Path, plan: PlanData, verification: Verification | None, rehearsal: Compared | None
 ) -> str:
     if path.suffix.lower() == ".html":
         from rewriter.report.html import html_report
@@ -69,7 +70,7 @@ def _report(
 
         return markdown_report(plan, verification, rehearsal)
     measured = None if verification is None else verification.to_json()
-    document = {**plan.to_json(), "verification": measured}
+    document = {**plan_json(plan), "verification": measured}
     if rehearsal is not None:
         document["rehearsal"] = rehearsal.to_json()
     return json.dumps(document, indent=2, default=str) + "\n"

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
+from rewriter.checks.files import Checked
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
 
@@ -55,7 +55,7 @@ def explanation(code: Code) -> str:
 
 def measured_explanation(code: str) -> str:
     """Return what a code stands for that only a rehearsal finds."""
-    from rewriter.rehearsal.judging import CODES as MEASURED
+    from rewriter.rehearsal.findings import CODES as MEASURED
 
     return (
         f"{code}: {MEASURED[code]}\n\nIt is measured: 'rewriter rehearse MODEL' trains a copy of "
@@ -65,7 +65,7 @@ def measured_explanation(code: str) -> str:
 
 def codes_table() -> str:
     """Return the tables of all codes in Markdown, as the README has them."""
-    from rewriter.rehearsal.judging import CODES as MEASURED
+    from rewriter.rehearsal.findings import CODES as MEASURED
 
     rows = ["| code | name | what | since | mended by |", "| --- | --- | --- | --- | --- |"]
     measured = ["| measured by `rewriter rehearse` | what |", "| --- | --- |"]

@@ -9,16 +9,17 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from rewriter.changes import Change
-from rewriter.pipeline import Plan
+from rewriter.graph.changes import Change
+from rewriter.pipeline.passes import PlanData
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.drawing import Drawings, drawings
+from rewriter.report.plan_json import plan_findings
 from rewriter.report.printable import printable
 from rewriter.report.text import change_detail, json_text, not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 _SLOT = re.compile(r"<!--slot (\w+)-->")
 _MASK_COLOURS = 5
@@ -26,13 +27,13 @@ _BAD = ("differs", "fails", "wrong batch")
 
 
 def html_report(
-    plan: Plan, verification: Verification | None = None, rehearsal: Compared | None = None
+    plan: PlanData, verification: Verification | None = None, rehearsal: Compared | None = None
 ) -> str:
     """Return a plan, and what was measured of it, as an HTML page.
 
     Parameters
     ----------
-    plan : Plan
+    plan : PlanData
         The plan.
     verification : Verification, optional
         What was measured of its guarantee.
@@ -74,7 +75,7 @@ def _data(document: Any) -> str:
 
 
 def _verdict(
-    plan: Plan, verification: Verification | None, rehearsal: Compared | None
+    plan: PlanData, verification: Verification | None, rehearsal: Compared | None
 ) -> Iterator[str]:
     yield f'<span class="chip">{_text(summary(plan))}</span>'
     if verification is not None:
@@ -152,24 +153,25 @@ def _legend(masks: Sequence[str]) -> str:
 
 
 def _tables(
-    plan: Plan, verification: Verification | None, rehearsal: Compared | None
+    plan: PlanData, verification: Verification | None, rehearsal: Compared | None
 ) -> Iterator[str]:
     yield _table(
         "Notes",
         ("layer", "class", "why", "pass"),
-        [(note.layer, note.class_name, note.reason, note.pass_name) for note in plan.notes],
+        [(note.layer, note.class_name, note.reason, note.said_by) for note in plan.notes],
     )
     yield _table("Not looked into", ("layer", "class", "why"), not_looked_into(plan.after))
     yield _table(
         "What check says of the model before",
         ("code", "layer", "what happens", "mended by"),
-        [(each.code, each.layer, each.message, each.fix or "no pass") for each in plan.findings],
+        [
+            (each.code, each.layer, each.message, each.fix or "no pass")
+            for each in plan_findings(plan)
+        ],
     )
     if verification is not None:
-        from rewriter.report.verification import verification_text
-
         yield _table("Verification", _CASE_HEADS, map(_case, verification.cases))
-        yield f"<pre>{escape(verification_text(verification))}</pre>"
+        yield f"<pre>{escape(str(verification))}</pre>"
     if rehearsal is not None:
         yield _rehearsal(rehearsal)
     diff = escape(plan_text(plan, rehearsal=rehearsal))

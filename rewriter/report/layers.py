@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.graph import Call, Layer, ModelGraph
-from rewriter.kinds import NOISE
-from rewriter.masking import CallFlow, mask_flow
-from rewriter.parameters import parameters
+from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.masks import CallFlow, mask_flow
+from rewriter.analysis.parameter_counts import parameters
+from rewriter.analysis.shapes import Shape, shapes_of
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
-from rewriter.shapes import Shape, shapes_of
 
 _RATES = ("dropout", "recurrent_dropout")
 

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rewriter.pipeline import Plan
+from rewriter.pipeline.passes import PlanData
 from rewriter.report.printable import printable
 from rewriter.report.text import not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
-    from rewriter.verification import Verification
+    from rewriter.verification.result import Verification
 
 
 def markdown_report(
-    plan: Plan, verification: Verification | None = None, rehearsal: Compared | None = None
+    plan: PlanData, verification: Verification | None = None, rehearsal: Compared | None = None
 ) -> str:
     """Return a plan in Markdown: the summary, the diff, the notes, what was measured."""
     parts = [
@@ -28,7 +28,7 @@ def markdown_report(
     ]
     if plan.notes:
         rows = [
-            (_cell(note.layer), _cell(note.pass_name), escaped(note.reason)) for note in plan.notes
+            (_cell(note.layer), _cell(note.said_by), escaped(note.reason)) for note in plan.notes
         ]
         parts.append(_table("Notes", ("layer", "pass", "reason"), rows))
     hidden = not_looked_into(plan.after)
@@ -36,9 +36,7 @@ def markdown_report(
         rows = [(_cell(path), _cell(name), escaped(reason)) for path, name, reason in hidden]
         parts.append(_table("Not looked into", ("layer", "class", "reason"), rows))
     if verification is not None:
-        from rewriter.report.verification import verification_text
-
-        parts.append(f"### Verification\n\n{_fenced(verification_text(verification), language='')}")
+        parts.append(f"### Verification\n\n{_fenced(str(verification), language='')}")
     else:
         parts.append("Nothing was verified.")
     if rehearsal is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewriter.graph import ModelGraph
-from rewriter.masking import CallFlow, Mask
+from rewriter.analysis.masks import CallFlow, Mask
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.report.line import Line
 from rewriter.report.printable import printable
 
@@ -59,7 +59,7 @@ def what_happens(flow: CallFlow) -> str:
     >>> from rewriter.graph import Layer
     >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
     >>> call = graph.add(Layer("ids", "InputLayer", {}))
-    >>> from rewriter.masking import mask_flow
+    >>> from rewriter.analysis.masks import mask_flow
     >>> what_happens(mask_flow(graph)[0])
     ''
     """

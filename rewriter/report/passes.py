@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Sequence
 
-from rewriter.pipeline import Pass, options_of
+from rewriter.pipeline.passes import Pass, options_of
 
 
 def passes_text(passes: Sequence[type[Pass]]) -> str:

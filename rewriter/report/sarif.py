@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from rewriter import __version__
-from rewriter.checking import Checked
 from rewriter.checks import CODES, Code
-from rewriter.findings import Finding
+from rewriter.checks.files import Checked
+from rewriter.checks.findings import Finding
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(checked: Sequence[Checked]) -> dict[str, Any]:
+def sarif(checked: Sequence[Checked], version: str, settings: Path | None = None) -> dict[str, Any]:
     """Return a log with one run: its rules are the codes, its notifications what failed.
+
+    Its property ``settings`` is the file that decides which codes are looked for, if one does.
 
     The specification is at
     https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html.
     """
     driver = {
         "name": "keras-rewriter",
-        "semanticVersion": __version__,
+        "semanticVersion": version,
         "rules": [_rule(code) for code in CODES.values()],
     }
     errors = [_notification(each) for each in checked if each.error]
     invocation = {"executionSuccessful": not errors, "toolExecutionNotifications": errors}
     results = [_result(each.path, finding) for each in checked for finding in each.findings]
-    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
+    run: dict[str, Any] = {"tool": {"driver": driver}, "invocations": [invocation]}
+    run["results"] = results
+    if settings is not None:
+        run["properties"] = {"settings": _text(str(settings))}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 

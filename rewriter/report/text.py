@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rewriter.builtin import is_built_in
-from rewriter.changes import Action, Change
-from rewriter.graph import ModelGraph
-from rewriter.pipeline import Guarantee, Plan
+from rewriter.analysis.known_layers import is_known
+from rewriter.graph.changes import Action, Change
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.pipeline.passes import Guarantee, PlanData
 from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
 from rewriter.report.line import Line
 from rewriter.report.printable import printable, value_text
@@ -32,7 +32,7 @@ _PAST = {
 
 
 def plan_text(
-    plan: Plan,
+    plan: PlanData,
     *,
     full: bool = False,
     width: int | None = None,
@@ -42,7 +42,7 @@ def plan_text(
 
     Parameters
     ----------
-    plan : Plan
+    plan : PlanData
         The plan.
     full : bool
         Whether unchanged calls are shown that are not near a changed one, and every note.
@@ -56,7 +56,7 @@ def plan_text(
 
 
 def plan_lines(
-    plan: Plan,
+    plan: PlanData,
     *,
     full: bool = False,
     width: int | None = None,
@@ -74,7 +74,7 @@ def plan_lines(
     return [*lines, Line(summary(plan), "result")]
 
 
-def title(plan: Plan) -> str:
+def title(plan: PlanData) -> str:
     """Return what is planned for which model."""
     passes = ", ".join(plan.passes) or "none"
     calls = sum(len(graph.network) for graph in plan.before.walk())
@@ -82,7 +82,7 @@ def title(plan: Plan) -> str:
     return f"{model} ({plan.kind}, Keras {plan.keras}, {calls} calls); passes: {passes}"
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: PlanData) -> str:
     """Return what changes, and the guarantee, in one line."""
     counts: dict[Action, int] = {}
     for change in plan.changes:
@@ -107,7 +107,7 @@ def not_looked_into(graph: ModelGraph) -> list[tuple[str, str, str]]:
                     path = f"{path}/{layer.name}"
                 if layer.class_name == "Lambda":
                     found.append((path, layer.class_name, "its code is not read"))
-                elif not is_built_in(layer, graph.keras):
+                elif not is_known(layer, graph.keras):
                     found.append((path, layer.class_name, "not a layer of Keras"))
     return found
 
@@ -182,10 +182,10 @@ def _said(reason: str, pass_name: str) -> str:
     return f"{printable(reason, 400)} [{pass_name}]"
 
 
-def _notes(plan: Plan, full: bool, width: int | None) -> Iterator[Line]:
+def _notes(plan: PlanData, full: bool, width: int | None) -> Iterator[Line]:
     said = [
         f"{printable(note.layer)} ({printable(note.class_name)}): "
-        + _said(note.reason, note.pass_name)
+        + _said(note.reason, note.said_by)
         for note in plan.notes
     ]
     yield from _listed("notes:", said, full, width)

@@ -1,9 +1,9 @@
 """Model files: read without Keras, written without ever leaving half a file."""
 
-from rewriter.saved.additions import carry_additions
-from rewriter.saved.reading import ModelFile, read
-from rewriter.saved.training import carry_training_config
-from rewriter.saved.writing import check_output, replacing
+from rewriter.saved.additions.carry import carry_additions
+from rewriter.saved.additions.training_config import carry_training_config
+from rewriter.saved.model_file import ModelFile, read
+from rewriter.saved.writing.output import check_output, replacing
 
 __all__ = [
     "ModelFile",

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rewriter.api import Result, plan, rewrite, verify
+from rewriter.api.functions import Result, plan, rewrite, verify
 from rewriter.errors import PassError, VerificationError
-from rewriter.pipeline import Pass, to_pass
+from rewriter.pipeline.passes import Pass, to_pass
 
 
 def check_pass(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from rewriter.live import Live
+from rewriter.live.adapters import Live
 
 FEATURES = 4
 VOCABULARY = 9

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY
+
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
@@ -159,7 +161,7 @@ class _Builder:
 
     def entrance(self, recipe: Recipe) -> Any:
         shape = (None, self.length) if recipe.ids else (None, self.length, FEATURES)
-        key = "batch_input_shape" if self.keras.__name__ == "tf_keras" else "batch_shape"
+        key = INPUT_SHAPE_KEY[2 if self.keras.__name__ == "tf_keras" else 3]
         dtype = "int32" if recipe.ids else "float32"
         return self.keras.layers.InputLayer(**{key: shape, "dtype": dtype})
 

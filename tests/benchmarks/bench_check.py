@@ -23,11 +23,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from written import save, sequential
+import rewriter.passes
+from support.written import save, sequential
 
-import passes
 import rewriter
-from rewriter.checking import check_files
+from rewriter.checks.files import check_files
 
 ROUNDS = 15
 LISTING = """
@@ -38,7 +38,7 @@ try:
 except SystemExit:
     pass
 known = [name for name in sys.modules if name.partition(".")[0] not in sys.stdlib_module_names]
-print("MODULES", *(name for name in known if not name.startswith(("rewriter", "passes", "_"))))
+print("MODULES", *(name for name in known if not name.startswith(("rewriter", "_"))))
 """
 EMPTY = """
 import json, zipfile
@@ -161,7 +161,7 @@ def weights(folder: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    for package in (rewriter, passes):
+    for package in (rewriter, rewriter.passes):
         compileall.compile_dir(*package.__path__, quiet=1)
     with tempfile.TemporaryDirectory() as place:
         compare(Path(place))

@@ -16,14 +16,14 @@ from pathlib import Path
 from bench_rewrite import slope
 
 from rewriter.dialects import decode
-from rewriter.pipeline import make_plan
-from rewriter.sharing import join
+from rewriter.dialects.shared_layers import join
+from rewriter.pipeline.passes import make_plan
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 def chain(keras, calls):
-    from written import Written
+    from support.written import Written
 
     model = Written(keras)
     x = model.input("x", (None, 4))

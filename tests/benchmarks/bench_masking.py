@@ -13,8 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from rewriter.analysis.masks import mask_flow
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
-from rewriter.masking import mask_flow
 
 Make = Callable[[int], ModelGraph]
 

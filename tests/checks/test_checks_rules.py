@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from written import Written, sequential, written_layer
+from support.written import Written, sequential, written_layer
 
 from rewriter.checks import CODES, check_graph, code_named, selected_codes
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
-from rewriter.pipeline import registered_passes, to_pass
+from rewriter.pipeline.passes import registered_passes, to_pass
 
 
 def found(graph, **options) -> list[tuple[str, str]]:

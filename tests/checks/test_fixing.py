@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_checking import run
-from written import Written, sequential, written_layer
+from support.written import Written, sequential, written_layer
+from test_files import run
 
 import rewriter
 from rewriter.checks import check_graph
+from rewriter.checks.fixing import fixes
 from rewriter.dialects import decode
-from rewriter.fixing import fixes
-from rewriter.pipeline import make_plan
+from rewriter.pipeline.passes import make_plan
 
 
 @pytest.fixture(params=[2, 3], ids=["keras2", "keras3"])

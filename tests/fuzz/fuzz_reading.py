@@ -2,7 +2,7 @@
 
 ``pip install atheris`` and ``python tests/fuzz/fuzz_reading.py NEW CORPUS -max_total_time=3600
 -rss_limit_mb=2048 -timeout=20``, where CORPUS is a folder of small ``.keras`` and ``.h5`` files and
-NEW an empty one: ``python tests/hostile/corpus.py CORPUS`` writes some, and any real model helps. A
+NEW an empty one: ``python tests/support/corpus.py CORPUS`` writes some, and any real model helps. A
 crash is any exception but a RewriterError.
 """
 
@@ -15,10 +15,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from rewriter.checking import graph_of
+    from rewriter.checks.files import graph_of
     from rewriter.errors import RewriterError
-    from rewriter.safety import dangers
     from rewriter.saved import read
+    from rewriter.saved.safety.dangers import dangers
 
 PLACE = Path(tempfile.mkdtemp()) / "model"
 

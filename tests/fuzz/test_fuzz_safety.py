@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewriter.errors import RewriterError
-from rewriter.safety import Danger, dangers
 from rewriter.saved import read
+from rewriter.saved.safety.dangers import Danger, dangers
 
 KEYS = ["class_name", "config", "module", "registered_name", "function", "layers", "name"]
 CLASSES = ["Lambda", "TFOpLambda", "function", "__lambda__", "__typespec__", "TensorFlowOpLayer"]

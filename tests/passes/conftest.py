@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("checking")
+pytest.register_assert_rewrite("support.checking")

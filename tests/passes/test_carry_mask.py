@@ -5,7 +5,7 @@ import pytest
 
 import rewriter
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.pipeline import make_plan
+from rewriter.pipeline.passes import make_plan
 from rewriter.rebuild import rebuild
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from checking import check
+from rewriter.passes.insert_dropout import InsertDropout
+from rewriter.passes.replace_dropout import ReplaceDropout
+from support.checking import check
 
 import rewriter
-from passes.insert_dropout import InsertDropout
-from passes.replace_dropout import ReplaceDropout
+from rewriter.analysis.recurrent_layers import has_fast_path
 from rewriter.errors import RewriterError
 from rewriter.pipeline import Guarantee
-from rewriter.recurrence import has_fast_path
 
 
 def chain(*made, shape=(None, 4)):

@@ -5,7 +5,8 @@ import pytest
 
 import rewriter
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
-from rewriter.pipeline import make_plan
+from rewriter.pipeline.context import Context
+from rewriter.pipeline.passes import make_plan
 from rewriter.rebuild import rebuild
 
 
@@ -28,8 +29,7 @@ GRU = ("gru", "GRU", {})
 
 
 def plan(graph, data=None, spelled="enable-masking"):
-    graph.data = data or {}
-    return make_plan(graph, [spelled])
+    return make_plan(graph, [spelled], context=Context(data=data or {}))
 
 
 def reasons(made):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checking import calls_of
+from support.checking import calls_of
 
 import rewriter
 

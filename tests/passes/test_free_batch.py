@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from checking import calls_of, check
+from support.checking import calls_of, check
 
 import rewriter
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sequence_models import BODIES, BUILT, IDS, STEPS, model_of, sensitivity
+from support.sequence_models import BODIES, BUILT, IDS, STEPS, model_of, sensitivity
 
 import rewriter
 from rewriter.rebuild import rebuild

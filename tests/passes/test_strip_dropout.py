@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from checking import check
+from rewriter.passes.strip_dropout import StripDropout
+from support.checking import check
 
 import rewriter
-from passes.strip_dropout import StripDropout
 from rewriter.pipeline import Guarantee
 
 

@@ -92,7 +92,7 @@ def ported(model: Any, place: Path) -> Any:
 
     from rewriter.live.reading import read_live
     from rewriter.porting import translate
-    from rewriter.ported import build
+    from rewriter.rebuild.ported import build
 
     translation = translate(read_live(model))
     assert not translation.refusals

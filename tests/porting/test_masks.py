@@ -109,7 +109,9 @@ def test_nothing_is_put_in_where_no_mask_is_used():
 
     layers = tf_keras.layers
     x, y = ids(tf_keras, "a"), ids(tf_keras, "b")
-    merged = layers.Multiply()([embedded(layers, x, masked=False), embedded(layers, y, masked=False)])
+    merged = layers.Multiply()(
+        [embedded(layers, x, masked=False), embedded(layers, y, masked=False)]
+    )
     unmasked = tf_keras.Model([x, y], layers.LSTM(3)(merged))
     added = layers.Add()([embedded(layers, x), embedded(layers, y)])
     unused = tf_keras.Model([x, y], layers.GlobalMaxPooling1D()(added))

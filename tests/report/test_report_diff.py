@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from written import Written, sequential, written_layer
+from support.written import Written, sequential, written_layer
 
-from rewriter.changes import Change
+from rewriter.api.plans import Plan, plan_graph
 from rewriter.dialects import decode
 from rewriter.graph import Layer, Tensor
-from rewriter.pipeline import Guarantee, Pass, Plan, make_plan
+from rewriter.graph.changes import Change
+from rewriter.pipeline import Guarantee, Pass
 from rewriter.report.diff import Row, near_changes, rows
 from rewriter.report.terminal import show
 from rewriter.report.text import plan_lines, plan_text
@@ -77,23 +78,23 @@ def text_model(keras: int = 3) -> dict:
 
 
 def moved() -> Plan:
-    return make_plan(decode(text_model(), 3), ["move-dropout"])
+    return plan_graph(decode(text_model(), 3), ["move-dropout"])
 
 
 def masked_and_moved() -> Plan:
-    return make_plan(decode(text_model(2), 2), ["enable-masking", "move-dropout"])
+    return plan_graph(decode(text_model(2), 2), ["enable-masking", "move-dropout"])
 
 
 def inserted() -> Plan:
-    return make_plan(decode(text_model(), 3), [Insert()])
+    return plan_graph(decode(text_model(), 3), [Insert()])
 
 
 def replaced() -> Plan:
-    return make_plan(decode(text_model(), 3), [Replace()])
+    return plan_graph(decode(text_model(), 3), [Replace()])
 
 
 def nothing() -> Plan:
-    return make_plan(decode(text_model(), 3), ["move-dropout:recurrent=false"])
+    return plan_graph(decode(text_model(), 3), ["move-dropout:recurrent=false"])
 
 
 def pinned() -> Plan:
@@ -101,7 +102,7 @@ def pinned() -> Plan:
     x = model.input("x", (None, 4))
     x = model.call("Dropout", "always", x, rate=0.5, kwargs={"training": True})
     x = model.call("Dropout", "once", x, rate=0.5)
-    return make_plan(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
+    return plan_graph(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
 
 
 def shared() -> Plan:
@@ -109,7 +110,7 @@ def shared() -> Plan:
     a, b = model.input("a", (None, 4)), model.input("b", (None, 4))
     a, b = (model.call("Dropout", "drop", each, rate=0.5) for each in (a, b))
     a, b = (model.call("Dense", "dense", each, units=2) for each in (a, b))
-    return make_plan(model.graph(model.call("Add", "add", a, b)), ["strip-dropout"])
+    return plan_graph(model.graph(model.call("Add", "add", a, b)), ["strip-dropout"])
 
 
 def encoder(keras: int) -> dict:
@@ -126,7 +127,7 @@ def nested() -> Plan:
     document = encoder(3)
     a = model.call("Functional", "encoder", a, document=document)
     b = model.call("Functional", "encoder", b)
-    return make_plan(model.graph(model.call("Add", "add", a, b)), ["strip-dropout"])
+    return plan_graph(model.graph(model.call("Add", "add", a, b)), ["strip-dropout"])
 
 
 def wrapped() -> Plan:
@@ -136,7 +137,7 @@ def wrapped() -> Plan:
     x = model.input("x", (None, None, 4))
     x = model.call("Bidirectional", "both", x, layer=inner, backward_layer=None)
     graph = model.graph(model.call("Dense", "dense", x, units=1))
-    return make_plan(graph, [Configure("both", "layer.cell", "dropout")])
+    return plan_graph(graph, [Configure("both", "layer.cell", "dropout")])
 
 
 def opaque() -> Plan:
@@ -145,7 +146,7 @@ def opaque() -> Plan:
     x = model.call("Lambda", "halve", x, function={"class_name": "__lambda__"})
     x = model.call("Mystery", "strange", x)
     x = model.call("Dropout", "drop", x, rate=0.5)
-    return make_plan(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
+    return plan_graph(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
 
 
 def hostile() -> Plan:
@@ -155,7 +156,7 @@ def hostile() -> Plan:
         ("Dropout", {"rate": 0.5, "name": "\x1b[31mred\u202e\ud800"}),
         ("Dense", {"units": 1, "name": "long" * 60}),
     )
-    return make_plan(decode(document, 3), ["strip-dropout"], "m\x1b[2J.keras")
+    return plan_graph(decode(document, 3), ["strip-dropout"], "m\x1b[2J.keras")
 
 
 def long_chain(layers: int) -> Plan:
@@ -163,7 +164,7 @@ def long_chain(layers: int) -> Plan:
     for place in (layers // 4, layers // 2, layers - 3):
         chain[place] = ("Dropout", {"rate": 0.5, "name": f"drop_{place}"})
     document = sequential(3, ("InputLayer", {"batch_shape": [None, 4]}), *chain)
-    return make_plan(decode(document, 3), ["strip-dropout"])
+    return plan_graph(decode(document, 3), ["strip-dropout"])
 
 
 def two_thousand() -> Plan:
@@ -268,7 +269,7 @@ def test_many_notes_are_cut_and_counted():
     x = model.input("x", (None, 4))
     for number in range(30):
         x = model.call("Dropout", f"d{number}", x, rate=0.5, kwargs={"training": True})
-    plan = make_plan(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
+    plan = plan_graph(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
     assert "... 23 more; --full shows them" in plan_text(plan)
     assert plan_text(plan, full=True).count("stays: it is active") == 30
 
@@ -282,7 +283,7 @@ def test_rows_near_a_nested_change_keep_the_model_that_they_stand_in():
         y = inner.call("Dense", f"dense_{number}", y, units=4)
     y = inner.call("Dropout", "drop", y, rate=0.1)
     x = model.call("Functional", "deep", x, document=inner.document(y))
-    plan = make_plan(model.graph(x), ["strip-dropout"])
+    plan = plan_graph(model.graph(x), ["strip-dropout"])
     labels = [row.label for row in near_changes(rows(plan)) if isinstance(row, Row)]
     assert labels == ["x", "deep", "dense_7", "dense_8", "drop"]
 

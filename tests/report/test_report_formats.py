@@ -7,24 +7,25 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
+from support.written import save, sequential
 from test_report_diff import PLANS, hostile, masked_and_moved, moved, pinned, text_model
 from test_report_html import VERIFICATION
-from written import save, sequential
 
 import rewriter
-from rewriter.checking import Checked, check_file
+from rewriter.api.plans import plan_graph
+from rewriter.api.saved_plan import read_plan
 from rewriter.checks import CODES
+from rewriter.checks.files import Checked, check_file
+from rewriter.checks.findings import Finding
 from rewriter.cli import main
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
-from rewriter.findings import Finding
-from rewriter.pipeline import make_plan
-from rewriter.rehearsal.judging import CODES as MEASURED
+from rewriter.rehearsal.findings import CODES as MEASURED
 from rewriter.report.files import check_report, write_report
 from rewriter.report.findings import codes_table, explanation, readme_with_codes
 from rewriter.report.markdown import markdown_report
+from rewriter.report.plan_json import digest
 from rewriter.report.sarif import sarif
-from rewriter.saved_plans import digest, read_plan
 
 SCHEMA = Path(rewriter.__file__).parent / "report" / "plan.schema.json"
 SARIF = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"
@@ -71,7 +72,7 @@ def test_a_report_in_json_is_a_plan_that_can_be_applied(files, monkeypatch, caps
 
 
 def saved_plan(path: Path, **changes) -> Path:
-    plan = make_plan(decode(text_model(), 3), ["move-dropout"])
+    plan = plan_graph(decode(text_model(), 3), ["move-dropout"])
     path.write_text(json.dumps({**plan.to_json(), **changes}, default=str))
     return path
 
@@ -79,7 +80,7 @@ def saved_plan(path: Path, **changes) -> Path:
 def test_a_plan_for_another_model_is_refused(tmp_path):
     other = decode(sequential(3, ("InputLayer", {"batch_shape": [None, 4]})), 3)
     with pytest.raises(RewriterError, match="made for another model"):
-        read_plan(saved_plan(tmp_path / "p.json")).hold_against(make_plan(other, ["move-dropout"]))
+        read_plan(saved_plan(tmp_path / "p.json")).hold_against(plan_graph(other, ["move-dropout"]))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_plan_for_another_model_is_refused(tmp_path):
 def test_a_plan_that_does_something_else_now_is_refused(tmp_path, changes, words):
     with pytest.raises(RewriterError, match=words):
         saved = read_plan(saved_plan(tmp_path / "p.json", **changes))
-        saved.hold_against(make_plan(decode(text_model(), 3), saved.passes))
+        saved.hold_against(plan_graph(decode(text_model(), 3), saved.passes))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff" * 9, b"[" * 100_000])
@@ -150,7 +151,7 @@ def test_names_cannot_end_a_table_or_a_fence_in_markdown():
         ("DynamicDropout", {"rate": 0.5, "always_on": True, "name": "a|b```\n# c <img src=x>"}),
         ("Dense", {"units": 1}),
     )
-    text = markdown_report(make_plan(decode(document, 2), ["strip-dropout"]))
+    text = markdown_report(plan_graph(decode(document, 2), ["strip-dropout"]))
     row = next(line for line in text.splitlines() if line.startswith("| `"))
     assert row.count("|") - row.count("\\|") == 4
     fences = [line for line in text.splitlines() if line.startswith("```")]
@@ -165,7 +166,7 @@ def test_sarif_is_valid(tmp_path):
     odd = Checked(
         "x\ud800.keras", (Finding("RW305", "d\ud800/e", "odd"), Finding("RW502", "", "y"))
     )
-    log = sarif([check_file(path), check_file(str(tmp_path / "missing.h5")), odd])
+    log = sarif([check_file(path), check_file(str(tmp_path / "missing.h5")), odd], "1.2.3")
     Draft7Validator(schema).validate(json.loads(json.dumps(log)))
     run = log["runs"][0]
     assert [each["ruleId"] for each in run["results"]] == ["RW203", "RW305", "RW502"]

@@ -8,19 +8,18 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from support.written import Written, sequential
 from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
-from written import Written, sequential
 
-from rewriter.changes import Action
-from rewriter.comparison import Case
+from rewriter.api.plans import plan_graph
+from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
-from rewriter.findings import Finding
-from rewriter.padding import Padding
-from rewriter.pipeline import Guarantee, make_plan
+from rewriter.graph.changes import Action
+from rewriter.pipeline import Guarantee
 from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
 from rewriter.report.html import html_report
-from rewriter.verification import Verification
+from rewriter.verification.result import Case, Padding, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -219,7 +218,7 @@ def test_nothing_that_a_model_says_becomes_markup(opened, name):
         ("Dropout", {"rate": 0.5, "name": f"d{name}", "note": name}),
         (name, {"name": f"c{name}", name: name}),
     )
-    plan = make_plan(decode(document, 3), ["strip-dropout"], name)
+    plan = plan_graph(decode(document, 3), ["strip-dropout"], name)
     page = opened(html_report(plan, VERIFICATION))
     assert "data-bad" not in page.body
     tags = [tag for tag, _ in page.elements]
@@ -278,5 +277,5 @@ def test_a_model_nested_twice_is_drawn_once(opened):
     x = model.input("x", (None, 4))
     x = model.call("Functional", "encoder", x, document=encoder(2))
     x = model.call("Functional", "encoder", x)
-    plan = make_plan(model.graph(x), ["strip-dropout"])
+    plan = plan_graph(model.graph(x), ["strip-dropout"])
     assert len(opened(html_report(plan)).having("pane")) == 4

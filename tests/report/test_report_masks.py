@@ -3,10 +3,10 @@
 import json
 
 import rewriter
-from rewriter.commands.options import Format
-from rewriter.commands.show import show
+from rewriter.analysis.masks import mask_flow
+from rewriter.cli.options import Format
+from rewriter.cli.show import show
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.masking import mask_flow
 from rewriter.report.masks import masks_lines
 
 

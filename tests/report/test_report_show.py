@@ -6,15 +6,15 @@ import json
 import sys
 
 import pytest
+from support.written import Written, save, written_layer
 from test_report_diff import encoder
-from written import Written, save, written_layer
 
 import rewriter
+from rewriter.analysis.parameter_counts import parameters
+from rewriter.analysis.shapes import output_shape
 from rewriter.cli import main
 from rewriter.graph import Tensor
-from rewriter.parameters import parameters
 from rewriter.report.layers import layers_lines, shown_layers
-from rewriter.shapes import output_shape
 
 
 def test_layers_are_listed_with_shapes_parameters_noise_and_masks():

@@ -2,7 +2,7 @@ import importlib
 import json
 
 import pytest
-from model_files import DOCUMENT, write_h5, write_keras
+from support.model_files import DOCUMENT, write_h5, write_keras
 
 
 @pytest.fixture

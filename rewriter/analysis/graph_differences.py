@@ -1,0 +1,98 @@
+"""Tell where two graphs of what should be one model differ: layers, classes, config, wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves
+
+# What Keras writes otherwise of the same layer: code is marshalled anew each time, the size of an
+# adapted vocabulary is counted, and a type is written in another form by each format.
+_CODE = frozenset(("function", "mask", "output_shape"))
+_NOT_TOLD = frozenset(("vocabulary_size", "type_spec"))
+
+
+class Difference(NamedTuple):
+    """A place where two graphs differ.
+
+    Parameters
+    ----------
+    layer : str
+        Path of the layer, or of a nested model; the name of the outermost one.
+    what : str
+        How they differ, as a clause.
+    """
+
+    layer: str
+    what: str
+
+
+def differences(told: ModelGraph, loaded: ModelGraph) -> Iterator[Difference]:
+    """Yield where the model that Keras loaded differs from what its file tells.
+
+    Of configs, what both tell is compared: Keras adds what an older one did not write, and fills
+    in what stands there as None.
+
+    Parameters
+    ----------
+    told : ModelGraph
+        The graph of the file.
+    loaded : ModelGraph
+        The graph of the loaded model.
+    """
+    names = {each.name for each in told.layers}
+    others = {each.name for each in loaded.layers}
+    for name in sorted(names ^ others):
+        where = "the file" if name in names else "the loaded model"
+        yield Difference(told.path_of(name), f"it is in {where} alone")
+    for layer in told.layers:
+        if layer.name in others:
+            yield from _of_layers(layer, loaded.layer(layer.name), told.path_of(layer.name))
+            yield from _of_calls(told, loaded, layer.name)
+    for key in ("inputs", "outputs"):
+        if list(leaves(getattr(told, key))) != list(leaves(getattr(loaded, key))):
+            yield Difference("/".join(told.path) or told.name, f"the model has other {key}")
+
+
+def _of_layers(told: Layer, loaded: Layer, path: str) -> Iterator[Difference]:
+    if told.graph is not None and loaded.graph is not None:
+        yield from differences(told.graph, loaded.graph)
+        return
+    # `custom_objects` may name a registered class without its package
+    if told.class_name.rpartition(">")[2] != loaded.class_name.rpartition(">")[2]:
+        yield Difference(path, f"class {told.class_name} is loaded as {loaded.class_name}")
+        return
+    skipped = _NOT_TOLD | (_CODE if told.class_name == "Lambda" else frozenset())
+    for key in (each for each in told.config if each in loaded.config and each not in skipped):
+        if not _agree(told.config[key], loaded.config[key]):
+            what = f"{key} {told.config[key]!r} is loaded as {loaded.config[key]!r}"
+            yield Difference(path, what)
+    for role in (each for each in told.inner if each in loaded.inner):
+        yield from _of_layers(told.inner[role], loaded.inner[role], f"{path}/{role}")
+
+
+def _of_calls(told: ModelGraph, loaded: ModelGraph, name: str) -> Iterator[Difference]:
+    calls = told.calls_of(name)
+    if calls != loaded.calls_of(name):
+        yield Difference(told.path_of(name), "it is called another number of times")
+        return
+    for call in calls:
+        if told.producers(call) != loaded.producers(call):
+            yield Difference(told.path_of(name), "it is called with other tensors")
+
+
+def _agree(told: Any, loaded: Any) -> bool:
+    if told is None or loaded is None:
+        return True
+    if isinstance(told, Mapping) and isinstance(loaded, Mapping):
+        return all(_agree(told[key], loaded[key]) for key in told.keys() & loaded.keys())
+    if isinstance(told, list | tuple) and isinstance(loaded, list | tuple):
+        return len(told) == len(loaded) and all(map(_agree, told, loaded))
+    if isinstance(told, int | float) and isinstance(loaded, int | float):
+        return bool(told == loaded)
+    if isinstance(told, str) and isinstance(loaded, str):
+        return told == loaded
+    return True

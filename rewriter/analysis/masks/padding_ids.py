@@ -1,0 +1,101 @@
+"""Whether id 0 of an Embedding means padding."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, zero_of
+from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves
+
+
+def not_padding(model: ModelGraph) -> dict[str, str]:
+    """Return why index 0 is no padding, or not known to be, by the path of the Embedding.
+
+    In ids that are given to the model it is padding, as Keras has it. Of ids that the model
+    makes itself, the layers that turn words, numbers and texts into ids tell; those of other
+    layers are not known.
+
+    Parameters
+    ----------
+    model : ModelGraph
+        The outermost model.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> words = graph.add(Layer("words", "InputLayer", {}))
+    >>> ids = graph.add(Layer("ids", "Hashing", {"num_bins": 9}), [Tensor(words)])
+    >>> emb = graph.add(Layer("emb", "Embedding", {"input_dim": 9}), [Tensor(ids)])
+    >>> graph.inputs, graph.outputs = Tensor(words), Tensor(emb)
+    >>> not_padding(graph)
+    {'emb': 'index 0 is a bin of ids (Hashing), no padding'}
+    """
+    reach = Reach(model)
+    given = [each for end in leaves(model.inputs) for each in reach.of(model, end)]
+    made = list(_made(model, reach))
+    known = {(id(each.graph), each.call) for each in (*given, *(each for each, _ in made))}
+    real = {path: f"index 0 is {zero}, no padding" for path, zero in _real(made).items()}
+    return dict(_unknown(model, known)) | dict(_ragged(model, reach)) | real
+
+
+def real_zeros(model: ModelGraph) -> dict[str, str]:
+    """Return what index 0 of an Embedding is where it is known to be no padding, by its path."""
+    return _real(_made(model, Reach(model)))
+
+
+def _real(made: Iterable[tuple[Reached, str]]) -> dict[str, str]:
+    return {each.path: zero for each, zero in made if zero and _is_embedding(each.layer)}
+
+
+def _is_embedding(layer: Layer) -> bool:
+    return layer.class_name == "Embedding"
+
+
+def _made(model: ModelGraph, reach: Reach) -> Iterator[tuple[Reached, str]]:
+    """Yield what gets ids that the model makes of something else, and what 0 is in them."""
+    for graph in model.walk():
+        for call in graph.calls(LOOKUPS | BINS):
+            if makes_ids(graph.layer(call)):
+                zero = zero_of(graph, call)
+                yield from ((each, zero) for each in reach.of(graph, Tensor(call)))
+
+
+def _ragged(model: ModelGraph, reach: Reach) -> Iterator[tuple[str, str]]:
+    """Yield the Embeddings that get ragged ids: those have no padding."""
+    for end in leaves(model.inputs):
+        if model.layer(end.call).config.get("ragged"):
+            for each in reach.of(model, end):
+                if _is_embedding(each.layer):
+                    yield each.path, f"the ids of {end.call.layer} are ragged, without padding"
+
+
+def _unknown(model: ModelGraph, known: Collection[tuple[int, Call]]) -> Iterator[tuple[str, str]]:
+    """Yield the Embeddings some of whose ids come from elsewhere, and where from."""
+    for graph in model.walk():
+        for call in graph.calls({"Embedding"}):
+            makers = list(_strange_makers(graph, call))
+            if (id(graph), call) not in known:
+                makers += [tensor.call for tensor in graph.producers(call)]
+            if makers:
+                where = f"{graph.path_of(makers[0])} ({graph.layer(makers[0]).class_name})"
+                reason = f"whether index 0 is padding in the ids of {where} is not known"
+                yield graph.path_of(call), reason
+
+
+def _strange_makers(graph: ModelGraph, call: Call) -> Iterator[Call]:
+    """Yield the calls in the same model that make some of a call's values, and no ids."""
+    pending, seen = [call], {call}
+    while pending:
+        for tensor in graph.producers(pending.pop()):
+            layer, _ = taken_apart(graph.layer(tensor.call))
+            if layer.graph is not None or makes_ids(layer) or tensor.call in seen:
+                continue
+            seen.add(tensor.call)
+            if hands_on(layer):
+                pending.append(tensor.call)
+            else:
+                yield tensor.call

@@ -1,0 +1,165 @@
+"""Which layers receive a tensor's values unchanged, across nested models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rewriter.analysis.layer_kinds import NOISE
+from rewriter.graph.calls import Call, Tensor
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import leaves
+
+# Layers and operations that hand on the values that they get, if in another order or shape,
+# or with the greatest ones cut off.
+_HANDING_ON = NOISE | {
+    "InputLayer",
+    "Identity",
+    "Masking",
+    "Reshape",
+    "Flatten",
+    "Permute",
+    "RepeatVector",
+    "Cropping1D",
+    "Concatenate",
+    "ActivityRegularization",
+    "SlicingOpLambda",
+    "GetItem",
+    "Cast",
+    "Clip",
+    "ExpandDims",
+    "Minimum",
+    "Squeeze",
+}
+
+_FUNCTIONS = frozenset(
+    {
+        "cast",
+        "clip_by_value",
+        "expand_dims",
+        "identity",
+        "math.minimum",
+        "minimum",
+        "reshape",
+        "squeeze",
+    }
+)
+"""The same among the functions that Keras 2 records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A layer that gets values as they are.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The model that it is in.
+    call : Call
+        Its call.
+    axis : int
+        The axis of the steps there: one more for each TimeDistributed around the model.
+    """
+
+    graph: ModelGraph
+    call: Call
+    axis: int
+
+    @property
+    def layer(self) -> Layer:
+        """The layer itself."""
+        return self.graph.layer(self.call)
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        return self.graph.path_of(self.call)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the layers that lead to it."""
+        return (*self.graph.path, self.call.layer)
+
+
+class Reach:
+    """The ways of values through a model.
+
+    Calls of one nested model are not told apart: what enters it by one call counts as leaving
+    it by all.
+
+    Parameters
+    ----------
+    model : ModelGraph
+        The outermost model.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {}))
+    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
+    >>> emb = graph.add(Layer("emb", "Embedding", {}), [Tensor(flat)])
+    >>> graph.inputs, graph.outputs = Tensor(ids), Tensor(emb)
+    >>> [each.path for each in Reach(graph).of(graph, Tensor(ids))]
+    ['flat', 'emb']
+    """
+
+    def __init__(self, model: ModelGraph) -> None:
+        self._callers: dict[int, list[tuple[ModelGraph, Call, int]]] = {}
+        for graph in model.walk():
+            for layer in graph.layers:
+                inside, wraps = taken_apart(layer)
+                if inside.graph is not None:
+                    calls = [(graph, call, wraps) for call in graph.calls_of(layer.name)]
+                    self._callers.setdefault(id(inside.graph), []).extend(calls)
+
+    def of(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Reached]:
+        """Yield the calls that get a tensor's values, nested models themselves not counted.
+
+        Parameters
+        ----------
+        graph : ModelGraph
+            The model that the tensor is in, nested or not.
+        tensor : Tensor
+            Where the values are.
+        """
+        pending, seen = [(graph, tensor, 1)], {(id(graph), tensor)}
+        while pending:
+            place, current, axis = pending.pop()
+            following = list(self._outside(place, current, axis))
+            for call, hole in place.consumers(current):
+                inside, wraps = taken_apart(place.layer(call))
+                if inside.graph is None:
+                    yield Reached(place, call, axis)
+                    if hands_on(place.layer(call)):
+                        following.append((place, Tensor(call), axis))
+                elif hole < len(entrances := list(leaves(inside.graph.inputs))):
+                    following.append((inside.graph, entrances[hole], axis + wraps))
+            for each in following:
+                if (id(each[0]), each[1]) not in seen:
+                    seen.add((id(each[0]), each[1]))
+                    pending.append(each)
+
+    def _outside(
+        self, graph: ModelGraph, tensor: Tensor, axis: int
+    ) -> Iterator[tuple[ModelGraph, Tensor, int]]:
+        """Yield what a tensor is outside of a nested model that gives it."""
+        given = [number for number, each in enumerate(leaves(graph.outputs)) if each == tensor]
+        for parent, call, wraps in self._callers.get(id(graph), ()) if given else ():
+            for number in given:
+                yield parent, Tensor(call, number), axis - wraps
+
+
+def taken_apart(layer: Layer) -> tuple[Layer, int]:
+    """Return what TimeDistributed applies to each step, and how many of them are around it."""
+    wraps = 0
+    while layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+        layer, wraps = layer.inner["layer"], wraps + 1
+    return layer, wraps
+
+
+def hands_on(layer: Layer) -> bool:
+    """Whether a layer gives the values that it gets, if in another order or shape."""
+    if layer.class_name == "TFOpLambda":
+        return layer.config.get("function") in _FUNCTIONS
+    return layer.class_name in _HANDING_ON

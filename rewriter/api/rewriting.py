@@ -1,0 +1,142 @@
+"""A plan carried out: rebuild, carry the training state over, verify, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewriter.api.plans import Plan
+from rewriter.dialects import decode
+from rewriter.errors import (
+    ModelReadError,
+    ModelWriteError,
+    RewriterError,
+    VerificationError,
+    first_line,
+)
+from rewriter.live.adapters import Live, live_keras
+from rewriter.live.keras_patches import temporaries_in
+from rewriter.live.weight_places import places
+from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
+from rewriter.saved.read_back import read_back
+from rewriter.saved.safety.file_state import require_unchanged
+
+if TYPE_CHECKING:
+    from rewriter.verification.result import Verification
+
+Step = Callable[[str], AbstractContextManager[Any]]
+"""Given what is being done, in words, returns a context that lasts as long."""
+
+
+def carry_out(
+    plan: Plan,
+    original: Live,
+    step: Step,
+    *,
+    verify: bool,
+    data: Any,
+    custom_objects: Mapping[str, Any],
+    compiled: bool = True,
+    share: bool = False,
+) -> tuple[Live, Plan, Verification | None]:
+    """Make the model of a plan, and measure its guarantee.
+
+    Raises
+    ------
+    VerificationError
+        The guarantee does not hold.
+    """
+    from rewriter.rebuild.builder import rebuild
+    from rewriter.verification.running import Subject
+    from rewriter.verification.verify import verify as verify_guarantee
+
+    keras = live_keras(plan.keras)
+    with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
+        rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)
+    if compiled:
+        from rewriter.rebuild.compiling import carry_training
+
+        with step("carrying the optimizer over"), keras.strategy_scope(original):
+            said = carry_training(keras, original, rebuilt, custom_objects)
+        plan = replace(plan, notes=(*plan.notes, *said))
+    verification = None
+    if verify:
+        with step("verifying the outputs"):
+            verification = verify_guarantee(
+                Subject(plan.before, original),
+                Subject(plan.after, rebuilt.model),
+                guarantee=plan.guarantee,
+                tolerance=plan.tolerance,
+                data=data,
+                custom_objects=custom_objects,
+            )
+        if not verification.ok:
+            raise _not_kept(plan, original, rebuilt.model, verification)
+    return rebuilt.model, plan, verification
+
+
+def _not_kept(
+    plan: Plan, original: Live, rewritten: Live, verification: Verification
+) -> VerificationError:
+    error = VerificationError(str(verification), where=plan.model, fix="nothing was written")
+    error.verification, error.model, error.rewritten = verification, original, rewritten
+    return error
+
+
+def write(
+    model: Live,
+    plan: Plan,
+    target: Path,
+    file: ModelFile | None,
+    *,
+    compiled: bool,
+    verified: bool,
+) -> None:
+    """Write a model whole, or not at all, with a record of what was done to it.
+
+    The file is read back before it takes the target's place: its layers, and every weight
+    in its place.
+
+    Raises
+    ------
+    ModelWriteError
+        Keras or the file system refused, or the file reads back otherwise.
+    """
+    keras = live_keras(plan.keras)
+    in_place = file is not None and target.exists() and target.samefile(file.path)
+    with replacing(target, backup=in_place) as temporary:
+        try:
+            with temporaries_in(lambda: temporary.parent, plan.keras):
+                keras.save(model, temporary)
+            if file is not None and not compiled:
+                carry_training_config(file, temporary)
+            carry_additions(file, temporary, _record(plan, verified=verified))
+            if file is not None:
+                require_unchanged(file.path, file.state)
+            graph = decode(keras.document(model), plan.keras)
+            ending = "" if temporary.is_dir() else target.suffix
+            read_back(temporary, graph, model.weights, places(keras, model, ending))
+        except ModelReadError as error:  # the folder is gone, or somebody else writes to the file
+            raise ModelWriteError(error.what, where=str(target), fix=error.fix) from error
+        except RewriterError as error:
+            if error.where is None:
+                error.where = str(target)
+            raise
+        except Exception as error:
+            raise ModelWriteError(
+                f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
+            ) from error
+
+
+def _record(plan: Plan, *, verified: bool) -> dict[str, Any]:
+    """Return what a file says of the rewrite that made it."""
+    return {
+        "version": version("keras-rewriter"),
+        "passes": list(plan.passes),
+        "guarantee": plan.guarantee.value,
+        "verified": verified,
+    }

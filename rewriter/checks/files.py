@@ -1,0 +1,227 @@
+"""Many files checked at once: each gets an answer, whatever is in the others."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rewriter.checks.findings import Finding
+from rewriter.dialects import decode
+from rewriter.dialects.shared_layers import join
+from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.saved import ModelFile
+from rewriter.saved import read as read_file
+from rewriter.saved.formats.saved_model import is_saved_model
+
+CALLS_LIMIT = 500_000
+"""Calls of a model, those of its nested models counted at each of their calls."""
+
+ALONE = 32
+"""So many files are read faster by one process than others are started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What there is to say about one file.
+
+    Parameters
+    ----------
+    path : str
+        The file, as given.
+    findings : tuple of Finding
+        What was found.
+    error : str
+        Why the file could not be checked, in one line; empty if it could.
+    """
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    error: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        findings = [finding.to_json() for finding in self.findings]
+        return {"path": self.path, "findings": findings, "error": self.error or None}
+
+
+def check_file(
+    path: str,
+    codes: Sequence[str] | None = None,
+    version: str | None = None,
+    *,
+    limits: bool = True,
+) -> Checked:
+    """Check one file; what is wrong with the file itself is part of the answer.
+
+    Parameters
+    ----------
+    path : str
+        A ``.keras`` or ``.h5`` file, or a SavedModel directory of Keras 2.
+    codes : sequence of str, optional
+        The codes to look for; by default all.
+    version : str, optional
+        The version of Keras in question; by default the one that saved the file.
+    limits : bool
+        Whether what the file declares is held against limits.
+    """
+    from rewriter.checks import check_graph
+
+    try:
+        file = read_file(path, limits=limits)
+        found = check_graph(
+            graph_of(file),
+            codes=codes,
+            version=version or file.version,
+            format=file.format,
+            documents=(file.document, file.training_config),
+        )
+    except RewriterError as error:
+        return Checked(path, error=str(error))
+    except MemoryError:
+        return Checked(path, error=f"{path}: there is too little memory to check it")
+    except Exception as error:
+        return Checked(path, error=str(_contradictory(path, error)))
+    return Checked(path, tuple(found))
+
+
+def check_files(
+    paths: Sequence[str],
+    codes: Sequence[str] | None = None,
+    version: str | None = None,
+    *,
+    limits: bool = True,
+) -> Iterator[Checked]:
+    """Check many files, in their order, with all the processors there are."""
+    check = partial(check_file, codes=codes, version=version, limits=limits)
+    processes = min(_processors(), len(paths) // ALONE + 1)
+    if processes < 2 or not _can_start_safely():
+        yield from map(check, paths)
+        return
+    import multiprocessing
+
+    size = min(max(len(paths) // (processes * 8), 1), 64)
+    with _safe_path_for_children(), multiprocessing.Pool(processes) as pool:
+        yield from pool.imap(check, paths, chunksize=size)
+
+
+def expanded(patterns: Sequence[str]) -> list[str]:
+    """Return the files that names and patterns stand for, each once, in a fixed order.
+
+    A name that is no pattern, or that a file has, stands for itself; a folder for the models
+    below it.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        if _exists(pattern):
+            folder = Path(pattern)
+            holds = folder.is_dir() and not is_saved_model(folder)
+            inside = _models_below(folder) if holds else []
+            found |= dict.fromkeys(inside or [pattern])
+        elif glob.has_magic(pattern):
+            # Path.glob takes no absolute patterns
+            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+            found |= dict.fromkeys(matches or [pattern])
+        else:
+            found[pattern] = None
+    return list(found)
+
+
+def graph_of(file: ModelFile) -> ModelGraph:
+    """Return the graph of a file; every error names the file.
+
+    Raises
+    ------
+    RewriterError
+        The model has no graph, or its config contradicts itself.
+    """
+    try:
+        graph = decode(file.document, file.keras)
+        if _expanded(graph, {}) > CALLS_LIMIT:
+            raise _endless()
+        join(graph)
+        return graph
+    except RewriterError as error:
+        where = f"{file.path}: {error.where}" if error.where else str(file.path)
+        raise type(error)(error.what, where=where, fix=error.fix) from error
+    except Exception as error:
+        raise _contradictory(str(file.path), error) from error
+
+
+def _expanded(graph: ModelGraph, known: dict[int, int]) -> int:
+    """Return the calls of a model, those of its nested models counted at each of their calls.
+
+    Thirty models that each call the next one twice make 10^9 calls out of 60.
+    """
+    if id(graph) not in known:
+        nested = [
+            layer.graph
+            for call in graph.calls()
+            for layer in graph.layer(call).walk()
+            if layer.graph is not None
+        ]
+        known[id(graph)] = len(graph.network) + sum(_expanded(each, known) for each in nested)
+    return known[id(graph)]
+
+
+def _endless() -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"its nested models call each other more than {CALLS_LIMIT:,} times",
+        fix="check that the file is what you think it is",
+    )
+
+
+def _contradictory(path: str, error: Exception) -> ModelReadError:
+    return ModelReadError(
+        f"its config is not one that Keras writes ({type(error).__name__})",
+        where=path,
+        fix="copy or download the file again, or save the model again",
+    )
+
+
+def _exists(pattern: str) -> bool:
+    try:
+        return Path(pattern).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _models_below(folder: Path) -> list[str]:
+    endings = (".keras", ".h5", ".hdf5")
+    files = {each for each in folder.rglob("*") if each.suffix in endings}
+    directories = {each.parent for each in folder.rglob("saved_model.pb*")}
+    inside = {each for each in files if any(above in directories for above in each.parents)}
+    return sorted(str(each) for each in (files - inside) | directories)
+
+
+def _can_start_safely() -> bool:
+    """Whether processes can be started without the working directory on their path."""
+    import multiprocessing
+
+    return sys.version_info >= (3, 11) or multiprocessing.get_start_method() == "fork"
+
+
+@contextmanager
+def _safe_path_for_children() -> Iterator[None]:
+    """Have Python start without the working directory on its path, where it starts anew."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,10 @@
+"""The commands, one module each: a few lines over the public names."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line."""
+    from rewriter.cli.app import main as run  # not before it runs: `rewriter` imports python_path
+
+    run()

@@ -1,0 +1,109 @@
+"""What the command line shows while it works, on standard error."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 1.0
+"""Seconds that something takes before it is told."""
+
+
+def error(words: str) -> None:
+    """Write one line to standard error."""
+    from rewriter.report.printable import printable
+
+    print(f"error: {printable(' '.join(words.split()), 1000)}", file=sys.stderr)
+
+
+def settings_read(path: Path | None) -> None:
+    """Say which file decides what is done, if one does."""
+    if path is not None:
+        from rewriter.report.printable import printable
+
+        print(f"settings: {printable(str(path), 1000)}", file=sys.stderr)
+
+
+@contextmanager
+def progress(words: str) -> Iterator[None]:
+    """Tell what is being done, if it takes longer than a second."""
+    shown: list[Any] = []
+
+    def show() -> None:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            status = Console(stderr=True).status(f"{words} ...")
+            status.start()
+            shown.append(status)
+        else:
+            print(f"{words} ...", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(PATIENCE, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for status in shown:
+            status.stop()
+
+
+NESTED_CALLS = 10_000
+"""How deep calls may be nested: Keras follows a chain of layers by one call inside another."""
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow without the lines that it writes about itself, and with fixed seeds.
+
+    It writes them to the file descriptor, past Python; if the import fails they are shown. The
+    seeds make a command that draws noise print the same each time.
+    """
+    sys.setrecursionlimit(max(NESTED_CALLS, sys.getrecursionlimit()))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.showwarning = _warning
+    with progress("starting TensorFlow"), _descriptor_kept(2):
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        from absl import logging
+
+        logging.set_verbosity(logging.ERROR)
+        tf.constant(0)
+    random.seed(0)
+    tf.random.set_seed(0)
+
+
+@contextmanager
+def _descriptor_kept(number: int) -> Iterator[None]:
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        saved = os.dup(number)
+        os.dup2(kept.fileno(), number)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, number)
+            kept.seek(0)
+            os.write(number, kept.read())
+            raise
+        finally:
+            os.dup2(saved, number)
+            os.close(saved)
+
+
+def _warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    from rewriter.report.printable import printable
+
+    if not issubclass(category, DeprecationWarning):
+        print(f"warning: {printable(' '.join(str(message).split()), 1000)}", file=sys.stderr)

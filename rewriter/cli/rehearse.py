@@ -1,0 +1,55 @@
+"""The command `rehearse`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rewriter.cli import console
+from rewriter.cli.options import (
+    AllowCodeOption,
+    CustomOption,
+    DataOption,
+    Format,
+    FormatOption,
+    LimitsOption,
+    ModelArgument,
+)
+
+
+def rehearse(
+    model: ModelArgument,
+    batch: Annotated[
+        list[int] | None, typer.Option("--batch", help="A batch size; may be repeated.")
+    ] = None,
+    length: Annotated[
+        list[int] | None, typer.Option("--length", help="A length; may be repeated.")
+    ] = None,
+    data: DataOption = None,
+    custom: CustomOption = None,
+    allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Train a copy of a model at several batch sizes and lengths, and tell what breaks."""
+    from rewriter import api
+    from rewriter.cli.custom_modules import custom_objects
+    from rewriter.live.adapters import require_tensorflow_backend
+    from rewriter.verification.inputs.given import read_inputs
+
+    require_tensorflow_backend()
+    inputs = read_inputs(data)
+    console.start_tensorflow()
+    with console.progress("rehearsing"):
+        found = api.rehearse(
+            model,
+            data=inputs,
+            batches=batch or None,
+            lengths=length or None,
+            custom_objects=custom_objects(custom or []),
+            allow_code=allow_code,
+            limits=limits,
+        )
+    format.write(found)
+    raise typer.Exit(0 if found.ok else 1)

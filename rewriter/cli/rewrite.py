@@ -1,0 +1,224 @@
+"""The command `rewrite`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rewriter.cli import console
+from rewriter.cli.options import (
+    AllowCodeOption,
+    CustomOption,
+    DataOption,
+    Format,
+    FormatOption,
+    IsolatedOption,
+    LimitsOption,
+    ModelArgument,
+)
+from rewriter.errors import RewriterError
+
+if TYPE_CHECKING:
+    from rewriter.api.functions import Result
+    from rewriter.api.plans import Plan
+    from rewriter.api.rewrite_step import Rewrite
+    from rewriter.api.saved_plan import SavedPlan
+    from rewriter.graph.model_graph import ModelGraph
+    from rewriter.live.loading import Loaded
+    from rewriter.rehearsal import Compared
+    from rewriter.saved import ModelFile
+
+PassOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p", "--pass", metavar="PASS[:option=value,...]", help="A pass; may be repeated."
+    ),
+]
+
+PlanOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan", metavar="PLAN.json", help="Apply this plan, made with --format json, instead."
+    ),
+]
+
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a report: .html, .json or .md."),
+]
+
+
+def rewrite(  # noqa: PLR0913
+    model: ModelArgument,
+    passes: PassOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="A .keras or .h5 file, or a folder."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, do nothing.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="With --dry-run: exit with 1 if there are changes.")
+    ] = False,
+    format: FormatOption = Format.TEXT,
+    data: DataOption = None,
+    verify: Annotated[
+        bool | None,
+        typer.Option("--verify/--no-verify", help="Measure the guarantee.", show_default="verify"),
+    ] = None,
+    custom: CustomOption = None,
+    allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
+    force: Annotated[bool, typer.Option("--force", help="Replace an output that exists.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show every call and every note.")] = False,
+    saved_plan: PlanOption = None,
+    report: ReportOption = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Train a step before and after, at many sizes.")
+    ] = False,
+    isolated: IsolatedOption = False,
+) -> None:
+    """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
+    from rewriter import api
+    from rewriter.api.plans import plan_file, plan_file_or_loaded
+    from rewriter.api.saved_plan import read_plan
+    from rewriter.cli.custom_modules import custom_objects
+    from rewriter.live.adapters import require_tensorflow_backend
+    from rewriter.saved import check_output
+    from rewriter.saved import read as read_file
+    from rewriter.verification.inputs.given import read_inputs
+
+    saved = None if saved_plan is None else read_plan(saved_plan)
+    step = _step(passes, saved, isolated)
+    if report is not None:
+        from rewriter.report.files import check_report, write_report
+
+        check_report(report)
+    if output is None and not dry_run:
+        raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
+    if not dry_run and output is not None:
+        named = output.suffix or output.is_dir()
+        output = output if named else output.with_suffix(Path(model).suffix)
+        check_output(output, Path(model), force)
+        require_tensorflow_backend()
+    inputs = read_inputs(data)
+    file = read_file(model, limits=limits)
+    if dry_run:
+        plan = plan_file(file, step.passes, inputs)
+    else:
+        loading = partial(_load, file, custom or [], allow_code, limits)
+        plan = plan_file_or_loaded(file, step.passes, inputs, loading)
+    if saved is not None:
+        saved.hold_against(plan)
+    if dry_run:
+        _show_plan(plan, format, full)
+        if report is not None:
+            write_report(report, plan)
+        raise typer.Exit(1 if exit_code and plan.changes else 0)
+    if format is Format.TEXT and not rehearse:
+        _show_plan(plan, format, full)
+        print(flush=True)
+    console.start_tensorflow()
+    with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
+        result = api.rewrite(
+            model,
+            plan,
+            output=output,
+            verify=step.verify if verify is None else verify,
+            weights=step.weights,
+            data=inputs,
+            custom_objects=custom_objects(custom or []),
+            force=force,
+            allow_code=allow_code,
+            limits=limits,
+            rehearse=rehearse,
+            progress=console.progress,
+        )
+    code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
+    if report is not None:
+        write_report(report, result.plan, result.verification, result.rehearsal)
+    if format is Format.JSON:
+        format.write(result)
+    else:
+        _tell(result, plan, full)
+    raise typer.Exit(code)
+
+
+def _load(
+    file: ModelFile,
+    custom: list[str],
+    allow_code: bool,
+    limits: bool,
+    graph: ModelGraph | None,
+) -> Loaded:
+    """Load a file whose graph is known of the loaded model alone."""
+    from rewriter.cli.custom_modules import custom_objects
+    from rewriter.live.loading import load
+
+    console.start_tensorflow()
+    with console.progress("loading the model"):
+        objects = custom_objects(custom)
+        return load(file, objects, allow_code=allow_code, limits=limits, graph=graph)
+
+
+def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> Rewrite:
+    """Return the rewrite that is asked for: by passes, by a plan, or by the project's settings."""
+    from rewriter.api.pyproject import project_file
+    from rewriter.api.rewrite_step import Rewrite, project_rewrite
+
+    if passes is not None and saved is not None:
+        raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")
+    if passes is not None:
+        return Rewrite(passes)
+    if saved is not None:
+        return Rewrite(saved.passes)
+    step = None if isolated else project_rewrite(Path.cwd())
+    if step is not None:
+        console.settings_read(project_file(Path.cwd()))
+    if step is None:
+        fix = (
+            "give -p PASS or --plan PLAN.json, or name passes in [tool.rewriter] of pyproject.toml"
+        )
+        raise RewriterError("no passes", where="rewrite", fix=fix)
+    return step
+
+
+def _tell(result: Result, plan: Plan, full: bool) -> None:
+    """Print what a rewrite has to say beyond its plan; and this, if its rows say more now."""
+    from rewriter.graph.changes import Stage
+
+    if result.rehearsal is not None:
+        _show_plan(plan, Format.TEXT, full, result.rehearsal)
+        print()
+    for note in result.plan.notes:
+        if note.stage in (Stage.LOAD, Stage.REWRITE):
+            print(f"note: {note.layer}: {note.reason}")
+    print(result.verification or "nothing was verified")
+    if result.rehearsal is not None:
+        print(result.rehearsal)
+    print(f"wrote {result.output}")
+
+
+def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:
+    if format is Format.JSON:
+        format.write(plan)
+        return
+    from rewriter.report import terminal
+    from rewriter.report.text import plan_lines
+
+    terminal.show(lambda width: plan_lines(plan, full=full, width=width, rehearsal=rehearsal))
+
+
+@contextmanager
+def _shown_if_it_fails(plan: Plan, wanted: bool, full: bool) -> Iterator[None]:
+    """Show a plan that waits for its rehearsal when the rewrite fails before."""
+    try:
+        yield
+    except RewriterError:
+        if wanted:
+            _show_plan(plan, Format.TEXT, full)
+        raise

@@ -1,0 +1,52 @@
+"""The command `verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rewriter.cli import console
+from rewriter.cli.options import (
+    AllowCodeOption,
+    CustomOption,
+    DataOption,
+    Format,
+    FormatOption,
+    LimitsOption,
+)
+
+
+def verify(  # noqa: PLR0913
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The original.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The rewritten model.")],
+    guarantee: Annotated[str, typer.Option(help="What to measure.")] = "same",
+    tolerance: Annotated[float, typer.Option(min=0.0, help="How far outputs may differ.")] = 0.0,
+    data: DataOption = None,
+    custom: CustomOption = None,
+    allow_code: AllowCodeOption = False,
+    limits: LimitsOption = True,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Measure whether two saved models give the same outputs."""
+    from rewriter import api
+    from rewriter.cli.custom_modules import custom_objects
+    from rewriter.live.adapters import require_tensorflow_backend
+    from rewriter.verification.inputs.given import read_inputs
+
+    require_tensorflow_backend()
+    inputs = read_inputs(data)
+    console.start_tensorflow()
+    with console.progress("verifying the outputs"):
+        verification = api.verify(
+            before,
+            after,
+            guarantee=guarantee,
+            tolerance=tolerance,
+            data=inputs,
+            custom_objects=custom_objects(custom or []),
+            allow_code=allow_code,
+            limits=limits,
+        )
+    format.write(verification)
+    raise typer.Exit(0 if verification.ok else 1)

@@ -1,1 +1,0 @@
-"""The commands, one module each: a few lines over the public names."""

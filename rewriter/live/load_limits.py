@@ -1,0 +1,86 @@
+"""A model file loaded by Keras within bounds: memory in proportion to the file, no litter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+
+from rewriter.errors import ModelReadError
+from rewriter.live.adapters import Live, live_keras
+from rewriter.live.keras_patches import BYTES, largest_output, temporaries_in, weights_within
+from rewriter.live.walk import with_sublayers
+from rewriter.saved import ModelFile
+from rewriter.saved.safety.file_state import size_of
+from rewriter.saved.safety.links_and_sizes import LIFT, refuse_inflation
+from rewriter.saved.writing.temporary import remove_scratch, temporary_directory
+
+TENSOR_LIMIT = 2**29
+"""Elements of one tensor between layers; the batch counts where it is fixed."""
+
+
+def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = True) -> Live:
+    """Return what Keras loads.
+
+    Parameters
+    ----------
+    file : ModelFile
+        What is loaded.
+    load : callable
+        Has Keras load it.
+    limits : bool
+        Whether weights must be in proportion to the file, and tensors within `TENSOR_LIMIT`.
+
+    Raises
+    ------
+    ModelReadError
+        They are not.
+    """
+    with _unpacking(file.keras), in_proportion(file, limits=limits):
+        model = load()
+    if not limits:
+        return model
+    layers = with_sublayers(model, live_keras(file.keras))
+    name, elements = largest_output(layers)
+    if elements > TENSOR_LIMIT:
+        raise ModelReadError(
+            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, more than the "
+            f"{TENSOR_LIMIT * BYTES // 2**20:,} that are computed",
+            where=f"{file.path}: {name}",
+            fix=LIFT,
+        )
+    return model
+
+
+@contextmanager
+def in_proportion(file: ModelFile, *, limits: bool = True) -> Iterator[None]:
+    """Refuse weights that are out of proportion to their file before memory is taken for them."""
+    if not limits:
+        yield
+        return
+    size = size_of(file.state)
+    refused: list[ModelReadError] = []
+
+    def weigh(declared: int, layer: str) -> None:
+        try:
+            refuse_inflation(declared, size, " of weights")
+        except ModelReadError as error:
+            refused.append(ModelReadError(error.what, where=f"{file.path}: {layer}", fix=error.fix))
+            raise
+
+    try:
+        with weights_within(weigh, file.keras):
+            yield
+    finally:
+        if refused:  # Keras puts errors into others, and goes on after some
+            raise refused[0]
+
+
+@contextmanager
+def _unpacking(keras: int) -> Iterator[None]:
+    """Have Keras unpack in a directory that the next run knows, and that it removes."""
+    remove_scratch()
+    with ExitStack() as stack:
+        folder = cache(lambda: stack.enter_context(temporary_directory()))
+        with temporaries_in(folder, keras):
+            yield

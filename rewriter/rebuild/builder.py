@@ -1,0 +1,217 @@
+"""Graph -> live model, with the weights of the original.
+
+Each layer is made anew from its live original, so that functions and classes that only the
+original has are there; what a pass changed in its config is changed on top. Weights go from
+the original of a layer to the layer, variable by variable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rewriter.dialects import encode_layer
+from rewriter.errors import RebuildError, first_line
+from rewriter.graph.calls import Call
+from rewriter.graph.graph import Layer
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import map_leaves
+from rewriter.live.adapters import Live, LiveKeras, live_keras
+from rewriter.live.custom_classes import scope_of
+from rewriter.live.naming import keep_names_inside
+from rewriter.live.walk import Place, inner_of, pairs_with_sublayers, places_of
+from rewriter.rebuild.config_changes import alike, changed_config, holds_edited_model
+from rewriter.rebuild.weights import Pair, check_complete, copy_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A live model made from a graph.
+
+    Parameters
+    ----------
+    model : live model
+        The model, with weights.
+    tensors : mapping of Call to list of symbolic tensors
+        What each call of the outermost graph gives; empty for a Sequential model.
+    pairs : sequence of Pair
+        Each new layer beside the one it comes from.
+    """
+
+    model: Live
+    tensors: Mapping[Call, Sequence[Live]]
+    pairs: Sequence[Pair]
+
+
+def rebuild(
+    graph: ModelGraph,
+    before: ModelGraph,
+    original: Live,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    share: bool = False,
+) -> Rebuilt:
+    """Build the model of a graph, and give it the original's weights.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        What to build: `before`, as the passes left it.
+    before : ModelGraph
+        The graph that was read from the original.
+    original : live model
+        Is not changed.
+    custom_objects : mapping, optional
+        Classes and functions by name, besides those that the original holds.
+    share : bool
+        Whether both models use the same variables.
+
+    Raises
+    ------
+    RebuildError
+        Keras could not make or call a layer.
+    WeightsError
+        Variables do not fit.
+    """
+    keras = live_keras(graph.keras)
+    places = {place.origin: place for place in places_of(before, original, keras)}
+    builder = _Builder(keras, places, dict(custom_objects or {}))
+    model = builder.model(graph, original)
+    copy_weights(keras, builder.pairs, share=share)
+    check_complete(keras, builder.pairs, builder.removed(), builder.new)
+    return Rebuilt(model, builder.tensors.get(id(graph), {}), builder.pairs)
+
+
+@dataclass(slots=True)
+class _Builder:
+    keras: LiveKeras
+    places: Mapping[tuple[str, ...], Place]
+    custom_objects: Mapping[str, Any]
+    new: list[Live] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    tensors: dict[int, dict[Call, list[Live]]] = field(default_factory=dict)
+    made: dict[int, list[tuple[Layer, Live]]] = field(default_factory=dict)
+    times: Counter[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.times = Counter(id(place.live) for place in self.places.values())
+
+    def removed(self) -> list[Live]:
+        """Return the original's layers that nothing was made from."""
+        used = {id(pair.old) for pair in self.pairs}
+        return [place.live for place in self.places.values() if id(place.live) not in used]
+
+    def model(self, graph: ModelGraph, like: Live) -> Live:
+        layers = {
+            layer.name: self.layer(layer, graph)
+            for layer in graph.layers
+            if not (layer.implicit and graph.sequential)
+        }
+        if graph.sequential:
+            chain = [layers[call.layer] for call in graph.calls() if call.layer in layers]
+            model = self.keras.make_sequential(graph, chain, like)
+        else:
+            tensors = self.tensors[id(graph)] = self.replay(graph, layers)
+
+            def ends(structure: Any) -> Any:
+                return map_leaves(lambda end: tensors[end.call][end.output], structure)
+
+            model = self.keras.make_functional(
+                graph, ends(graph.inputs), ends(graph.outputs), layers, like
+            )
+        self.pairs.append(Pair("/".join(graph.path) or graph.name, like, model, is_model=True))
+        return model
+
+    def replay(self, graph: ModelGraph, layers: Mapping[str, Live]) -> dict[Call, list[Live]]:
+        """Call the layers as the graph says."""
+        tensors: dict[Call, list[Live]] = {}
+        for call in graph.calls():
+            live = layers[call.layer]
+            fillings = graph.fillings(call)
+            if not fillings:
+                tensors[call] = self.keras.input_tensors(live)
+                continue
+            given = [tensors[tensor.call][tensor.output] for tensor in fillings.values()]
+            try:
+                tensors[call] = self.keras.call_layer(live, graph.arguments(call), given)
+            except Exception as error:
+                raise RebuildError(
+                    f"Keras cannot call the layer: {type(error).__name__}: {first_line(error)}",
+                    where=graph.path_of(call),
+                ) from error
+        return tensors
+
+    def layer(self, layer: Layer, graph: ModelGraph) -> Live:
+        if layer.origin is None:
+            return self.inserted(layer, graph)
+        place = self.places[layer.origin]
+        made = self.made.setdefault(id(place.live), [])
+        for known, live in made:
+            if alike(known, layer):
+                return live
+        if layer.graph is not None and not self.untouched(layer, place):
+            live = self.model(layer.graph, place.live)
+        else:
+            live = self.follower(layer, place, graph)
+            self.pairs.append(Pair(graph.path_of(layer.name), place.live, live))
+        made.append((layer, live))
+        return live
+
+    def untouched(self, layer: Layer, place: Place) -> bool:
+        """Whether a nested model can keep a class that was read from its live layers."""
+        own = layer.class_name == "Functional" != type(place.live).__name__
+        return own and self.keras.is_functional(place.live) and alike(layer, place.layer)
+
+    def inserted(self, layer: Layer, graph: ModelGraph) -> Live:
+        config = {"name": layer.name, **layer.config}
+        try:
+            live = self.keras.make_layer(layer, config, self.custom_objects)
+        except Exception as error:
+            raise RebuildError(
+                f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
+                where=graph.path_of(layer.name),
+            ) from error
+        self.new.append(live)
+        return live
+
+    def follower(self, layer: Layer, place: Place, graph: ModelGraph) -> Live:
+        """Make a layer like its original, but for what the passes changed."""
+        original, before = place.live, place.layer
+        scope = {**scope_of(original, self.keras), **self.custom_objects}
+        try:
+            if before.class_name != layer.class_name:
+                config = encode_layer(layer, graph.keras)["config"]
+                return self.keras.make_layer(layer, config, scope)
+            config = changed_config(original.get_config(), before, layer, graph.keras)
+            live = self.keras.clone_layer(original, config, scope)
+            keep_names_inside(before, live, self.keras)
+        except Exception as error:
+            raise RebuildError(
+                f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
+                where=graph.path_of(layer.name),
+                fix="its class needs a from_config that takes what its get_config returns",
+            ) from error
+        for old, new in pairs_with_sublayers(original, live, self.keras):
+            self.keras.carry_state(old, new)
+            # The globals and the closure of a function are not in its config.
+            if type(old) is type(new) and type(old).__name__ == "Lambda":
+                new.function = old.function
+        self.fill(layer, before, live, graph)
+        return live
+
+    def fill(self, layer: Layer, before: Layer, wrapper: Live, graph: ModelGraph) -> None:
+        """Put into a wrapper what Keras does not make from its config.
+
+        That is a layer that stands elsewhere in the model too, and a model that was changed.
+        """
+        for role, inner in layer.inner.items():
+            place = self.places.get(inner.origin or ())
+            if place is None:
+                continue
+            old = before.inner.get(role)
+            if holds_edited_model(inner, old) or self.times[id(place.live)] > 1:
+                self.keras.put_inside(wrapper, role, self.layer(inner, graph))
+            elif inner.inner:
+                self.fill(inner, old or inner, inner_of(wrapper, role), graph)

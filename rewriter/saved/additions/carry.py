@@ -1,0 +1,171 @@
+"""What a file holds that Keras neither knows nor keeps, and what a rewrite says of itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from rewriter.errors import ModelWriteError
+from rewriter.saved.additions.config_merge import merged, strange
+from rewriter.saved.additions.saved_model_metadata import carry_metadata, unknown_keys
+from rewriter.saved.additions.unknown_in_hdf5 import carry, copy_object, unknown
+from rewriter.saved.formats.saved_model import EXTRA, foreign
+from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
+from rewriter.saved.formats.zip_members import replace_member
+from rewriter.saved.model_file import ModelFile, read
+from rewriter.saved.writing.hdf5_writer import hdf5_to_write
+
+_OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")
+_GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")
+_ATTRIBUTES_OF_KERAS = ("backend", "keras_version", "model_config", "training_config")
+RECORD = "rewriter"
+"""The key of metadata.json, and the attribute of ``.h5`` files, that holds the record."""
+
+_RECORD_FILE = Path(EXTRA, f"{RECORD}.json")
+_ARTICLES = {"keras": "a .keras file", "h5": "an .h5 file", "savedmodel": "a SavedModel directory"}
+
+
+def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    """Put into a written file what the file it comes from holds besides a model, and a record.
+
+    Parameters
+    ----------
+    file : ModelFile or None
+        Where the model comes from, if from a file.
+    written : Path
+        A file that Keras has just saved, still under a temporary name: it is changed in place.
+    record : dict
+        What the rewrite says of itself, under the key `RECORD`.
+
+    Raises
+    ------
+    ModelWriteError
+        If the formats differ, and the file holds what the other format has no place for.
+    """
+    target = "h5"
+    if written.is_dir():
+        target = "savedmodel"
+    elif zipfile.is_zipfile(written):
+        target = "keras"
+    if file is not None and file.format != target:
+        _refuse_additions(file, target)
+        file = None
+    if target == "savedmodel":
+        _into_directory(file, written, record)
+    elif target == "keras":
+        _into_archive(file, written, record)
+    else:
+        _into_hdf5(file, written, record)
+
+
+def _refuse_additions(file: ModelFile, target: str) -> None:
+    found = []
+    if file.format == "keras":
+        with zipfile.ZipFile(file.path) as archive:
+            found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+        with weights_file(file.path) as root:
+            found += map(str, unknown(root, "keras"))
+    elif file.format == "savedmodel":
+        found = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
+        found += map(str, unknown_keys(file.path))
+    elif file.format == "h5":
+        import h5py
+
+        with h5py.File(file.path, "r") as root:
+            known = {*_GROUPS_OF_KERAS, *_ATTRIBUTES_OF_KERAS, RECORD}
+            found = [name for name in (*root, *root.attrs) if name not in known]
+            found += map(str, unknown(root, "h5"))
+    found += strange(file.document)
+    if found:
+        raise ModelWriteError(
+            f"{found[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
+            fix=f"name an output that ends in {file.path.suffix}"
+            if file.path.suffix
+            else "name an output without an ending",
+        )
+
+
+def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    if file is not None:
+        carry_metadata(file.path, written)
+        for name in foreign(file.path):
+            (written / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file.path / name, written / name)
+    place = written / _RECORD_FILE
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(record))
+
+
+def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    old = {} if file is None else _metadata(file.path)
+    metadata = {**old, **_metadata(written), RECORD: record}
+    config = None if file is None else merged(file.document, read(written).document)
+    if file is not None:
+        _into_weights(file.path, written)
+    with zipfile.ZipFile(written, "a") as archive:
+        replace_member(archive, "metadata.json", json.dumps(metadata))
+        if config is not None:
+            replace_member(archive, "config.json", json.dumps(config))
+        if file is None:
+            return
+        with zipfile.ZipFile(file.path) as source:
+            for info in source.infolist():
+                name = info.filename
+                if name in archive.NameToInfo or name.startswith(_OF_KERAS):
+                    continue
+                with source.open(info) as member, archive.open(info, "w") as copy:
+                    shutil.copyfileobj(member, copy)
+
+
+def _into_weights(path: Path, written: Path) -> None:
+    """Carry over what is unknown in the weights file of an archive."""
+    import h5py
+
+    with weights_file(path) as source:
+        found = unknown(source, "keras")
+        if not found:
+            return
+        with tempfile.TemporaryFile() as weights, tempfile.TemporaryFile() as packed:
+            with zipfile.ZipFile(written) as archive, zipfile.ZipFile(packed, "w") as copy:
+                with archive.open(WEIGHTS) as member:
+                    shutil.copyfileobj(member, weights)
+                with h5py.File(weights, "r+") as target:
+                    carry(found, source, target)
+                for info in archive.infolist():
+                    weights.seek(0)
+                    held = weights if info.filename == WEIGHTS else archive.open(info)
+                    with copy.open(info.filename, "w", force_zip64=True) as member:
+                        shutil.copyfileobj(held, member)
+            packed.seek(0)
+            with written.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        found: dict[str, Any] = json.loads(archive.read("metadata.json"))
+    return found
+
+
+def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+    import h5py
+
+    config = None if file is None else merged(file.document, read(written).document)
+    with hdf5_to_write(written, "r+") as target:
+        target.attrs[RECORD] = json.dumps(record)
+        if config is not None:
+            target.attrs["model_config"] = json.dumps(config)
+        if file is None:
+            return
+        with h5py.File(file.path, "r") as source:
+            for name, value in source.attrs.items():
+                if name not in target.attrs and name not in _ATTRIBUTES_OF_KERAS:
+                    target.attrs[name] = value
+            for name in source:
+                if name not in target and name not in _GROUPS_OF_KERAS:
+                    copy_object(source, name, target)
+            carry(unknown(source, "h5"), source, target)

@@ -1,0 +1,1 @@
+"""The formats that model files are written in."""

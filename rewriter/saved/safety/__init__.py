@@ -1,0 +1,1 @@
+"""Find what a file would run, read or write, and refuse it."""

@@ -1,0 +1,1 @@
+"""Write files and directories whole or not at all."""

@@ -1,0 +1,1 @@
+"""Guarantees, measured: two models on the same inputs."""

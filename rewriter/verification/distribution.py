@@ -1,0 +1,138 @@
+"""What is promised of noise at inference, measured: verification in distribution.
+
+The same inputs give other outputs each time when noise is drawn at inference. What is measured
+instead: with that noise switched off on both sides, the outputs agree; and the noise layers of
+the rewritten model drop as many units as they are to, keep the mean, and vary as they should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_layers import MASKS
+from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.nested import map_leaves
+from rewriter.live.adapters import Live, live_keras
+from rewriter.live.walk import live_layers
+from rewriter.rebuild.builder import rebuild
+from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.inputs.specs import input_specs
+from rewriter.verification.layer_traffic import watching
+from rewriter.verification.noise_statistics import drawn
+from rewriter.verification.result import Distribution, NoiseAtInference
+from rewriter.verification.running import Subject, settled, with_vocabularies
+
+RUNS = 200
+BATCH = 32
+
+
+def draws_at_inference(graph: ModelGraph) -> bool:
+    """Whether a model draws noise at inference."""
+    pins = Pins.of(graph)
+    return any(pins.active(inner, call) for inner in graph.walk() for call in inner.calls())
+
+
+def quiet(graph: ModelGraph) -> ModelGraph:
+    """Return a model without noise at inference: nothing is pinned, nothing always on."""
+    model = graph.copy()
+    for inner in model.walk():
+        for outer in inner.layers:
+            for role, layer in held(outer):
+                if layer.config.get("always_on"):
+                    inner.configure(outer.name, {"always_on": False}, reason="quiet", role=role)
+        for call in inner.calls():
+            arguments = inner.arguments(call)
+            if arguments.kwargs.get("training"):
+                kwargs = {**arguments.kwargs, "training": False}
+                inner.rewire(call, replace(arguments, kwargs=kwargs), reason="quiet")
+    return model
+
+
+def without_noise(subject: Subject, custom_objects: Mapping[str, Any]) -> Subject:
+    """Return a copy of a model that draws no noise at inference."""
+    graph = settled(subject.graph)
+    silent = quiet(graph)
+    return Subject(silent, rebuild(silent, graph, subject.model, custom_objects).model)
+
+
+def measure(before: Subject, after: Subject, custom_objects: Mapping[str, Any]) -> Distribution:
+    """Run both models many times on one input, at inference."""
+    live = live_keras(before.graph.keras)
+    outputs = []
+    noise: tuple[NoiseAtInference, ...] = ()
+    for subject in (before, after):
+        graph = settled(subject.graph)
+        copy = rebuild(graph, graph, subject.model, custom_objects).model
+        layers = live_layers(live, graph, copy)
+        specs = with_vocabularies(live, Subject(graph, copy), input_specs(graph))
+        batch = next((spec.batch for spec in specs if spec.batch is not None), BATCH)
+        arrays = make_inputs(specs, batch, 8, seed=0, zeros=False)
+        noise = _measure_noise(graph, copy, layers, arrays)
+        outputs.append(_moments(graph, copy, arrays))
+    return Distribution(noise, outputs[0], outputs[1])
+
+
+def _call(graph: ModelGraph, model: Live, arrays: Any) -> list[Any]:
+    import tensorflow as tf
+
+    rest = iter([tf.convert_to_tensor(one) for one in arrays])
+    return list(
+        tf.nest.flatten(model(map_leaves(lambda _: next(rest), graph.inputs), training=False))
+    )
+
+
+def _measure_noise(
+    graph: ModelGraph, copy: Live, layers: dict[str, Live], arrays: Any
+) -> tuple[NoiseAtInference, ...]:
+    pins = Pins.of(graph)
+    active = {
+        inner.path_of(call): inner.layer(call)
+        for inner in graph.walk()
+        for call in inner.calls()
+        if pins.active(inner, call) and inner.layer(call).class_name in MASKS
+    }
+    if not active:
+        return ()
+    seen: dict[str, list[Any]] = {path: [] for path in active}
+    with watching({path: layers[path] for path in active}) as watch:
+        watch.recording = True
+        for _ in range(RUNS // 4):
+            watch.clear()
+            _call(graph, copy, arrays)
+            for each in watch.traffic:
+                seen[each.path].append((each.given, each.gave))
+    found = []
+    for path, pairs in seen.items():
+        rate, measured = float(active[path].config["rate"]), drawn(pairs)
+        agrees = not (
+            measured.rate_differs(rate)
+            or measured.expectation_differs
+            or measured.variance_differs(rate)
+        )
+        found.append(
+            NoiseAtInference(
+                path,
+                rate,
+                measured.dropped,
+                measured.expectation,
+                measured.variance,
+                measured.draws,
+                agrees,
+            )
+        )
+    return tuple(found)
+
+
+def _moments(graph: ModelGraph, copy: Live, arrays: Any) -> tuple[tuple[float, float], ...]:
+    """Return mean, and variance from run to run, of each output."""
+    import numpy as np
+    import tensorflow as tf
+
+    run = tf.function(lambda: _call(graph, copy, arrays))
+    runs = [[tf.cast(each, "float64").numpy() for each in run()] for _ in range(RUNS)]
+    columns = [np.stack(each) for each in zip(*runs, strict=True)]
+    return tuple((float(each.mean()), float(each.var(0).mean())) for each in columns)

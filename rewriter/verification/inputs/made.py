@@ -1,0 +1,124 @@
+"""Make arrays for a model's inputs: random numbers, ids within the vocabulary, padding.
+
+What is made depends on the graph and the seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from rewriter.verification.arrays import Arrays
+from rewriter.verification.inputs.specs import InputSpec, holds
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+# Without an Embedding to tell how many ids there are, these two are always safe.
+_UNTOLD_IDS = 2
+
+
+_UNTOLD_WORDS = ("a", "b", "1", "w")
+
+
+def make_inputs(
+    specs: Sequence[InputSpec], batch: int, length: int, seed: int, *, zeros: bool
+) -> Arrays:
+    """Return one array for each input.
+
+    Parameters
+    ----------
+    specs : sequence of InputSpec
+        What the inputs take.
+    batch, length : int
+        Sizes of the axes that are free.
+    seed : int
+        Of the random numbers.
+    zeros : bool
+        Whether ids include 0, which is padding where a mask is used.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    return tuple(_array(spec, _sized(spec, batch, length), random, zeros=zeros) for spec in specs)
+
+
+def _sized(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
+    first = batch if spec.shape[0] is None else spec.shape[0]
+    return (first, *(length if size is None else size for size in spec.shape[1:]))
+
+
+def _array(
+    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, *, zeros: bool
+) -> NDArray[Any]:
+    import numpy as np
+
+    if spec.dtype == "bool":
+        return random.integers(0, 2, shape).astype(bool)
+    if spec.words:
+        return _texts(spec, shape, random, zeros=zeros)
+    kind = {"bfloat16": "float32", "string": "object"}.get(spec.dtype, spec.dtype)
+    if spec.dtype == "string" or (spec.vocabulary and spec.ids is None):
+        words = _choice(spec, zeros=zeros)
+        values: NDArray[Any] = words[random.integers(0, len(words), shape)]
+    elif spec.ids is not None or np.issubdtype(np.dtype(kind), np.integer):
+        high = spec.ids or _UNTOLD_IDS
+        values = random.integers(min(1, high - 1), high, shape)
+    else:
+        values = random.standard_normal(shape)
+    if zeros:
+        _pad(spec, values, random)
+    return values.astype(kind)
+
+
+def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:
+    """Return the words or numbers that a lookup gets: known ones, and unknown if it takes any."""
+    import numpy as np
+
+    known = [word for word in spec.vocabulary if holds(spec.dtype, word)]
+    words: list[str | int] = list(known)
+    if not (spec.closed and known):
+        words += _unknown(spec)
+    return np.array([word for word in words if zeros or word != spec.padding], object)
+
+
+def _unknown(spec: InputSpec) -> list[str | int]:
+    """Return words, or a number, that are not in a vocabulary."""
+    if spec.dtype == "string":
+        return [*(() if spec.vocabulary else _UNTOLD_WORDS), "", "the model", "wörd"]
+    known = {*spec.vocabulary, spec.padding}
+    return [next(number for number in count() if number not in known)]
+
+
+def _texts(
+    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, *, zeros: bool
+) -> NDArray[Any]:
+    """Return texts of as many words as none of them is padded; with `zeros` of fewer."""
+    import numpy as np
+
+    known = [word for word in map(str, spec.vocabulary) if len(word.split()) == 1]
+    words = np.array([*(known or _UNTOLD_WORDS), "wörd"], object)
+    texts = np.empty(shape, object)
+    for place in np.ndindex(shape):
+        count = random.integers(0, spec.words + 1) if zeros else spec.words
+        texts[place] = " ".join(words[random.integers(0, len(words), count)])
+    return texts
+
+
+def _pad(spec: InputSpec, values: NDArray[Any], random: np.random.Generator) -> None:
+    """Put padding in front of some sequences and behind the others; a zero in the midst."""
+    if spec.ids is not None and values.size > 1:
+        values.reshape(-1)[random.integers(values.size)] = 0
+    length = values.shape[spec.axis] if values.ndim > spec.axis else 0
+    if length < 2 or (spec.ids is None and spec.padding is None):
+        return
+    value = 0 if spec.padding is None else spec.padding
+    rows = values.reshape(-1, *values.shape[spec.axis :])
+    for row, steps in enumerate(random.integers(1, length, len(rows))):
+        if row % 2:
+            rows[row, :steps] = value
+        else:
+            rows[row, -steps:] = value

@@ -1,0 +1,36 @@
+"""What the README shows is what the program prints."""
+
+from pathlib import Path
+
+import pytest
+
+import rewriter
+from rewriter.pipeline.passes import load_pass, registered_passes
+from rewriter.report.passes import passes_text
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_what_its_command_prints(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    model, passes = "examples/models/vowels_tokens.keras", ["enable-masking", "move-dropout"]
+    assert str(rewriter.plan(model, passes)) in README
+    result = rewriter.rewrite(model, passes, output=tmp_path / "rewritten.keras")
+    assert str(result.verification) in README
+
+
+def test_the_readme_lists_the_passes():
+    assert passes_text([load_pass(name) for name in registered_passes()]) in README
+
+
+@pytest.mark.parametrize("command", ["&& pip install . && rewriter rewrite", "&& pytest\n"])
+def test_the_readme_has_its_two_commands_in_a_line_each(command):
+    lines = [line + "\n" for line in README.splitlines() if command.rstrip("\n") in line]
+    assert [line for line in lines if line.startswith("python3 -m venv") and command in line]
+
+
+def test_the_readme_shows_the_example_of_a_pass():
+    example = (ROOT / "examples" / "own_pass.py").read_text(encoding="utf-8")
+    shown = example[example.index("from dataclasses") : example.index("def main")].strip()
+    assert shown in README
