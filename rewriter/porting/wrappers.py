@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rewriter.analysis.layer_kinds import returns_sequences
@@ -9,10 +10,12 @@ from rewriter.analysis.masks.flow import mask_flow
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
+from rewriter.porting.hard_sigmoid import FACTOR
 from rewriter.porting.operations import operation
 from rewriter.porting.refusals import Refusal
 from rewriter.porting.result import Translation
 
+_RESCALED = "hard_sigmoid of Keras 2 is that of Keras 3 at 1.2 times the input"
 _TIME_MAJOR = "Keras 3 knows no time_major: it takes the batch axis first"
 
 
@@ -36,7 +39,9 @@ def with_backward_layer(layer: Layer) -> Layer:
     return replace(layer, config={**layer.config, "backward_layer": None}, inner=new)
 
 
-def mend_time_major(translation: Translation, layers: list[tuple[tuple[str, ...], str]]) -> None:
+def mend_time_major(
+    translation: Translation, layers: Sequence[tuple[tuple[str, ...], str]]
+) -> None:
     """Put transpositions around layers that take the time axis first."""
     masked = {flow.layer for flow in mask_flow(translation.after) if any(flow.masks_in)}
     for graph in translation.after.walk():
@@ -69,3 +74,19 @@ def _transpose(translation: Translation, graph: ModelGraph, call: Call) -> None:
         )
         changes.append(graph.insert_after(Tensor(call), after, reason=_TIME_MAJOR))
     translation.changes += [replace(change, pass_name="port") for change in changes]
+
+
+def put_rescaling(translation: Translation, layers: Sequence[tuple[tuple[str, ...], str]]) -> None:
+    """Put Rescaling(1.2) in front of layers that compute hard_sigmoid and have no weights."""
+    for graph in translation.after.walk():
+        for path, name in layers:
+            if graph.path != path or name not in graph:
+                continue
+            for call in graph.calls_of(name):
+                ((hole, tensor),) = graph.fillings(call).items()
+                new = graph.unique_name(f"{name}_rescaling")
+                layer = Layer(new, "Rescaling", {"name": new, "scale": FACTOR})
+                change = graph.insert_after(
+                    tensor, layer, reason=_RESCALED, consumers=[(call, hole)]
+                )
+                translation.changes.append(replace(change, pass_name="port"))
