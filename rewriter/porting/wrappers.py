@@ -85,7 +85,7 @@ def put_rescaling(translation: Translation, layers: Sequence[tuple[tuple[str, ..
             for call in graph.calls_of(name):
                 ((hole, tensor),) = graph.fillings(call).items()
                 new = graph.unique_name(f"{name}_rescaling")
-                layer = Layer(new, "Rescaling", {"name": new, "scale": FACTOR})
+                layer = Layer(new, "Rescaling", {"name": new, "scale": FACTOR, "offset": 0.0})
                 change = graph.insert_after(
                     tensor, layer, reason=_RESCALED, consumers=[(call, hole)]
                 )

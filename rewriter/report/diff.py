@@ -137,6 +137,11 @@ def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
     return []
 
 
+def is_dropped(change: Change, key: str) -> bool:
+    """Whether a change leaves a key out of a config that stays."""
+    return change.action is Action.CONFIGURE and key not in change.after
+
+
 @dataclass(slots=True)
 class _Reading:
     """The walk over the models before and after, each nested one read once."""

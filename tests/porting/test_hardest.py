@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from support.porting_trial import randomise
 
 import rewriter
-from port_trial import randomise
 
 
 def channels_first(keras):
@@ -33,7 +37,7 @@ def residual_attention(keras):
     x = keras.Input((None,), dtype="int32")
     y = layers.Embedding(9, 4, mask_zero=True)(x)
     for _ in range(2):
-        y = layers.LayerNormalization()(y + 0.0 if False else y)
+        y = layers.LayerNormalization()(y)
         y = layers.Add()([y, layers.MultiHeadAttention(2, 3)(y, y)])
     return keras.Model(x, layers.GRU(2)(y))
 
@@ -93,16 +97,50 @@ MODELS = {
 }
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("ported")
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_a_hard_model_gives_what_it_gave(name, tmp_path):
+def test_a_hard_model_gives_what_it_gave(name, folder):
     import tf_keras
 
     model = MODELS[name](tf_keras)
     randomise(model)
-    result = rewriter.port(model, tmp_path / "new.keras")
+    result = rewriter.port(model, folder / f"{name}.keras")
+    (folder / f"{name}.json").write_text(json.dumps(result.plan.needs))
     assert result.verification.ok
     assert result.verification.max_difference <= (1e-6 if name in WITHIN else 0.0)
     assert {case.mode for case in result.verification.cases} == {"eager", "predict"}
+
+
+LOADING = """
+import json, sys
+import keras
+for path in sys.argv[1:]:
+    try:
+        keras.models.load_model(path)
+        print(json.dumps([path, True]))
+    except Exception:
+        print(json.dumps([path, False]))
+assert "rewriter" not in sys.modules
+"""
+
+
+def test_a_file_loads_without_this_package_or_it_was_announced(folder):
+    paths = sorted(folder.glob("*.keras"))
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", LOADING, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = dict(map(json.loads, done.stdout.splitlines()))
+    needs = {str(each): json.loads(each.with_suffix(".json").read_text()) for each in paths}
+    assert paths
+    assert loaded == {path: not modules for path, modules in needs.items()}
+    assert set(loaded.values()) == {True, False}
 
 
 WITHIN = ("residual_attention", "channels_first", "sequence_to_sequence", "gate_by_gate")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support.porting_trial import gap, padded_ids, ported, randomise
 
 from rewriter.live.reading import read_live
 from rewriter.porting import translate
-from port_trial import gap, padded_ids, ported, randomise
 
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from port_trial import gap, ported, randomise
+from support.porting_trial import gap, ported, randomise
 
 import rewriter
 from rewriter.errors import PortError

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from port_cases import INPUTS, Case
+from support.porting_cases import INPUTS, Case
 
 BATCHES = ((1, 5), (3, 9), (7, 5))
 WORDS = np.array(["a", "b", "c", "d", "e", "A B", "a c!", "b"], object)
