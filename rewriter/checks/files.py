@@ -13,16 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.checks.findings import Finding
-from rewriter.dialects import decode
-from rewriter.dialects.shared_layers import join
-from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
-from rewriter.graph.model_graph import ModelGraph
-from rewriter.saved import ModelFile
+from rewriter.errors import RewriterError
 from rewriter.saved import read as read_file
+from rewriter.saved.decoding import contradictory, graph_of
 from rewriter.saved.formats.saved_model import is_saved_model
-
-CALLS_LIMIT = 500_000
-"""Calls of a model, those of its nested models counted at each of their calls."""
 
 ALONE = 32
 """So many files are read faster by one process than others are started."""
@@ -58,6 +52,7 @@ def check_file(
     version: str | None = None,
     *,
     limits: bool = True,
+    to_keras3: bool = False,
 ) -> Checked:
     """Check one file; what is wrong with the file itself is part of the answer.
 
@@ -71,13 +66,20 @@ def check_file(
         The version of Keras in question; by default the one that saved the file.
     limits : bool
         Whether what the file declares is held against limits.
+    to_keras3 : bool
+        Whether to tell what a port to Keras 3 would do, in place of what is wrong.
     """
     from rewriter.checks import check_graph
+    from rewriter.checks.to_keras3 import port_findings
 
     try:
         file = read_file(path, limits=limits)
+        graph = graph_of(file)
+        if to_keras3:
+            wanted = [each for each in port_findings(graph) if codes is None or each.code in codes]
+            return Checked(path, tuple(wanted))
         found = check_graph(
-            graph_of(file),
+            graph,
             codes=codes,
             version=version or file.version,
             format=file.format,
@@ -88,7 +90,7 @@ def check_file(
     except MemoryError:
         return Checked(path, error=f"{path}: there is too little memory to check it")
     except Exception as error:
-        return Checked(path, error=str(_contradictory(path, error)))
+        return Checked(path, error=str(contradictory(path, error)))
     return Checked(path, tuple(found))
 
 
@@ -98,9 +100,10 @@ def check_files(
     version: str | None = None,
     *,
     limits: bool = True,
+    to_keras3: bool = False,
 ) -> Iterator[Checked]:
     """Check many files, in their order, with all the processors there are."""
-    check = partial(check_file, codes=codes, version=version, limits=limits)
+    check = partial(check_file, codes=codes, version=version, limits=limits, to_keras3=to_keras3)
     processes = min(_processors(), len(paths) // ALONE + 1)
     if processes < 2 or not _can_start_safely():
         yield from map(check, paths)
@@ -132,58 +135,6 @@ def expanded(patterns: Sequence[str]) -> list[str]:
         else:
             found[pattern] = None
     return list(found)
-
-
-def graph_of(file: ModelFile) -> ModelGraph:
-    """Return the graph of a file; every error names the file.
-
-    Raises
-    ------
-    RewriterError
-        The model has no graph, or its config contradicts itself.
-    """
-    try:
-        graph = decode(file.document, file.keras)
-        if _expanded(graph, {}) > CALLS_LIMIT:
-            raise _endless()
-        join(graph)
-        return graph
-    except RewriterError as error:
-        where = f"{file.path}: {error.where}" if error.where else str(file.path)
-        raise type(error)(error.what, where=where, fix=error.fix) from error
-    except Exception as error:
-        raise _contradictory(str(file.path), error) from error
-
-
-def _expanded(graph: ModelGraph, known: dict[int, int]) -> int:
-    """Return the calls of a model, those of its nested models counted at each of their calls.
-
-    Thirty models that each call the next one twice make 10^9 calls out of 60.
-    """
-    if id(graph) not in known:
-        nested = [
-            layer.graph
-            for call in graph.calls()
-            for layer in graph.layer(call).walk()
-            if layer.graph is not None
-        ]
-        known[id(graph)] = len(graph.network) + sum(_expanded(each, known) for each in nested)
-    return known[id(graph)]
-
-
-def _endless() -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"its nested models call each other more than {CALLS_LIMIT:,} times",
-        fix="check that the file is what you think it is",
-    )
-
-
-def _contradictory(path: str, error: Exception) -> ModelReadError:
-    return ModelReadError(
-        f"its config is not one that Keras writes ({type(error).__name__})",
-        where=path,
-        fix="copy or download the file again, or save the model again",
-    )
 
 
 def _exists(pattern: str) -> bool:

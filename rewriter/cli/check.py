@@ -28,6 +28,12 @@ class FindingsFormat(str, Enum):
     SARIF = "sarif"
 
 
+class Target(str, Enum):
+    """What a model may be ported to."""
+
+    KERAS3 = "keras3"
+
+
 Codes = Annotated[
     list[str] | None,
     typer.Option(metavar="CODE", help="Codes, or beginnings of codes; may be repeated."),
@@ -50,6 +56,10 @@ def check(  # noqa: PLR0913
             metavar="VERSION",
             help="The Keras in question; by default the one that saved the model.",
         ),
+    ] = None,
+    to: Annotated[
+        Target | None,
+        typer.Option("--to", help="Tell what a port to this Keras would do and refuse."),
     ] = None,
     fix: Annotated[
         bool,
@@ -78,10 +88,12 @@ def check(  # noqa: PLR0913
     version = keras_version or settings.keras_version
     if version and parse_version(version) is None:
         raise RewriterError(f"{version!r} is no version of Keras", fix="write it as 3.15")
+    if fix and to is not None:
+        raise RewriterError("--fix and --to", where="check", fix="port it with rewriter port")
     paths = expanded(models)
     if fix:
         _refuse_unclear_output(paths, output, force)
-    checked = list(check_files(paths, codes, version, limits=limits))
+    checked = list(check_files(paths, codes, version, limits=limits, to_keras3=to is not None))
     if fix:
         checked = [_mended(each, output, custom or [], codes, version, limits) for each in checked]
     _show(checked, format, settings.path)
@@ -117,7 +129,7 @@ def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: boo
             fix="give one model, or mend them in place with --force",
         )
     if output is not None:
-        from rewriter.saved import check_output
+        from rewriter.saved.writing.output import check_output
 
         check_output(output, Path(paths[0]), force)
 
@@ -131,7 +143,7 @@ def _mended(
     limits: bool,
 ) -> Checked:
     """Mend one model; return what is left to say about it, or why it could not be mended."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.checks.files import check_file
     from rewriter.checks.fixing import fixes
     from rewriter.cli.custom_modules import custom_objects
@@ -142,7 +154,7 @@ def _mended(
     target = Path(checked.path) if output is None else output
     console.start_tensorflow()
     try:
-        result = api.rewrite(
+        result = functions.rewrite(
             checked.path,
             passes,
             output=target,
@@ -163,10 +175,11 @@ def _show(checked: Sequence[Checked], format: FindingsFormat, settings: Path | N
         files = [each.to_json() for each in checked]
         print(json.dumps({"version": 1, "settings": path, "files": files}, indent=2))
     elif format is FindingsFormat.SARIF:
-        from rewriter import __version__
+        from importlib.metadata import version
+
         from rewriter.report.sarif import sarif
 
-        print(json.dumps(sarif(checked, __version__, settings), indent=2))
+        print(json.dumps(sarif(checked, version("keras-rewriter"), settings), indent=2))
     else:
         from rewriter.report.findings import findings_lines
         from rewriter.report.terminal import show

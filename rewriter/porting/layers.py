@@ -31,6 +31,8 @@ class LayerRule:
     drop : mapping of str to value
         Keys that Keras 3 does not take, with the values that they may have: one, a tuple of
         several, or `ANY`. Another value is refused.
+    fails_on : tuple of str
+        Keys at which Keras 3 stops when it loads the file as Keras 2 wrote it.
     rename : mapping of str to str
         Keys that have another name.
     convert : sequence of str
@@ -58,6 +60,7 @@ class LayerRule:
 
     classes: str
     drop: Mapping[str, Any] = field(default_factory=dict)
+    fails_on: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     convert: Sequence[str] = ()
     into: str = ""
@@ -81,6 +84,7 @@ RULES: Sequence[LayerRule] = (
     LayerRule(
         "LSTM GRU SimpleRNN",
         {**_RECURRENT, "time_major": ANY, "implementation": ANY},
+        fails_on=("time_major",),
         source="keras/src/layers/rnn/lstm.py: no time_major; keras#20750",
     ),
     LayerRule(
@@ -91,6 +95,7 @@ RULES: Sequence[LayerRule] = (
     LayerRule(
         "RNN",
         {**_RECURRENT, "time_major": ANY, "num_constants": (None, 0)},
+        fails_on=("time_major",),
         source="keras/src/layers/rnn/rnn.py",
     ),
     LayerRule(
@@ -98,6 +103,7 @@ RULES: Sequence[LayerRule] = (
         {**_RECURRENT, "time_major": ANY, "implementation": ANY},
         convert=["recurrent_activation_told"],
         tolerance=1e-6,
+        fails_on=("time_major",),
         source="keras/src/layers/rnn/conv_lstm.py",
     ),
     LayerRule(
@@ -122,12 +128,14 @@ RULES: Sequence[LayerRule] = (
     LayerRule(
         "DepthwiseConv1D DepthwiseConv2D",
         {"groups": (1, None), "filters": ANY, **_DEPTHWISE},
+        fails_on=("groups",),
         source="keras/src/layers/convolutional/base_depthwise_conv.py",
     ),
     LayerRule(
         "SeparableConv1D SeparableConv2D SeparableConvolution1D SeparableConvolution2D",
         {"groups": (1, None), **_DEPTHWISE},
         convert=["public_name"],
+        fails_on=("groups",),
         source="keras/src/layers/convolutional/base_separable_conv.py",
     ),
     LayerRule(
@@ -135,6 +143,7 @@ RULES: Sequence[LayerRule] = (
         "Convolution3DTranspose",
         {"groups": (1, None)},
         convert=["public_name"],
+        fails_on=("groups",),
         source="keras/src/layers/convolutional/base_conv_transpose.py",
     ),
     # normalization
@@ -173,6 +182,7 @@ RULES: Sequence[LayerRule] = (
     LayerRule(
         "SpatialDropout1D SpatialDropout2D SpatialDropout3D",
         {"trainable": ANY, "noise_shape": (None,)},
+        fails_on=("noise_shape",),
         source="keras/src/layers/regularization/spatial_dropout.py",
     ),
     # attention
@@ -185,6 +195,7 @@ RULES: Sequence[LayerRule] = (
             "softmax_robust_masking": (False, None),
         },
         tolerance=1e-6,
+        fails_on=("query_shape", "softmax_robust_masking"),
         source="keras/src/layers/attention/multi_head_attention.py",
     ),
     LayerRule(
@@ -229,6 +240,7 @@ RULES: Sequence[LayerRule] = (
         {"trainable": ANY, "bins": (None,)},
         convert=["float32"],
         filled={"bin_boundaries": "the boundaries that it adapted itself to"},
+        fails_on=("trainable",),
         source="keras/src/layers/preprocessing/discretization.py: casts its inputs to dtype",
     ),
     LayerRule(
@@ -245,6 +257,7 @@ RULES: Sequence[LayerRule] = (
         "RandomBrightness RandomContrast RandomFlip RandomRotation RandomTranslation RandomZoom",
         {"rng_type": ANY},
         training="it draws other random numbers",
+        fails_on=("rng_type",),
         source="keras/src/layers/preprocessing/image_preprocessing",
     ),
     LayerRule(
@@ -253,6 +266,7 @@ RULES: Sequence[LayerRule] = (
         into="Resizing",
         convert=["crop_to_aspect_ratio"],
         training="it does not crop at random: Keras 3's RandomCrop returns its input at inference",
+        fails_on=("rng_type",),
         source="keras/src/layers/preprocessing/image_preprocessing/random_crop.py",
     ),
     LayerRule(
@@ -326,6 +340,16 @@ EVERY_LAYER = ("batch_input_shape", "input_shape", "dynamic", "autocast", "input
 def rules() -> Mapping[str, LayerRule]:
     """Return the rule of each class that has one."""
     return {name: rule for rule in RULES for name in rule.classes.split()}
+
+
+def without_class() -> frozenset[str]:
+    """Return the classes that Keras 3 has not, ported or not."""
+    missing = {
+        name
+        for name, rule in rules().items()
+        if rule.refuse or rule.package or (rule.into and rule.into not in (name, "Resizing"))
+    }
+    return frozenset(missing - {"Wrapper", "AbstractRNNCell"})
 
 
 def in_tables(class_name: str) -> bool:

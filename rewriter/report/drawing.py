@@ -17,7 +17,7 @@ from rewriter.graph.calls import Call
 from rewriter.graph.changes import Action, Change
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.printable import printable, value_text
 from rewriter.report.text import change_detail, json_text
