@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from rewriter.api.functions import check, masks, plan, read, rewrite, verify
     from rewriter.api.monte_carlo import predict_mc
     from rewriter.api.plans import Plan
-<<<<<<< HEAD
     from rewriter.api.porting import port
-=======
     from rewriter.api.rehearsing import rehearse
     from rewriter.api.result import Result
->>>>>>> main
     from rewriter.api.rewrite_step import Rewrite
     from rewriter.checks.findings import Finding
     from rewriter.errors import (
@@ -63,12 +60,9 @@ _HOMES = {
     ),
     "rewriter.api.monte_carlo": ("predict_mc",),
     "rewriter.api.plans": ("Plan",),
-<<<<<<< HEAD
     "rewriter.api.porting": ("port",),
-=======
     "rewriter.api.rehearsing": ("rehearse",),
     "rewriter.api.result": ("Result",),
->>>>>>> main
     "rewriter.api.rewrite_step": ("Rewrite",),
     "rewriter.checks.findings": ("Finding",),
     "rewriter.errors": (

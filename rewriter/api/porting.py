@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.graph_differences import differences
 from rewriter.analysis.known_layers import OURS
-from rewriter.api.functions import Result, _compared, _handing_back
+from rewriter.api.functions import _handing_back
 from rewriter.api.plans import Load, Passes, Plan, Source, _named, live_graph
+from rewriter.api.rehearsing import compared as compare_rehearsals
+from rewriter.api.result import Result
 from rewriter.api.rewriting import Step
-from rewriter.checks.files import graph_of
 from rewriter.errors import (
     ModelWriteError,
     PortError,
@@ -31,12 +32,16 @@ from rewriter.live.adapters import Live, keras_of, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.loading import Loaded, load
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.porting import Translation, translate
 from rewriter.porting.refusals import refused
 from rewriter.porting.result import PACKAGE_LAYERS
-from rewriter.saved import ModelFile, carry_additions, check_output, replacing
+from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
+from rewriter.saved.additions.carry import carry_additions
+from rewriter.saved.decoding import graph_of
+from rewriter.saved.writing.output import check_output
+from rewriter.saved.writing.replace import replacing
 
 if TYPE_CHECKING:
     from rewriter.verification.result import Verification
@@ -279,7 +284,7 @@ def port(  # noqa: PLR0913
         compared = None
         if rehearse:
             with step("rehearsing both models"):
-                compared = _compared(loaded.model, new, data, new_objects)
+                compared = compare_rehearsals(loaded.model, new, data, new_objects)
         return Result(new, planned, verification, target, compared)
 
 

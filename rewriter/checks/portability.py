@@ -142,8 +142,8 @@ model = keras.Model(x, layers.Lambda(lambda value: value * 2)(x))
         "Keras 3 reads files of Keras 2 as far as their configs fit its own layers. Recurrent "
         "layers, separable, depthwise and transposed convolutions, SpatialDropout, random "
         "preprocessing, TensorFlow operations and others do not, nor do layers with a slash in "
-        "their name, nor Functional models in .keras files. `rewriter port` makes a file of Keras 3 of "
-        "them; `rewriter check --to keras3` tells what it would do, layer by layer.",
+        "their name, nor Functional models in .keras files. `rewriter port` makes a file "
+        "for Keras 3; `rewriter check --to keras3` tells what it would do, layer by layer.",
         """
 x = keras.Input((7, 4))
 model = keras.Model(x, layers.LSTM(2)(x))
@@ -159,8 +159,8 @@ model = keras.Model(x, layers.LSTM(2)(x))
         "hard-sigmoid",
         "an activation that is another function in Keras 3",
         "hard_sigmoid is clip(0.2 x + 0.5, 0, 1) in Keras 2 and relu6(x + 3) / 6 in Keras 3: the "
-        "same name, another function. A model that is carried over gives other outputs; `rewriter port` "
-        "keeps them.",
+        "same name, another function. A model that is carried over gives other outputs; "
+        "`rewriter port` keeps them.",
         """
 x = keras.Input((7, 4))
 model = keras.Model(x, layers.LSTM(2, recurrent_activation="hard_sigmoid")(x))

@@ -22,8 +22,8 @@ from rewriter.cli.rewrite import PassOption, ReportOption
 from rewriter.errors import PortError, RewriterError
 
 if TYPE_CHECKING:
-    from rewriter.api.functions import Result
     from rewriter.api.porting import PortPlan
+    from rewriter.api.result import Result
 
 
 class HardSigmoid(str, Enum):

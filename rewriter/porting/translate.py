@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import make_noise, read_noise
 from rewriter.graph.calls import Arguments, Call, Tensor
 from rewriter.graph.gc_pause import collection_paused
@@ -66,7 +66,7 @@ def translate(
     record = Record(notes=list(model.notes))
     layers = LayerTranslator(record, frozenset(custom), hard_sigmoid)
     with collection_paused():
-        after = _Translator(record, layers, Pins.of(model)).model(model, model.path)
+        after = _Translator(record, layers, TrainingTrue.of(model)).model(model, model.path)
     for graph in after.walk():
         graph.root = after
     translation = Translation(
@@ -94,7 +94,7 @@ def translate(
 class _Translator:
     record: Record
     layers: LayerTranslator
-    pins: Pins
+    pins: TrainingTrue
     made: dict[int, ModelGraph] = field(default_factory=dict)
 
     def model(self, graph: ModelGraph, path: tuple[str, ...]) -> ModelGraph:
@@ -136,7 +136,7 @@ class _Translator:
 
     def always_on(self, layer: Layer, made: Layer, graph: ModelGraph, where: str) -> Layer:
         """Return noise that is pinned on as DynamicDropout, which Keras 3 keeps on."""
-        pinned = [self.pins.asked(graph, call) for call in graph.calls_of(layer.name)]
+        pinned = [self.pins.is_set(graph, call) for call in graph.calls_of(layer.name)]
         if not any(pinned) or (layer.graph is None and not is_always_on(layer)):
             return made
         if not all(pinned):
@@ -191,7 +191,7 @@ class _Translator:
         if graph.listed and given.form is None and not given.kwargs:
             given = Arguments([list(given.args)], {})
         try:
-            return converted_arguments(layer, given, self.pins.asked(graph, call))
+            return converted_arguments(layer, given, self.pins.is_set(graph, call))
         except RefusedError as error:
             self.record.refuse(where, layer.class_name, error)
             return Arguments(given.args, {})

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.errors import RewriterError
 from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import LiveKeras, live_keras
@@ -96,12 +96,12 @@ def verify_port(
 @contextmanager
 def without_noise(keras: LiveKeras, subject: Subject) -> Iterator[bool]:
     """Switch off the noise that a model draws at inference; tell whether there is any."""
-    pins = Pins.of(subject.graph)
+    pins = TrainingTrue.of(subject.graph)
     noisy = {
         (*graph.path, call.layer)
         for graph in subject.graph.walk()
         for call in graph.calls()
-        if pins.active(graph, call)
+        if pins.draws_at_inference(graph, call)
     }
     layers = [
         place.live
