@@ -14,6 +14,9 @@ from rewriter.porting.refusals import Refusal, RefusedError
 from rewriter.porting.serialised import converted
 
 
+_GATEWISE = "Keras 2 multiplies gate by gate here (implementation=1), which Keras 3 does not save"
+
+
 @dataclass(slots=True)
 class Record:
     """What is said of the layers of a model; `Translation` hands it on.
@@ -86,7 +89,9 @@ class Record:
         after |= _from_weights(layer, rule)
         if into != layer.class_name:
             new = Layer(layer.name, into, dict(config))
-            self.replace(where, layer, new, f"Keras 3 computes this as {into}")
+            gatewise = into.startswith("Gatewise")
+            reason = _GATEWISE if gatewise else f"Keras 3 computes this as {into}"
+            self.replace(where, layer, new, reason)
         elif before or after:
             self.change(where, into, before, after, _reason(before, after))
         if rule.training and _trains_otherwise(layer):

@@ -115,11 +115,19 @@ def _gap(hidden: list[Row]) -> Sequence[Row | Gap]:
 def brief(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is worth showing of the config of a layer that comes or goes."""
     dull = ("name", "trainable", "dtype", "seed")
+    named = {key: _function_name(value) for key, value in config.items()}
     return {
         key: value
-        for key, value in config.items()
+        for key, value in named.items()
         if key not in dull and (value or value == 0) and not isinstance(value, dict)
     }
+
+
+def _function_name(value: Any) -> Any:
+    """Return the name of a function that stands serialised; all else as it is."""
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return value.get("config")
+    return value
 
 
 def config_changes(change: Change) -> list[tuple[str, Any, Any]]:

@@ -130,7 +130,7 @@ def cell(name: str, **arguments: Any) -> Callable[[Any], Any]:
 def conv_lstm(rank: int) -> dict[str, Any]:
     """Return the arguments and values of a recurrent convolution."""
     plain = {1: "row of steps", 2: "row of images", 3: "row of volumes"}[rank]
-    found = {
+    return {
         "base": {"filters": 2, "kernel_size": 2},
         "inputs": (plain,),
         "values": {
@@ -148,7 +148,6 @@ def conv_lstm(rank: int) -> dict[str, Any]:
             "data_format": [],
         },
     }
-    return found
 
 
 LOOKUP: Mapping[str, Any] = {

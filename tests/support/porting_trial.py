@@ -101,8 +101,6 @@ def ported(model: Any, place: Path) -> Any:
 
 def tried(cases: Sequence[Case], folder: Path, *, predict: bool) -> Iterator[Outcome]:
     """Yield what becomes of each layer; those that take the same inputs in one model."""
-    import tf_keras
-
     bundles: dict[tuple[str, ...], list[Case]] = {}
     for case in cases:
         said = refusal(case)
@@ -111,6 +109,16 @@ def tried(cases: Sequence[Case], folder: Path, *, predict: bool) -> Iterator[Out
         else:
             bundles.setdefault(case.inputs, []).append(case)
     for number, (kinds, bundle) in enumerate(bundles.items()):
+        yield from _bundled(bundle, kinds, number, folder, predict)
+
+
+def _bundled(
+    bundle: Sequence[Case], kinds: Sequence[str], number: int, folder: Path, predict: bool
+) -> Iterator[Outcome]:
+    """Yield what becomes of layers that take the same inputs; each alone if one of them fails."""
+    import tf_keras
+
+    try:
         tensors = [_input(kind, place) for place, kind in enumerate(kinds)]
         outputs = {
             f"case_{place}": call(case, case.make(tf_keras.layers), tensors)
@@ -118,8 +126,30 @@ def tried(cases: Sequence[Case], folder: Path, *, predict: bool) -> Iterator[Out
         }
         model = tf_keras.Model(tensors, outputs)
         randomise(model, number)
+        predict = predict and _can_predict(model, kinds)
         new = ported(model, folder / f"bundle_{number}.keras")
-        yield from _compared(bundle, kinds, model, new, predict)
+        found = list(_compared(bundle, kinds, model, new, predict))
+    except Exception as error:
+        if len(bundle) == 1:
+            found = [Outcome(bundle[0], "wrong", said=f"{type(error).__name__}: {error}"[:300])]
+        else:
+            found = [
+                each
+                for place, case in enumerate(bundle)
+                for each in _bundled([case], kinds, 1000 * number + place, folder, predict)
+            ]
+    yield from found
+
+
+def _can_predict(model: Any, kinds: Sequence[str]) -> bool:
+    """Whether a model of Keras 2 itself predicts; of several layers, all of them must."""
+    try:
+        _predict(model, arrays(kinds, 1, 5, 0))
+        return True
+    except Exception:
+        if len(model.output_names) > 1:
+            raise
+        return False
 
 
 def _compared(
