@@ -13,7 +13,6 @@ from rewriter.porting.layers import LayerRule
 from rewriter.porting.refusals import Refusal, RefusedError
 from rewriter.porting.serialised import converted
 
-
 _GATEWISE = "Keras 2 multiplies gate by gate here (implementation=1), which Keras 3 does not save"
 
 

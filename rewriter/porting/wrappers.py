@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rewriter.analysis.layer_kinds import returns_sequences
@@ -90,3 +90,22 @@ def put_rescaling(translation: Translation, layers: Sequence[tuple[tuple[str, ..
                     tensor, layer, reason=_RESCALED, consumers=[(call, hole)]
                 )
                 translation.changes.append(replace(change, pass_name="port"))
+
+
+PUT_IN: Mapping[str, str] = {
+    "GatewiseLSTM, GatewiseGRU, GatewiseLSTMCell, GatewiseGRUCell": (
+        "for `implementation=1` where Keras 2 takes its slow path: Keras 3 does not save it"
+    ),
+    "hard_sigmoid_of_keras2": "for hard_sigmoid, with `--hard-sigmoid exact`",
+    "ThresholdedReLU": "for that of Keras 2",
+    "EachStep": "for TimeDistributed over an unknown number of steps",
+    "MergeWithMasks": (
+        "for Add, Subtract, Multiply, Average, Maximum, Minimum and Concatenate where a mask "
+        "arrives that Keras 3 would join otherwise, or use, and for sums that it gets wrong"
+    ),
+    "StopMask": "behind layers that stop a mask in Keras 2 and pass it on in Keras 3",
+    "CopyWithMask": "in front of MultiHeadAttention where others use the masks of its inputs",
+    "MaskOf": "beside recurrent layers that get their first state and a mask",
+    "DynamicDropout": "for Dropout that is called with `training=True`",
+}
+"""Layers and functions of this package that a port puts in, and where."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+from pathlib import Path
 
 import pytest
 from support.porting_cases import ELSEWHERE, NO_MATTER, TABLE, arguments, cases, classes
 from support.porting_trial import built, tried
 
 from rewriter.porting.layers import RULES, UNCHANGED, rules
+from rewriter.report.port_tables import port_page
 
 NO_COUNTERPART = {
     "LocallyConnected1D": None,
@@ -104,3 +106,8 @@ def test_every_row_says_where_it_was_seen():
 def test_a_case_that_is_built_has_weights_of_its_own():
     case = next(each for each in chosen(every=False) if each.class_name == "Dense")
     assert built(case).weights
+
+
+def test_the_page_of_the_tables_is_made_from_them():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "porting.md"
+    assert page.read_text(encoding="utf-8") == port_page()
