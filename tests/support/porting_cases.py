@@ -307,7 +307,7 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
         "base": {"equation": "abc,cd->abd", "output_shape": (None, 3), "bias_axes": "d"},
         "inputs": ("sequence",),
         "values": {
-            "equation": [On("...x,xy->...y", more={"bias_axes": "y"})],
+            "equation": [On("...x,xy->...y", more={"bias_axes": "y", "output_shape": 3})],
             "output_shape": [(None, 5)],
             "activation": ["relu"],
             "bias_axes": [None],
