@@ -71,6 +71,18 @@ class PassError(RewriterError):
     plan: Any = None
 
 
+class PortError(UnsupportedModelError):
+    """A model of Keras 2 has something that Keras 3 has not.
+
+    Attributes
+    ----------
+    refusals : tuple of Refusal
+        Every place that keeps the model from being ported.
+    """
+
+    refusals: tuple[Any, ...] = ()
+
+
 class RebuildError(UnsupportedModelError):
     """Keras could not build a layer of the rewritten model."""
 
