@@ -52,6 +52,20 @@ class Replace(Pass):
             yield graph.replace(call.layer, new, reason="whole channels are dropped")
 
 
+class Switch(Pass):
+    """Replace each Dense by one without a bias."""
+
+    name = "switch"
+    guarantee = Guarantee.CHANGED_ON_PURPOSE
+
+    def run(self, graph):
+        layer = graph.layer("dense")
+        dense = {**layer.config, "use_bias": True}
+        yield graph.replace("dense", Layer("dense", "Dense", dense), reason="first it is on")
+        bare = Layer("dense", "Dense", {**dense, "use_bias": False})
+        yield graph.replace("dense", bare, reason="then it is off")
+
+
 class Insert(Pass):
     """Put noise behind each Embedding."""
 
@@ -207,6 +221,15 @@ def test_a_narrow_terminal_gets_lines_that_fit(plan):
     ).count("[")
 
 
+def test_an_option_that_is_off_and_new_in_a_replaced_layer_is_not_shown():
+    graph = decode(text_model(), 3)
+    shown = plan_text(plan_graph(graph, ["replace-dropout:to=dynamic"]))
+    assert "Dropout -> DynamicDropout" in shown
+    assert "false" not in shown
+    shown = plan_text(plan_graph(graph, [Switch()]))
+    assert "use_bias: true -> false" in shown
+
+
 def test_every_change_is_in_exactly_one_row():
     for plan in (make() for make in PLANS):
         shown = [id(change) for row in rows(plan) for change in row.changes]
@@ -271,7 +294,7 @@ def test_many_notes_are_cut_and_counted():
         x = model.call("Dropout", f"d{number}", x, rate=0.5, kwargs={"training": True})
     plan = plan_graph(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
     assert "... 23 more; --full shows them" in plan_text(plan)
-    assert plan_text(plan, full=True).count("stays: it is active") == 30
+    assert plan_text(plan, full=True).count("stays: it draws noise at inference") == 30
 
 
 def test_rows_near_a_nested_change_keep_the_model_that_they_stand_in():

@@ -237,7 +237,7 @@ def test_verification_and_rehearsal_are_tables():
 
 def test_notes_findings_and_the_diff_are_on_the_page():
     html = html_report(pinned())
-    assert "stays: it is active at inference as well" in html
+    assert "stays: it draws noise at inference too" in html
     assert "<summary>The diff as text</summary>" in html
 
 
