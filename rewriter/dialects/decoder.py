@@ -17,7 +17,7 @@ from rewriter.dialects.config_keys import (
     SEQUENTIAL_KEYS,
     put_inner,
 )
-from rewriter.dialects.names import Names, made_name, told_name
+from rewriter.dialects.names import Names, default_name, name_in_config
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
     Dialect,
@@ -122,7 +122,7 @@ class _Decoder:
         written, config = str(entry["class_name"]), entry["config"]
         class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
-        name = name or told_name(entry) or made_name(class_name)
+        name = name or name_in_config(entry) or default_name(class_name)
         path, origin = (*path, name), (*origin, role or name)
         envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:
