@@ -24,7 +24,7 @@ from rewriter.analysis.layer_kinds import RECURRENT
 from rewriter.live.adapters import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.live.known_classes import is_known_class
 from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
-from rewriter.rehearsal.replay import Again, numbers_of, tensors_in, told_otherwise
+from rewriter.rehearsal.replay import LayerReplay, numbers_of, tensors_in, with_other_options
 from rewriter.verification.layer_traffic import Arguments
 from rewriter.verification.noise_statistics import Drawn, drawn, is_mask
 
@@ -51,7 +51,7 @@ def measure_inside(
     training: Mapping[str, Arguments],
     inference: Mapping[str, Arguments],
 ) -> Iterator[NoiseMeasured]:
-    """Measure the noise inside layers, called again alone as the model called them.
+    """Measure the noise inside layers, called replay alone as the model called them.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def measure_inside(
             continue
         shown = _shown(path, layers)
         name = type(layers[shown]).__name__
-        subject = _Subject(noise, shown, name, Again(layer, training[path]), inference[path])
+        subject = _Subject(noise, shown, name, LayerReplay(layer, training[path]), inference[path])
         yield from subject.measured()
 
 
@@ -120,14 +120,14 @@ class _Subject:
     noise: NoiseKeras
     path: str
     class_name: str
-    training: Again
+    training: LayerReplay
     arguments_at_inference: Arguments
 
     @property
-    def inference(self) -> Again:
+    def inference(self) -> LayerReplay:
         """The same input, given as at inference."""
-        told = told_otherwise(self.training.arguments, self.arguments_at_inference)
-        return Again(self.layer, told)
+        arguments = with_other_options(self.training.arguments, self.arguments_at_inference)
+        return LayerReplay(self.layer, arguments)
 
     @property
     def layer(self) -> Live:
@@ -162,8 +162,8 @@ class _Subject:
             return
         rows = min(-(-WANTED_DRAWS // (RUNS * self.training.row_units)), self._most_rows())
         rows = max(rows, self.training.first.shape[0])
-        still, again = (self._outputs(self.inference, rows) for _ in range(2))
-        if not _alike(still, again):
+        still, replay = (self._outputs(self.inference, rows) for _ in range(2))
+        if not _alike(still, replay):
             for on in rates or ("input",):
                 rate = rates.get(on)
                 yield self._row(on, rate, None, in_training=True, at_inference=True)
@@ -196,10 +196,10 @@ class _Subject:
         gates = 4 if _is_cell(self.layer) or hasattr(self.layer, "cell") else 1
         return max(MOST_NUMBERS // max(gates * widest, 1), 1)
 
-    def _outputs(self, again: Again, rows: int) -> list[NDArray[Any]]:
+    def _outputs(self, replay: LayerReplay, rows: int) -> list[NDArray[Any]]:
         self.noise.forget_masks(self.layer)
-        given = again.with_rows(rows)
-        return [numbers_of(each) for each in again.call(given) if each.dtype.is_floating]
+        given = replay.with_rows(rows)
+        return [numbers_of(each) for each in replay.call(given) if each.dtype.is_floating]
 
     def _holds_mask(self, rows: int) -> bool:
         """Whether a cell drops the same units at the next step."""
@@ -220,9 +220,9 @@ class _Subject:
         found = drawn(pairs) if in_training and not at_inference else None
         return self._row("scores", rate, found, in_training=in_training, at_inference=at_inference)
 
-    def _scores(self, again: Again, rows: int | None) -> NDArray[Any]:
-        given = again.arguments if rows is None else again.with_rows(rows)
-        return numbers_of(again.call(given, return_attention_scores=True)[-1])
+    def _scores(self, replay: LayerReplay, rows: int | None) -> NDArray[Any]:
+        given = replay.arguments if rows is None else replay.with_rows(rows)
+        return numbers_of(replay.call(given, return_attention_scores=True)[-1])
 
     def _on_what_goes_in(
         self, rates: Mapping[str, float | None], rows: int, over_time: bool | None
@@ -275,19 +275,21 @@ class _Subject:
         self.noise.forget_masks(self.layer)
         return found
 
-    def _response(self, again: Again, rows: int, seed: int) -> tuple[Responses, NDArray[Any]]:
+    def _response(
+        self, replay: LayerReplay, rows: int, seed: int
+    ) -> tuple[Responses, NDArray[Any]]:
         """Return the gradients by input and state, and the output, at small inputs."""
         import numpy as np
         import tensorflow as tf
 
-        given = again.with_rows(rows, small=True, seed=seed)
+        given = replay.with_rows(rows, small=True, seed=seed)
         floats = [each for each in tensors_in(given.args) if each.dtype.is_floating]
         targets = dict(zip(("input", "state"), floats, strict=False))
         random = np.random.default_rng(0)
         self.noise.forget_masks(self.layer)
         with tf.GradientTape() as tape:
             tape.watch(list(targets.values()))
-            gave = [each for each in again.call(given) if each.dtype.is_floating]
+            gave = [each for each in replay.call(given) if each.dtype.is_floating]
             weights = [tf.constant(random.standard_normal(each.shape[1:])) for each in gave]
             total = sum(
                 tf.reduce_sum(tf.cast(each, "float64") * weight)
