@@ -67,10 +67,10 @@ class LiveKeras(Protocol):
     def clone_layer(self, layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer of the same class with this config."""
 
-    def unwritten(self, layer: Live) -> dict[str, Any]:
+    def arguments_missing_from_config(self, layer: Live) -> dict[str, Any]:
         """Return the arguments that a layer was made with and that Keras writes into no config."""
 
-    def cut_calls(self, model: Live) -> Iterator[tuple[str, int, int]]:
+    def calls_losing_arguments(self, model: Live) -> Iterator[tuple[str, int, int]]:
         """Yield layers of a model of whose calls Keras writes down a part of the arguments.
 
         With their names go the number of arguments, and how many of them are lost.

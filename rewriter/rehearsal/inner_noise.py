@@ -51,7 +51,7 @@ def measure_inside(
     training: Mapping[str, Arguments],
     inference: Mapping[str, Arguments],
 ) -> Iterator[NoiseMeasured]:
-    """Measure the noise inside layers, called replay alone as the model called them.
+    """Measure the noise inside layers, called again alone as the model called them.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ class _Subject:
             return
         rows = min(-(-WANTED_DRAWS // (RUNS * self.training.row_units)), self._most_rows())
         rows = max(rows, self.training.first.shape[0])
-        still, replay = (self._outputs(self.inference, rows) for _ in range(2))
-        if not _alike(still, replay):
+        still, again = (self._outputs(self.inference, rows) for _ in range(2))
+        if not _alike(still, again):
             for on in rates or ("input",):
                 rate = rates.get(on)
                 yield self._row(on, rate, None, in_training=True, at_inference=True)

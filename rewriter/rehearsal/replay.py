@@ -1,4 +1,4 @@
-"""Call one layer alone, with the arguments that the model called it with, on any number of rows."""
+"""Call one layer alone, as the model called it, on any number of rows."""
 
 from __future__ import annotations
 
