@@ -1,4 +1,4 @@
-"""What stands among the weights of a file that Keras neither reads nor keeps, carried over."""
+"""Carry over the HDF5 objects among the weights that Keras neither reads nor keeps."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Unknown(NamedTuple):
         return place if self.attribute is None else f"{place}@{self.attribute}"
 
 
-def unknown(root: Any, format: str) -> list[Unknown]:
-    """Return what Keras did not write, or will not find.
+def unknown_objects(root: Any, format: str) -> list[Unknown]:
+    """Return the objects that Keras did not write, or will not find.
 
     Parameters
     ----------
