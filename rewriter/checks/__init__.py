@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewriter.checks import batch, masks, noise, portability, speed
-from rewriter.checks.checked_model import Subject
+from rewriter.checks.checked_model import CheckedModel
 from rewriter.checks.code import Code
 from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
@@ -57,7 +57,7 @@ def check_graph(
     >>> print(*check_graph(graph))
     drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
     """
-    subject = Subject(graph, parse_version(version), format, documents, declared)
+    subject = CheckedModel(graph, parse_version(version), format, documents, declared)
     findings: dict[Finding, None] = {}
     for code in CODES if codes is None else codes:
         about = CODES[code]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
-from rewriter.checks.checked_model import Place, Subject
+from rewriter.checks.checked_model import CheckedModel, LayerCall
 from rewriter.checks.code import Code, Found
 from rewriter.saved.safety.dangers import dangers
 
@@ -14,7 +14,7 @@ _LONG = 64
 """Lists of a config that are longer hold data."""
 
 
-def marshalled_code(model: Subject) -> Iterator[Found]:
+def marshalled_code(model: CheckedModel) -> Iterator[Found]:
     """Find what runs code, or reads or writes files, when the model is loaded or run."""
     for document in model.documents:
         for danger in dangers(document):
@@ -95,7 +95,7 @@ _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def keras3_cannot_load(model: Subject) -> Iterator[Found]:
+def keras3_cannot_load(model: CheckedModel) -> Iterator[Found]:
     """Find what keeps Keras 3 from loading a model of Keras 2, once for each class of layer."""
     if model.keras != 2:
         return
@@ -121,7 +121,7 @@ def _and_more(paths: Sequence[str]) -> str:
     return f", and {len(paths) - 1} more" if len(paths) > 1 else ""
 
 
-def _refusal(place: Place, format: str) -> str:
+def _refusal(place: LayerCall, format: str) -> str:
     class_name, config = place.layer.class_name, place.config
     if class_name in _MISSING:
         return "it has no such layer"
@@ -134,7 +134,7 @@ def _refusal(place: Place, format: str) -> str:
     return ""
 
 
-def hard_sigmoid(model: Subject) -> Iterator[Found]:
+def hard_sigmoid(model: CheckedModel) -> Iterator[Found]:
     """Find activations that are another function in the other Keras."""
     if model.keras != 2:
         return

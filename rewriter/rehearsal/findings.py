@@ -11,7 +11,7 @@ from rewriter.analysis.recurrent_layers import layers_with_rates
 from rewriter.checks.findings import Finding
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.rehearsal.cases import TRAINS, Case
+from rewriter.rehearsal.cases import TRAINS, TrainingCase
 from rewriter.rehearsal.noise_result import NoiseMeasured
 
 CODES = {
@@ -29,9 +29,9 @@ CODES = {
 _CODE_OF = {"fails": "RW151", "wrong batch": "RW152", "differs": "RW153"}
 
 
-def judge_cases(graph: ModelGraph, cases: Sequence[Case]) -> Iterator[Finding]:
+def judge_cases(graph: ModelGraph, cases: Sequence[TrainingCase]) -> Iterator[Finding]:
     """Yield a finding for each layer and outcome that is not in order."""
-    groups: dict[tuple[str, str], list[Case]] = {}
+    groups: dict[tuple[str, str], list[TrainingCase]] = {}
     for case in cases:
         if case.outcome != TRAINS:
             groups.setdefault((case.outcome, case.layer), []).append(case)
@@ -47,7 +47,7 @@ def judge_cases(graph: ModelGraph, cases: Sequence[Case]) -> Iterator[Finding]:
         yield Finding(_CODE_OF[outcome], layer, message, _fix(graph, layer))
 
 
-def _size(case: Case) -> str:
+def _size(case: TrainingCase) -> str:
     length = "" if case.length is None else f" length {case.length}"
     return f"batch {case.batch}{length}"
 

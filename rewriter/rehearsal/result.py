@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rewriter.checks.findings import Finding
-from rewriter.rehearsal.cases import Case
+from rewriter.rehearsal.cases import TrainingCase
 from rewriter.rehearsal.loss import MADE_UP
 from rewriter.rehearsal.noise_result import NoiseMeasured
 
@@ -22,7 +22,7 @@ class Rehearsal:
         Path or name.
     keras : int
         2 or 3.
-    cases : tuple of Case
+    cases : tuple of TrainingCase
         Every size, eager and compiled.
     noise : tuple of NoiseMeasured
         The layers that draw noise.
@@ -34,7 +34,7 @@ class Rehearsal:
 
     model: str
     keras: int
-    cases: tuple[Case, ...]
+    cases: tuple[TrainingCase, ...]
     noise: tuple[NoiseMeasured, ...]
     findings: tuple[Finding, ...]
     loss: str = MADE_UP

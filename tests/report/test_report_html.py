@@ -16,8 +16,8 @@ from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.graph.changes import Action
 from rewriter.pipeline import Guarantee
-from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
+from rewriter.rehearsal import TrainingCase as Tried
 from rewriter.report.html import html_report
 from rewriter.verification.result import Case, Padding, Verification
 
