@@ -1,4 +1,4 @@
-"""Operations that have a shape in their arguments, and the batch size in it."""
+"""Find operations with a batch size written in their arguments, and free them of it."""
 
 from __future__ import annotations
 

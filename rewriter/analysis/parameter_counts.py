@@ -1,4 +1,4 @@
-"""How many weights a layer has, as far as its config and the shape of its input tell."""
+"""Count the weights of a layer from its config and the shape of its input."""
 
 from __future__ import annotations
 

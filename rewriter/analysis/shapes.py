@@ -1,4 +1,4 @@
-"""The shapes of tensors, as far as a config tells them."""
+"""Work out the shape and rank of tensors from configs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rewrite as a value: a step for pipelines, and a few lines of TOML or YAML.
+"""Describe a rewrite as a value, for pipelines and for a few lines of TOML or YAML.
 
 >>> step = Rewrite(["enable-masking", "move-dropout:masking=false"])
 >>> print(step.to_toml(), end="")

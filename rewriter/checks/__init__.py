@@ -1,4 +1,4 @@
-"""What is wrong with a model, told from its graph alone."""
+"""Check a graph with every rule, and collect the findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RW1xx: sizes of batches, and of sequences, that are fixed where they should be free."""
+"""Find batch sizes and lengths that are fixed where they should be free (RW1xx)."""
 
 from __future__ import annotations
 

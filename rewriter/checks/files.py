@@ -1,4 +1,4 @@
-"""Many files checked at once: each gets an answer, whatever is in the others."""
+"""Check many files; a file that cannot be read does not stop the others."""
 
 from __future__ import annotations
 

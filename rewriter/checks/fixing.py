@@ -1,4 +1,4 @@
-"""Findings mended: the passes that they name, held to the layers that they name."""
+"""Run a fixing pass on the reported layers only."""
 
 from __future__ import annotations
 

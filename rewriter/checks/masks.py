@@ -1,4 +1,4 @@
-"""RW2xx: masks that are missing, lost, hidden by noise, or more than a layer can stand."""
+"""Find masks that are missing, lost, hidden by noise, or make a layer fail (RW2xx)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RW3xx: dropout that is not what it looks like."""
+"""Find dropout that does not do what it looks like (RW3xx)."""
 
 from __future__ import annotations
 

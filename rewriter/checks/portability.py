@@ -1,4 +1,4 @@
-"""RW5xx: models that run code, and models that another Keras cannot load or computes otherwise."""
+"""Find models that run code, or that another Keras cannot load or computes otherwise (RW5xx)."""
 
 from __future__ import annotations
 

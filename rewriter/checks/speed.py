@@ -1,4 +1,4 @@
-"""RW4xx: settings that cost speed."""
+"""Find settings that make a layer slow (RW4xx)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers, and the graph of their calls: what can be read of a model, and how a graph is made."""
+"""Define a layer, and a graph that can be read, built and copied."""
 
 from __future__ import annotations
 

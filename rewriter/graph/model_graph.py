@@ -1,4 +1,4 @@
-"""The graph of a model: layers, their calls, the tensors between them, and the edits.
+"""Edit a graph: insert, remove, move, replace, configure and rewire layers.
 
 The nodes of the networkx graph are calls, its edges carry tensors. The arguments of a call
 are kept as Keras wrote them, with a numbered hole where a tensor goes in; the edge whose key

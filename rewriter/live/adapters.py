@@ -1,4 +1,4 @@
-"""What has to be asked of Keras itself, and who answers for each Keras.
+"""Define what each Keras must answer about live models, and find the one that does.
 
 Keras N is answered for by the package ``rewriter.live.kerasN``. It has three modules, each with the
 functions of one protocol below: ``models`` those of `LiveKeras`, ``training`` those of

@@ -1,7 +1,7 @@
-"""Where Keras reaches for disk and memory while it loads and saves, and what it is held to there.
+"""Patch a Keras attribute for the calling thread, and restore it.
 
-An attribute of Keras is another one for as long, in one thread at a time; to other threads it does
-what it always did.
+The patched functions are those with which Keras reaches for disk and memory while it loads and
+saves. Other threads go on with what Keras itself has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A saved model loaded by Keras, within what the safety rules and the limits allow."""
+"""Load a saved model with Keras, within the safety rules and the limits."""
 
 from __future__ import annotations
 

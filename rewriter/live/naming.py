@@ -1,4 +1,4 @@
-"""The names of layers whose config tells none: Keras makes up others whenever it loads them."""
+"""Write layer names into a config that has none, so that loading does not make up others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live model read into a graph."""
+"""Read a live model into a graph."""
 
 from __future__ import annotations
 

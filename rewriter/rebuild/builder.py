@@ -1,4 +1,4 @@
-"""Graph -> live model, with the weights of the original.
+"""Build a live model from a graph, with the weights of the original.
 
 Each layer is made anew from its live original, so that functions and classes that only the
 original has are there; what a pass changed in its config is changed on top. Weights go from

@@ -1,4 +1,4 @@
-"""Compile state and optimizer state, carried from the original to the rewritten model.
+"""Compile the rewritten model as the original was, and carry its optimizer over.
 
 What a model was compiled with is taken from the live original, not from its config: losses
 and schedules are the same objects, so that they need not be registered; metrics and the

@@ -1,4 +1,4 @@
-"""Weights and other state, copied from each layer to the one that follows it."""
+"""Copy weights and other state from each layer of the original to the one made from it."""
 
 from __future__ import annotations
 

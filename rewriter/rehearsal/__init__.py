@@ -1,4 +1,4 @@
-"""Training steps on a copy of a model, to see what breaks before the user's job does."""
+"""Train a copy of a model for a few steps, to see what breaks before your own training does."""
 
 from __future__ import annotations
 

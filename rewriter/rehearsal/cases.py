@@ -1,4 +1,4 @@
-"""Training steps at several batch sizes and lengths, eager and compiled."""
+"""Run training steps at several batch sizes and lengths, eager and compiled."""
 
 from __future__ import annotations
 

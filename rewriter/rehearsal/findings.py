@@ -1,4 +1,4 @@
-"""What is wrong with what a rehearsal saw, as findings."""
+"""Turn what a rehearsal saw into findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise inside cells, recurrent layers, attention and custom layers, measured by what it does.
+"""Measure the noise inside recurrent, attention and custom layers by what it does to outputs.
 
 What such a layer multiplies with noise goes through matrices before it comes out. Three things
 can be seen all the same:

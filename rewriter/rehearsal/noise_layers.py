@@ -1,4 +1,4 @@
-"""What noise layers do, in training and at inference, measured layer by layer."""
+"""Measure what noise layers do in training and at inference, layer by layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rehearsal gives: cases, noise, findings, and the table of them."""
+"""Hold what a rehearsal found, and print it as a table."""
 
 from __future__ import annotations
 

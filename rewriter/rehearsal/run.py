@@ -1,4 +1,4 @@
-"""A rehearsal from the copy to the findings."""
+"""Rehearse the training of a model: copy it, run the cases, measure its noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as drawings: for each model the calls before and after, in one graph.
+"""Draw the calls of each model before and after in one graph, for the HTML report.
 
 What stays is one node on both sides, so that a layout puts it at the same height in both; a
 call that moves is two nodes.

@@ -1,4 +1,4 @@
-"""A plan as one HTML page that needs no network: drawings, tables, and the diff as text."""
+"""Write a plan as one HTML page that needs no network."""
 
 from __future__ import annotations
 

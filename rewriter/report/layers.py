@@ -1,4 +1,4 @@
-"""The layers of a model, as `show` lists them."""
+"""List the layers of a model, for `show`."""
 
 from __future__ import annotations
 

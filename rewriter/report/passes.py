@@ -1,4 +1,4 @@
-"""The passes and their options, as the command line lists them."""
+"""List the passes and their options, for `passes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as a diff that a person reads: plain lines, each with the style that a terminal gives."""
+"""Write a plan as a diff in plain text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files: read without Keras, written without ever leaving half a file."""
+"""Read model files without Keras, and write them whole or not at all."""
 
 from rewriter.saved.additions.carry import carry_additions
 from rewriter.saved.additions.training_config import carry_training_config

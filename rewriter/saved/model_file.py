@@ -1,4 +1,4 @@
-"""What a model file says of its model: the format, the Keras it is for, and the config.
+"""Read from a model file its format, its Keras and its config.
 
 Nothing here imports Keras, reads weights, or runs code from the file.
 """

@@ -1,4 +1,4 @@
-"""A file read back before it takes its place: the layers, and every weight in its own place."""
+"""Read a written file back before it is put in place: its layers, and every weight."""
 
 from __future__ import annotations
 

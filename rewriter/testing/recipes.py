@@ -1,4 +1,4 @@
-"""Random models for property tests: small, valid, and of all that a pass may meet.
+"""Describe random models as data, and build them in either Keras.
 
 A model is drawn as a recipe, which is plain data that hypothesis can shrink and print; `build`
 makes it in either Keras.

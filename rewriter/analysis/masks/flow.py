@@ -1,4 +1,4 @@
-"""The way of the masks through a model, call by call."""
+"""Follow the masks through a model, call by call."""
 
 from __future__ import annotations
 

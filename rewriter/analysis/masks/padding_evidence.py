@@ -1,4 +1,4 @@
-"""Whether what a source would mask is padding, and on which side it stands."""
+"""Look in the given data for padding: whether there is any, and on which side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new mask changes besides the outputs for padding: kernels, and later training."""
+"""Find what a new mask changes besides outputs for padding: GPU kernels, and later training."""
 
 from __future__ import annotations
 

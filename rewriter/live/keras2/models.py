@@ -1,4 +1,4 @@
-"""Live models of Keras 2, as tf_keras has it."""
+"""Make, load, copy and save models of Keras 2 (`tf_keras`)."""
 
 from __future__ import annotations
 

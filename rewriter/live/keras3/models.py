@@ -1,4 +1,4 @@
-"""Live models of Keras 3."""
+"""Make, load, copy and save models of Keras 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file holds that Keras neither knows nor keeps, and what a rewrite says of itself."""
+"""Carry over what a file holds and Keras does not keep, and record the rewrite."""
 
 from __future__ import annotations
 

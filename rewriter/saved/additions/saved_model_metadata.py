@@ -1,4 +1,4 @@
-"""What the metadata of a SavedModel directory holds that Keras neither knows nor keeps."""
+"""Carry over the metadata of a SavedModel directory that Keras does not keep."""
 
 from __future__ import annotations
 

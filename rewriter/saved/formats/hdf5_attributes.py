@@ -1,4 +1,4 @@
-"""String attributes of an HDF5 file's root group, read without the HDF5 library.
+"""Read string attributes of an HDF5 file's root group without the HDF5 library.
 
 Reading a model needs two to three strings out of a file that may hold gigabytes of weights and
 may come from anywhere. libhdf5 1.14.6 was seen to loop without end and to take 3.7 GB of memory

@@ -1,4 +1,4 @@
-"""SavedModel directories of Keras 2: what they say of their model, read without TensorFlow.
+"""Read the config in a SavedModel directory of Keras 2 without TensorFlow.
 
 ``keras_metadata.pb`` holds the config of every layer, that of the model first; before
 TensorFlow 2.5 the configs stood in ``saved_model.pb``. Which layers are one object is told by the

@@ -1,4 +1,4 @@
-"""Whether a model file is let in to Keras, which runs, reads and writes what files name."""
+"""Let a model file in to Keras, or refuse it with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model file tried in a process of its own, before this one relies on it.
+"""Load a model file in a child process first, before this one relies on it.
 
 libhdf5 1.14.6 was seen to loop without end, to crash and to take 3.7 GB on files of 17 kB with a
 few changed bytes, and nothing in Python interrupts it. What a child process gets through in

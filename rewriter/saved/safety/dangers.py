@@ -1,4 +1,4 @@
-"""What a model file would run, read or write if Keras loaded it, told from its config alone.
+"""Find in a config what Keras would run, read or write if it loaded it.
 
 Keras' own safe mode covers less than its name says: nothing in ``.h5`` files, nothing of Keras 2's
 named functions, and in each version what was published until then. So this program looks itself,

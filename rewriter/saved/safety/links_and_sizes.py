@@ -1,4 +1,4 @@
-"""What a model file holds besides its config, looked through before Keras reads it.
+"""Look through a model file for links, huge sizes and other traps before Keras reads it.
 
 Links are read as links and never followed. The HDF5 library does not always come back from a
 damaged file: `rewriter.saved.safety.child_process` runs this in a process of its own.
