@@ -51,11 +51,12 @@ class InsertDropout(Pass):
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
+        ranks: dict[Tensor, int | None] = {}  # noise leaves them as they are
         for call in graph.calls():
             layer = graph.layer(call)
             # Rule 1: the layers that fit; noise itself gets none.
             if self._fits(layer) and noise_in(layer) is None:
-                yield from self._insert(graph, call, layer)
+                yield from self._insert(graph, call, layer, ranks)
 
     def _fits(self, layer: Layer) -> bool:
         if not self.after:
@@ -65,7 +66,9 @@ class InsertDropout(Pass):
     def _asked_for(self) -> str:
         return f"what after={self.after} names" if self.after else "recurrent and gives sequences"
 
-    def _insert(self, graph: ModelGraph, call: Call, layer: Layer) -> Iterator[Change | Note]:
+    def _insert(
+        self, graph: ModelGraph, call: Call, layer: Layer, ranks: dict[Tensor, int | None]
+    ) -> Iterator[Change | Note]:
         consumers = [graph.layer(consumer) for consumer, _ in graph.consumers(Tensor(call))]
         # Rule 3: so that a second run inserts nothing.
         if consumers and all(noise_in(consumer) is not None for consumer in consumers):
@@ -77,7 +80,7 @@ class InsertDropout(Pass):
                 self.to,
                 graph.unique_name(f"{layer.name}_dropout"),
                 Noise(self.rate, self.shared_axes),
-                rank=rank_of(graph, Tensor(call)),
+                rank=rank_of(graph, Tensor(call), ranks),
                 keras=graph.keras,
                 like=layer.config,
             )

@@ -60,12 +60,17 @@ class ReplaceDropout(Pass):
         """Edit a model with the models nested in it."""
         training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
+            ranks: dict[Tensor, int | None] = {}  # noise of any kind leaves them as they are
             for layer in graph.layers:
                 if noise_in(layer) is not None:
-                    yield from self._replace(graph, layer, training_true)
+                    yield from self._replace(graph, layer, training_true, ranks)
 
     def _replace(
-        self, graph: ModelGraph, outer: Layer, training_true: TrainingTrue
+        self,
+        graph: ModelGraph,
+        outer: Layer,
+        training_true: TrainingTrue,
+        ranks: dict[Tensor, int | None],
     ) -> Iterator[Change | Note]:
         role, layer = list(with_inner_layers(outer))[-1]
         path = graph.path_of(outer.name)
@@ -74,8 +79,9 @@ class ReplaceDropout(Pass):
             yield Note(path, layer.class_name, "stays: it draws noise at inference too")
             return
         wrapped = role.count(".") + 1 if role else 0
+        rank = _rank(graph, outer, wrapped, ranks)
         # Rule 1: made from what the layer draws.
-        made = self._made(layer, _rank(graph, outer, wrapped), graph.keras, wrapped=wrapped > 0)
+        made = self._made(layer, rank, graph.keras, wrapped=wrapped > 0)
         if isinstance(made, str):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):
@@ -102,10 +108,12 @@ class ReplaceDropout(Pass):
         return make_noise(self.to, layer.name, noise, rank=rank, keras=keras, like=layer.config)
 
 
-def _rank(graph: ModelGraph, layer: Layer, wrapped: int) -> int | None:
+def _rank(
+    graph: ModelGraph, layer: Layer, wrapped: int, ranks: dict[Tensor, int | None]
+) -> int | None:
     """Return the rank of what a noise layer gets; TimeDistributed takes an axis away."""
     tensor = graph.producer(graph.calls_of(layer.name)[0])
-    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output))
+    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output), ranks)
     return None if rank is None else rank - wrapped
 
 

@@ -19,9 +19,10 @@ TYPE_CHECKING = False  # typing itself need not be imported
 if TYPE_CHECKING:
     from typing import Any
 
-    from rewriter.api.functions import check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.functions import check, masks, plan, read, rewrite, verify
     from rewriter.api.monte_carlo import predict_mc
     from rewriter.api.plans import Plan
+    from rewriter.api.rehearsing import rehearse
     from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
     from rewriter.checks.findings import Finding
@@ -48,17 +49,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "rewriter.api.functions": (
-        "Result",
         "check",
         "masks",
         "plan",
         "read",
-        "rehearse",
         "rewrite",
         "verify",
     ),
     "rewriter.api.monte_carlo": ("predict_mc",),
     "rewriter.api.plans": ("Plan",),
+    "rewriter.api.rehearsing": ("rehearse",),
+    "rewriter.api.result": ("Result",),
     "rewriter.api.rewrite_step": ("Rewrite",),
     "rewriter.checks.findings": ("Finding",),
     "rewriter.errors": (

@@ -73,6 +73,7 @@ def test_a_class_that_is_named_as_one_of_keras_is_not_taken_for_it(dialect):
     assert rule_of(graph.layer("own"), dialect.number) is Rule.UNKNOWN
 
 
+@pytest.mark.fast
 def test_a_registered_name_goes_before_the_module():
     told = {"module": "keras.layers", "registered_name": "mine>Dense"}
     assert not is_known(Layer("d", "Dense", {}, told))
@@ -92,6 +93,7 @@ def test_only_files_that_name_no_module_are_assumed(dialect, ending, tmp_path):
     assert is_assumed(layer) == (ending == "h5")
 
 
+@pytest.mark.fast
 def test_a_layer_of_the_other_keras_is_known_to_that_one_alone():
     assert is_known(Layer("n", "RMSNormalization", {}), 3)
     assert not is_known(Layer("n", "RMSNormalization", {}), 2)

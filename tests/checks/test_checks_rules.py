@@ -10,6 +10,8 @@ from rewriter.dialects import decode
 from rewriter.errors import RewriterError
 from rewriter.pipeline.registry import registered_passes, to_pass
 
+pytestmark = pytest.mark.fast
+
 
 def found(graph, **options) -> list[tuple[str, str]]:
     return [(each.code, each.layer) for each in check_graph(graph, **options)]

@@ -13,6 +13,8 @@ from rewriter.errors import RewriterError
 from rewriter.live.frameworks import import_framework, require_framework
 from rewriter.testing import random_model
 
+pytestmark = pytest.mark.fast
+
 MODELS = Path(__file__).parents[2] / "examples" / "models"
 MODEL = str(MODELS / "vowels_tokens.keras")
 MISSING = (

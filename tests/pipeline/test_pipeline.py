@@ -69,20 +69,24 @@ def tuned(monkeypatch):
     monkeypatch.setattr("rewriter.pipeline.registry.registered_passes", lambda: {"tuned": Entry()})
 
 
+@pytest.mark.fast
 def test_the_built_in_passes_are_registered():
     assert {"strip-dropout", "move-dropout", "enable-masking"} <= set(registered_passes())
 
 
+@pytest.mark.fast
 def test_options_have_the_types_of_their_fields(tuned):
     made = to_pass("tuned:rate=0.5,axes=(1,-1),mode=slow,on,seed=none")
     assert made == Tuned(rate=0.5, axes=(1, -1), mode="slow", on=True, seed=None)
 
 
+@pytest.mark.fast
 def test_a_pass_is_written_as_it_is_read(tuned):
     assert str(Tuned(rate=0.5, axes=(1, 2), on=True)) == "tuned:rate=0.5,axes=(1,2),on=true"
     assert to_pass(str(Tuned(rate=0.5, axes=(1, 2)))) == Tuned(rate=0.5, axes=(1, 2))
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -98,6 +102,7 @@ def test_a_wrong_pass_or_option_is_named_with_the_nearest(spec, words):
         to_pass(spec)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -144,6 +149,7 @@ def test_a_pass_that_defines_no_entry_is_named():
         make_plan(noisy(), [Entry()])
 
 
+@pytest.mark.fast
 def test_planning_leaves_the_graph_as_it_was():
     graph = noisy()
     plan = make_plan(graph, ["strip-dropout"])
@@ -151,15 +157,18 @@ def test_planning_leaves_the_graph_as_it_was():
     assert [str(call) for call in plan.after.calls()] == ["x", "dense"]
 
 
+@pytest.mark.fast
 def test_a_second_run_changes_nothing():
     plan = make_plan(noisy(), ["strip-dropout"])
     assert make_plan(plan.after, ["strip-dropout"]).changes == ()
 
 
+@pytest.mark.fast
 def test_the_guarantee_is_the_weakest_of_the_passes_that_change_something(tuned):
     assert make_plan(noisy(), [Tuned()]).guarantee is Guarantee.SAME
 
 
+@pytest.mark.fast
 def test_a_pass_that_breaks_the_graph_is_named_and_the_plan_before_it_stands():
     from rewriter.passes.strip_dropout import StripDropout
 
@@ -169,6 +178,7 @@ def test_a_pass_that_breaks_the_graph_is_named_and_the_plan_before_it_stands():
     assert [change.layer for change in caught.value.plan.changes] == ["drop"]
 
 
+@pytest.mark.fast
 def test_a_plan_as_json_has_the_fields_that_others_build_on():
     plan = plan_graph(noisy(), ["strip-dropout"], "m.keras").to_json()
     assert {

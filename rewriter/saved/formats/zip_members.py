@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
 from rewriter.saved.formats.bounded_json import too_large
+from rewriter.saved.formats.positioned import Positioned
 
 SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive, and of an empty one
 DIRECTORY_LIMIT = 4 * 2**20  # bytes of the list of members
@@ -152,29 +153,12 @@ def seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     return unpacked
 
 
-class Section(io.RawIOBase):
+class Section(Positioned):
     """A part of a file; a member of an archive reads all that it is to skip, up to Python 3.11."""
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:
-        self.file, self.start, self.size = file, start, size
-        self.at = 0
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return where the next byte is read."""
-        return self.at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        self.at = max(0, offset + (0, self.at, self.size)[whence])
-        return self.at
+        super().__init__(size)
+        self.file, self.start = file, start
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer as far as the part goes."""
