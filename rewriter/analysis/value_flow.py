@@ -135,10 +135,10 @@ class ValueFlow:
                         following.append((inner, Tensor(call), axis))
                 elif hole < len(entrances := list(leaves(inside.graph.inputs))):
                     following.append((inside.graph, entrances[hole], axis + wraps))
-            for each in following:
-                if (id(each[0]), each[1]) not in seen:
-                    seen.add((id(each[0]), each[1]))
-                    pending.append(each)
+            for step in following:
+                if (id(step[0]), step[1]) not in seen:
+                    seen.add((id(step[0]), step[1]))
+                    pending.append(step)
 
     def _outside(
         self, graph: ModelGraph, tensor: Tensor, axis: int

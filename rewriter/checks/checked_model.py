@@ -116,15 +116,15 @@ class CheckedModel:
 
     @cached_property
     def _layers(self) -> list[LayerCall]:
-        found = []
+        layers = []
         for place in self._places:
             if place.call.number:
                 continue
             for layer in place.layer.walk():
                 wrapped = layer is not place.layer
                 path = f"{place.path}/{layer.name}" if wrapped else place.path
-                found.append(LayerCall(place.graph, place.call, layer, path))
-        return found
+                layers.append(LayerCall(place.graph, place.call, layer, path))
+        return layers
 
     def layers(self, classes: Collection[str] | None = None) -> Iterator[LayerCall]:
         """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""

@@ -70,7 +70,7 @@ def check_file(
 
     try:
         file = read_file(path, limits=limits)
-        found = check_graph(
+        findings = check_graph(
             graph_of(file),
             codes=codes,
             version=version or file.version,
@@ -83,7 +83,7 @@ def check_file(
         return Checked(path, error=f"{path}: there is too little memory to check it")
     except Exception as error:
         return Checked(path, error=str(contradictory(path, error)))
-    return Checked(path, tuple(found))
+    return Checked(path, tuple(findings))
 
 
 def check_files(
@@ -112,20 +112,20 @@ def expanded(patterns: Sequence[str]) -> list[str]:
     A name that is no pattern, or that a file has, stands for itself; a folder for the models
     below it.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     for pattern in patterns:
         if _exists(pattern):
             folder = Path(pattern)
             holds = folder.is_dir() and not is_saved_model(folder)
             inside = _models_below(folder) if holds else []
-            found |= dict.fromkeys(inside or [pattern])
+            files |= dict.fromkeys(inside or [pattern])
         elif glob.has_magic(pattern):
             # Path.glob takes no absolute patterns
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-            found |= dict.fromkeys(matches or [pattern])
+            files |= dict.fromkeys(matches or [pattern])
         else:
-            found[pattern] = None
-    return list(found)
+            files[pattern] = None
+    return list(files)
 
 
 def _exists(pattern: str) -> bool:

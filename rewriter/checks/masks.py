@@ -138,8 +138,8 @@ class _UsersBehind:
             return None
         if id(graph) not in self.known:
             self.known[id(graph)] = _nearest_users(graph)
-        found = self.known[id(graph)].get(flow.call)
-        return None if found is None else found[1]
+        nearest = self.known[id(graph)].get(flow.call)
+        return None if nearest is None else nearest[1]
 
 
 def _nearest_users(graph: ModelGraph) -> dict[Call, tuple[int, str]]:

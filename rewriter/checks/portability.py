@@ -113,8 +113,8 @@ def keras3_cannot_load(model: CheckedModel) -> Iterator[Found]:
         if reason:
             refused.setdefault((place.layer.class_name, reason), []).append(place.path)
     for (class_name, reason), paths in refused.items():
-        said = f"Keras 3 cannot load {class_name} as it is written here: {reason}"
-        yield Found(paths[0], said + _and_more(paths))
+        message = f"Keras 3 cannot load {class_name} as it is written here: {reason}"
+        yield Found(paths[0], message + _and_more(paths))
 
 
 def _and_more(paths: Sequence[str]) -> str:

@@ -85,9 +85,9 @@ class ModelGraph(Graph):
         """
         if layer.name in self._layers:
             raise GraphError("a layer of that name is there", where=self.path_of(layer.name))
-        for each in (tensor, beside or tensor):
-            if each.call not in self.network:
-                raise GraphError("no such call", where=self.path_of(each.call))
+        for end in (tensor, beside or tensor):
+            if end.call not in self.network:
+                raise GraphError("no such call", where=self.path_of(end.call))
         targets = None if consumers is None else list(consumers)
         call = self._splice(tensor, layer, targets, beside)
         return self._change(

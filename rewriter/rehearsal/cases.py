@@ -189,14 +189,14 @@ def _compiled_case(
     if any(number != batch for number in rows):
         number = next(number for number in rows if number != batch)
         detail = f"{number} rows come out for {batch}"
-        found = TrainingCase(batch, length, "compiled", "wrong batch", before.layer, detail)
+        case = TrainingCase(batch, length, "compiled", "wrong batch", before.layer, detail)
     elif expected is not None and (detail := _differs(expected, still, eager, tensors)):
-        found = TrainingCase(
+        case = TrainingCase(
             batch, length, "compiled", "differs", _known_to_contradict(layers), detail
         )
     else:
-        found = TrainingCase(batch, length, "compiled", TRAINS)
-    steps.cases.append(found)
+        case = TrainingCase(batch, length, "compiled", TRAINS)
+    steps.cases.append(case)
 
 
 def _known_to_contradict(layers: dict[str, Live]) -> str:
@@ -272,8 +272,8 @@ def telling_line(error: Exception) -> str:
     """Return the line of an error that says most, without colours and names of devices."""
     lines = [line.strip() for line in plain(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(("\u2022", "-", "*"))]
-    told = [line for line in lines if re.search(_TELLING, line)]
-    return " ".join((told or lines or [type(error).__name__])[0].split())[:200]
+    telling = [line for line in lines if re.search(_TELLING, line)]
+    return " ".join((telling or lines or [type(error).__name__])[0].split())[:200]
 
 
 def sizes_of(

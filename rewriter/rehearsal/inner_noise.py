@@ -146,14 +146,22 @@ class _Subject:
         self,
         on: str,
         rate: float | None,
-        found: Drawn | None,
+        outcome: Drawn | None,
         *,
         in_training: bool,
         at_inference: bool = False,
         over_time: bool | None = None,
     ) -> NoiseMeasured:
         return NoiseMeasured(
-            self.path, self.class_name, False, rate, in_training, at_inference, found, over_time, on
+            self.path,
+            self.class_name,
+            False,
+            rate,
+            in_training,
+            at_inference,
+            outcome,
+            over_time,
+            on,
         )
 
     def _measured(self, rates: Mapping[str, float | None]) -> Iterator[NoiseMeasured]:
@@ -185,10 +193,10 @@ class _Subject:
         self, rate: float | None, still: NDArray[Any], over_time: bool | None
     ) -> NoiseMeasured:
         rows = len(still)
-        found = drawn([(still, self._outputs(self.training, rows)[0]) for _ in range(RUNS)])
+        outcome = drawn([(still, self._outputs(self.training, rows)[0]) for _ in range(RUNS)])
         if not _is_cell(self.layer) and still.ndim > 2:
-            over_time = 1 in found.shared_axes
-        return self._row("output", rate, found, in_training=True, over_time=over_time)
+            over_time = 1 in outcome.shared_axes
+        return self._row("output", rate, outcome, in_training=True, over_time=over_time)
 
     def _most_rows(self) -> int:
         given = [tensor.shape for tensor in tensors_in(self.training.arguments.args)]
@@ -217,8 +225,10 @@ class _Subject:
         ]
         in_training = not all(_alike([still], [noisy]) for still, noisy in pairs)
         at_inference = not _alike([pairs[0][0]], [pairs[1][0]])
-        found = drawn(pairs) if in_training and not at_inference else None
-        return self._row("scores", rate, found, in_training=in_training, at_inference=at_inference)
+        outcome = drawn(pairs) if in_training and not at_inference else None
+        return self._row(
+            "scores", rate, outcome, in_training=in_training, at_inference=at_inference
+        )
 
     def _scores(self, replay: LayerReplay, rows: int | None) -> NDArray[Any]:
         given = replay.arguments if rows is None else replay.with_rows(rows)
@@ -242,8 +252,8 @@ class _Subject:
         if affected == {"state"} and "state" not in rates and "input" in rates:
             rates = {"state": rates["input"]}  # a cell that keeps one rate, for its state
         masks = self._masks(rows)
-        told = linear and not additive
-        if not told and not masks:
+        visible = linear and not additive
+        if not visible and not masks:
             for on in rates or ("input",):
                 yield self._row(on, rates.get(on), None, in_training=True, over_time=over_time)
             return
@@ -251,13 +261,13 @@ class _Subject:
             rate = rates.get(on)
             if rate is None and on not in affected:
                 continue
-            found = _of_response(pairs[on]) if on in affected and told else None
+            outcome = _of_response(pairs[on]) if on in affected and visible else None
             if on in affected and on in masks:
-                found = _of_masks(masks[on], found)
+                outcome = _of_masks(masks[on], outcome)
             steps = over_time
-            if found is not None and found.dropped and not _is_cell(self.layer):
-                steps = 1 in found.shared_axes
-            yield self._row(on, rate, found, in_training=on in affected, over_time=steps)
+            if outcome is not None and outcome.dropped and not _is_cell(self.layer):
+                steps = 1 in outcome.shared_axes
+            yield self._row(on, rate, outcome, in_training=on in affected, over_time=steps)
 
     def _masks(self, rows: int) -> dict[str, list[NDArray[Any]]]:
         """Return masks that the layer draws by its Keras' own means."""
@@ -296,24 +306,24 @@ class _Subject:
                 for each, weight in zip(gave, weights, strict=True)
             )
         gradients = tape.gradient(total, targets)
-        found = {on: numbers_of(each) for on, each in gradients.items() if each is not None}
-        return found, numbers_of(gave[0])
+        arrays = {on: numbers_of(each) for on, each in gradients.items() if each is not None}
+        return arrays, numbers_of(gave[0])
 
 
 def _of_response(pairs: list[tuple[NDArray[Any], NDArray[Any]]]) -> Drawn:
     """Return what gradients tell: the expectation, and the rate where one mask made them."""
-    found = drawn(pairs)
-    return found if is_mask(pairs) else replace(found, dropped=0.0, shared_axes=())
+    outcome = drawn(pairs)
+    return outcome if is_mask(pairs) else replace(outcome, dropped=0.0, shared_axes=())
 
 
 def _of_masks(masks: list[NDArray[Any]], response: Drawn | None) -> Drawn:
     """Return what masks tell, with the expectation of what they do where that was measured."""
     import numpy as np
 
-    found = drawn([(np.ones_like(each), each) for each in masks])
+    outcome = drawn([(np.ones_like(each), each) for each in masks])
     if response is None:
-        return found
-    return replace(found, expectation=response.expectation, error=response.error)
+        return outcome
+    return replace(outcome, expectation=response.expectation, error=response.error)
 
 
 def _alike(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> bool:

@@ -71,9 +71,9 @@ def measure_noise(
     return _in_order(layers, [*measured, *measure_inside(keras, others, training, inference)])
 
 
-def _in_order(layers: Mapping[str, Live], found: Sequence[NoiseMeasured]) -> list[NoiseMeasured]:
+def _in_order(layers: Mapping[str, Live], rows: Sequence[NoiseMeasured]) -> list[NoiseMeasured]:
     places = {path: number for number, path in enumerate(layers)}
-    return sorted(found, key=lambda each: places[each.layer])
+    return sorted(rows, key=lambda each: places[each.layer])
 
 
 def _may_be_noise(layer: Live, still: Sequence[Traffic]) -> bool:

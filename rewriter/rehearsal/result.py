@@ -172,20 +172,22 @@ def _said(rehearsal: Rehearsal, path: str) -> tuple[str, ...]:
     return (*noise, *found)
 
 
-def _noise_words(each: NoiseMeasured) -> str:
-    rate, dropped, expectation, over_time, at_inference = _figures(each)
-    parts = [f"noise on its {each.on}: rate {rate}, dropped {dropped}, expectation {expectation}"]
+def _noise_words(measured: NoiseMeasured) -> str:
+    rate, dropped, expectation, over_time, at_inference = _figures(measured)
+    parts = [
+        f"noise on its {measured.on}: rate {rate}, dropped {dropped}, expectation {expectation}"
+    ]
     parts += [over_time] if over_time != "-" else []
     return ", ".join([*parts, f"{at_inference} at inference"])
 
 
 def _outcomes(compared: Compared) -> dict[tuple[int, int | None, str], list[str | None]]:
-    found: dict[tuple[int, int | None, str], list[str | None]] = {}
+    outcomes: dict[tuple[int, int | None, str], list[str | None]] = {}
     for place, each in enumerate((compared.before, compared.after)):
         for case in each.cases:
             key = (case.batch, case.length, case.mode)
-            found.setdefault(key, [None, None])[place] = case.outcome
-    return found
+            outcomes.setdefault(key, [None, None])[place] = case.outcome
+    return outcomes
 
 
 def _case_table(rehearsals: Sequence[tuple[str, Rehearsal]]) -> list[str]:
@@ -213,15 +215,15 @@ def _noise_table(noise: Sequence[NoiseMeasured]) -> list[str]:
     )
 
 
-def _figures(each: NoiseMeasured) -> list[str]:
-    rate = "-" if each.configured is None else f"{each.configured:g}"
-    if each.drawn is None:
-        dropped = expectation = "not measured" if each.in_training else "-"
+def _figures(measured: NoiseMeasured) -> list[str]:
+    rate = "-" if measured.configured is None else f"{measured.configured:g}"
+    if measured.drawn is None:
+        dropped = expectation = "not measured" if measured.in_training else "-"
     else:
-        dropped = f"{each.drawn.dropped:.4f}" if each.drops else "-"
-        expectation = "-" if each.is_alpha else f"{each.drawn.expectation:.4f}"
-    over_time = {None: "-", True: "one mask", False: "new masks"}[each.constant_over_time]
-    return [rate, dropped, expectation, over_time, "drawn" if each.at_inference else "nothing"]
+        dropped = f"{measured.drawn.dropped:.4f}" if measured.drops else "-"
+        expectation = "-" if measured.is_alpha else f"{measured.drawn.expectation:.4f}"
+    over_time = {None: "-", True: "one mask", False: "new masks"}[measured.constant_over_time]
+    return [rate, dropped, expectation, over_time, "drawn" if measured.at_inference else "nothing"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

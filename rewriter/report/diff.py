@@ -81,9 +81,9 @@ def rows(plan: PlanData) -> list[Row]:
     reading = _Reading({graph.path: graph for graph in plan.before.walk()})
     for change in plan.changes:
         reading.pending.setdefault(change.layer, []).append(change)
-    found = list(reading.model(plan.before, plan.after, 0))
+    every = list(reading.model(plan.before, plan.after, 0))
     left = [change for changes in reading.pending.values() for change in changes]
-    return found + [Row(each.layer, each.layer, each.class_name, 0, (each,)) for each in left]
+    return every + [Row(each.layer, each.layer, each.class_name, 0, (each,)) for each in left]
 
 
 def near_changes(every: list[Row]) -> list[Row | Gap]:

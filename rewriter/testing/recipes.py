@@ -249,8 +249,8 @@ MODELS: dict[str, Callable[[_Builder, Step, Any], Any]] = {
 
 def _branch(builder: _Builder, step: Step, tensor: Any) -> Any:
     other = tensor
-    for each in step.inner:
-        other = builder.apply(each, other)
+    for inner in step.inner:
+        other = builder.apply(inner, other)
     layer = ("Add", "Multiply", "Average", "Maximum")[step.choice % 4]
     return getattr(builder.keras.layers, layer)()([tensor, other])
 

@@ -1,6 +1,7 @@
 """The page of words names things that there are."""
 
 import importlib
+import importlib.util
 import re
 from pathlib import Path
 

@@ -56,7 +56,7 @@ def slow_kernels(
     """
     if model.keras != 3:
         return
-    told = False
+    noted = False
     for flow in newly(before, after, "uses"):
         layer = flow.graph.layer(flow.call)
         for role, fast in _fast_layers(layer):
@@ -69,8 +69,8 @@ def slow_kernels(
                 )
                 changes = {"use_cudnn": False}
                 yield flow.graph.configure(flow.call.layer, changes, reason=reason, role=role)
-                if not told:
-                    told = True
+                if not noted:
+                    noted = True
                     yield Note(flow.layer, fast.class_name, _LOST)
 
 
@@ -153,11 +153,11 @@ def unseen_notes(before: Sequence[CallFlow], after: Sequence[CallFlow]) -> Itera
 
 
 def _masked_outputs(model: ModelGraph, flows: Sequence[CallFlow]) -> dict[str, CallFlow]:
-    found = {}
+    masked = {}
     ends = {(end.call, end.output) for end in leaves(model.outputs)}
     for flow in flows:
         if flow.graph is model:
             for number, mask in enumerate(flow.masks_out):
                 if mask and (flow.call, number) in ends:
-                    found[flow.layer] = flow
-    return found
+                    masked[flow.layer] = flow
+    return masked

@@ -63,26 +63,26 @@ def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any
 
 
 def _refuse_additions(file: ModelFile, target: str) -> None:
-    found = []
+    additions = []
     if file.format == "keras":
         with zipfile.ZipFile(file.path) as archive:
-            found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+            additions = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
         with weights_file(file.path) as root:
-            found += map(str, unknown_objects(root, "keras"))
+            additions += map(str, unknown_objects(root, "keras"))
     elif file.format == "savedmodel":
-        found = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
-        found += map(str, unknown_metadata_keys(file.path))
+        additions = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
+        additions += map(str, unknown_metadata_keys(file.path))
     elif file.format == "h5":
         import h5py
 
         with h5py.File(file.path, "r") as root:
             known = {*_GROUPS_OF_KERAS, *_ATTRIBUTES_OF_KERAS, RECORD}
-            found = [name for name in (*root, *root.attrs) if name not in known]
-            found += map(str, unknown_objects(root, "h5"))
-    found += unknown_keys(file.document)
-    if found:
+            additions = [name for name in (*root, *root.attrs) if name not in known]
+            additions += map(str, unknown_objects(root, "h5"))
+    additions += unknown_keys(file.document)
+    if additions:
         raise ModelWriteError(
-            f"{found[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
+            f"{additions[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
             fix=f"name an output that ends in {file.path.suffix}"
             if file.path.suffix
             else "name an output without an ending",
@@ -126,15 +126,15 @@ def _into_weights(path: Path, written: Path) -> None:
     import h5py
 
     with weights_file(path) as source:
-        found = unknown_objects(source, "keras")
-        if not found:
+        objects = unknown_objects(source, "keras")
+        if not objects:
             return
         with tempfile.TemporaryFile() as weights, tempfile.TemporaryFile() as packed:
             with zipfile.ZipFile(written) as archive, zipfile.ZipFile(packed, "w") as copy:
                 with archive.open(WEIGHTS) as member:
                     shutil.copyfileobj(member, weights)
                 with h5py.File(weights, "r+") as target:
-                    carry(found, source, target)
+                    carry(objects, source, target)
                 for info in archive.infolist():
                     weights.seek(0)
                     held = weights if info.filename == WEIGHTS else archive.open(info)
@@ -147,8 +147,8 @@ def _into_weights(path: Path, written: Path) -> None:
 
 def _metadata(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        found: dict[str, Any] = json.loads(archive.read("metadata.json"))
-    return found
+        metadata: dict[str, Any] = json.loads(archive.read("metadata.json"))
+    return metadata
 
 
 def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:

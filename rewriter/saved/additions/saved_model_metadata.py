@@ -135,9 +135,9 @@ def _known(metadata: Mapping[str, Any]) -> Known:
     return Known(str(metadata.get("class_name")), str(metadata.get("name")))
 
 
-def _ambiguous(found: UnknownKey) -> ModelWriteError:
+def _ambiguous(key: UnknownKey) -> ModelWriteError:
     return ModelWriteError(
-        f"{str(found)!r} in the metadata of the original is nothing that Keras knows, and several "
+        f"{str(key)!r} in the metadata of the original is nothing that Keras knows, and several "
         "layers have this class and name",
         fix="take it out of the original, or give the layers names of their own",
     )

@@ -57,14 +57,14 @@ def root_strings(file: BinaryIO, limits: dict[str, int]) -> dict[str, bytes]:
     {'model_config': b'{}'}
     """
     source = _Source(file, size=file.seek(0, 2), left=STRUCTURE_LIMIT)
-    found: dict[str, bytes] = {}
+    strings: dict[str, bytes] = {}
     try:
         for attribute in _attributes(source, _root_address(source)):
-            if attribute.name in limits and attribute.name not in found:
-                found[attribute.name] = _text(source, attribute, limits[attribute.name])
+            if attribute.name in limits and attribute.name not in strings:
+                strings[attribute.name] = _text(source, attribute, limits[attribute.name])
     except struct.error as error:
         raise _damaged("a header is cut short") from error
-    return found
+    return strings
 
 
 @dataclass(slots=True)

@@ -91,8 +91,8 @@ def read_metadata(path: Path, limit: int, memory_limit: int) -> dict[str, Any]:
         kept = {key: metadata.get(key) for key in ("class_name", "config")}
         metadata["model_config"] = kept
     _tell_shared(metadata["model_config"], nodes, memory_limit)
-    found: dict[str, Any] = metadata
-    return found
+    checked: dict[str, Any] = metadata
+    return checked
 
 
 def objects_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -134,9 +134,9 @@ def references(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, s
     that of the graphs in it nothing runs: but for vocabularies, which are nowhere else.
     """
     inside = path.resolve()
-    for each in sorted(path.rglob("*")):
-        if each.is_symlink() and not each.resolve().is_relative_to(inside):
-            yield each.name, f"links to the file {str(each.readlink())!r}"
+    for entry in sorted(path.rglob("*")):
+        if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
+            yield entry.name, f"links to the file {str(entry.readlink())!r}"
     for name in lookups(document):
         yield name, "keeps a vocabulary in a graph of operations, which loading the model runs"
 
