@@ -79,10 +79,9 @@ class ReplaceDropout(Pass):
             yield Note(path, layer.class_name, "stays: it draws noise at inference too")
             return
         wrapped = role.count(".") + 1 if role else 0
+        rank = _rank(graph, outer, wrapped, ranks)
         # Rule 1: made from what the layer draws.
-        made = self._made(
-            layer, _rank(graph, outer, wrapped, ranks), graph.keras, wrapped=wrapped > 0
-        )
+        made = self._made(layer, rank, graph.keras, wrapped=wrapped > 0)
         if isinstance(made, str):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):

@@ -1,4 +1,4 @@
-"""Rewrites trained Keras models, and checks that the outputs are kept.
+"""Rewrite trained Keras models, and check that their outputs are kept.
 
 >>> import rewriter
 >>> plan = rewriter.plan("model.keras", ["strip-dropout"])  # doctest: +SKIP
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rewriter.api.functions import check, masks, plan, read, rewrite, verify
     from rewriter.api.monte_carlo import predict_mc
     from rewriter.api.plans import Plan
+    from rewriter.api.porting import port
     from rewriter.api.rehearsing import rehearse
     from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         ModelReadError,
         ModelWriteError,
         PassError,
+        PortError,
         RebuildError,
         RewriterError,
         UnforeseenError,
@@ -59,6 +61,7 @@ _HOMES = {
     ),
     "rewriter.api.monte_carlo": ("predict_mc",),
     "rewriter.api.plans": ("Plan",),
+    "rewriter.api.porting": ("port",),
     "rewriter.api.rehearsing": ("rehearse",),
     "rewriter.api.result": ("Result",),
     "rewriter.api.rewrite_step": ("Rewrite",),
@@ -68,6 +71,7 @@ _HOMES = {
         "ModelReadError",
         "ModelWriteError",
         "PassError",
+        "PortError",
         "RebuildError",
         "RewriterError",
         "UnforeseenError",

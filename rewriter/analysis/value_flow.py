@@ -1,4 +1,4 @@
-"""Which layers receive a tensor's values unchanged, across nested models."""
+"""Find the layers that receive a tensor's values unchanged, across nested models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
-# Layers and operations that hand on the values that they get, if in another order or shape,
+# Layers and operations that give the values that they get, if in another order or shape,
 # or with the greatest ones cut off.
-_HANDING_ON = NOISE | {
+_KEEPING_VALUES = NOISE | {
     "InputLayer",
     "Identity",
     "Masking",
@@ -49,8 +49,8 @@ _FUNCTIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A layer that gets values as they are.
+class Receiver:
+    """A layer that receives values unchanged.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ class Reached:
         return (*self.graph.path, self.call.layer)
 
 
-class Reach:
-    """The ways of values through a model.
+class ValueFlow:
+    """The flow of values through a model.
 
     Calls of one nested model are not told apart: what enters it by one call counts as leaving
     it by all.
@@ -100,7 +100,7 @@ class Reach:
     >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
     >>> emb = graph.add(Layer("emb", "Embedding", {}), [Tensor(flat)])
     >>> graph.inputs, graph.outputs = Tensor(ids), Tensor(emb)
-    >>> [each.path for each in Reach(graph).of(graph, Tensor(ids))]
+    >>> [each.path for each in ValueFlow(graph).receivers(graph, Tensor(ids))]
     ['flat', 'emb']
     """
 
@@ -108,12 +108,12 @@ class Reach:
         self._callers: dict[int, list[tuple[ModelGraph, Call, int]]] = {}
         for graph in model.walk():
             for layer in graph.layers:
-                inside, wraps = taken_apart(layer)
+                inside, wraps = unwrap_time_distributed(layer)
                 if inside.graph is not None:
                     calls = [(graph, call, wraps) for call in graph.calls_of(layer.name)]
                     self._callers.setdefault(id(inside.graph), []).extend(calls)
 
-    def of(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Reached]:
+    def receivers(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Receiver]:
         """Yield the calls that get a tensor's values, nested models themselves not counted.
 
         Parameters
@@ -125,20 +125,20 @@ class Reach:
         """
         pending, seen = [(graph, tensor, 1)], {(id(graph), tensor)}
         while pending:
-            place, current, axis = pending.pop()
-            following = list(self._outside(place, current, axis))
-            for call, hole in place.consumers(current):
-                inside, wraps = taken_apart(place.layer(call))
+            inner, current, axis = pending.pop()
+            following = list(self._outside(inner, current, axis))
+            for call, hole in inner.consumers(current):
+                inside, wraps = unwrap_time_distributed(inner.layer(call))
                 if inside.graph is None:
-                    yield Reached(place, call, axis)
-                    if hands_on(place.layer(call)):
-                        following.append((place, Tensor(call), axis))
+                    yield Receiver(inner, call, axis)
+                    if keeps_values(inner.layer(call)):
+                        following.append((inner, Tensor(call), axis))
                 elif hole < len(entrances := list(leaves(inside.graph.inputs))):
                     following.append((inside.graph, entrances[hole], axis + wraps))
-            for each in following:
-                if (id(each[0]), each[1]) not in seen:
-                    seen.add((id(each[0]), each[1]))
-                    pending.append(each)
+            for step in following:
+                if (id(step[0]), step[1]) not in seen:
+                    seen.add((id(step[0]), step[1]))
+                    pending.append(step)
 
     def _outside(
         self, graph: ModelGraph, tensor: Tensor, axis: int
@@ -150,16 +150,16 @@ class Reach:
                 yield parent, Tensor(call, number), axis - wraps
 
 
-def taken_apart(layer: Layer) -> tuple[Layer, int]:
-    """Return what TimeDistributed applies to each step, and how many of them are around it."""
+def unwrap_time_distributed(layer: Layer) -> tuple[Layer, int]:
+    """Return the layer inside TimeDistributed, and how many TimeDistributed are around it."""
     wraps = 0
     while layer.class_name == "TimeDistributed" and "layer" in layer.inner:
         layer, wraps = layer.inner["layer"], wraps + 1
     return layer, wraps
 
 
-def hands_on(layer: Layer) -> bool:
+def keeps_values(layer: Layer) -> bool:
     """Whether a layer gives the values that it gets, if in another order or shape."""
     if layer.class_name == "TFOpLambda":
         return layer.config.get("function") in _FUNCTIONS
-    return layer.class_name in _HANDING_ON
+    return layer.class_name in _KEEPING_VALUES

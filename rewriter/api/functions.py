@@ -1,4 +1,4 @@
-"""The public functions: read, check, plan, rewrite, verify."""
+"""Define the public functions: read, check, plan, rewrite, verify, rehearse."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ def check(
     RW203 embedding
     """
     from rewriter.checks import check_graph, selected_codes
+    from rewriter.saved.safety.links_and_sizes import references_by_name
 
     codes = selected_codes(select, ignore)
     if isinstance(model, str | Path):
@@ -115,6 +116,7 @@ def check(
             version=version,
             format=file.format,
             documents=(file.document, file.training_config),
+            references=references_by_name(file.path, file.format, file.document),
         )
     graph, declared = live_graph(model)
     return check_graph(graph, codes=codes, version=keras_version, declared=declared)
@@ -288,16 +290,18 @@ def rewrite(  # noqa: PLR0913
         planned = replace(planned, notes=notes, source=Source())
         if target is not None:
             with step(f"writing {target}"):
-                said = write(
+                verification, lost = write(
                     new,
                     planned,
                     target,
                     file,
                     compiled=loaded.compiled,
-                    verified=verification is not None,
+                    verification=verification,
+                    original=loaded.model,
+                    custom_objects=objects,
                     force=force,
                 )
-            planned = replace(planned, notes=(*planned.notes, *said))
+            planned = replace(planned, notes=(*planned.notes, *lost))
         rehearsed = None
         if rehearse:
             with step("rehearsing both models"):

@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 REPORT = "this is a fault of keras-rewriter; please report it, with the model's config if you can"
 
+MORE_MEMORY = "check that the model is what you think it is; --no-limits lifts the limit"
+
 
 def with_one_error(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function raise `UnforeseenError` for what is not foreseen about a model's file.
@@ -52,6 +54,9 @@ def unforeseen(error: Exception) -> UnforeseenError:
         files = _files(frame) or files
         layers = _layers(frame) or layers
     where = ": ".join([*files[:1], *layers[:1]])
+    if isinstance(error, MemoryError):
+        what = "it takes more memory than there is, or than the command line allows"
+        return UnforeseenError(what, where=where or None, fix=MORE_MEMORY)
     kind = type(error).__name__
     said = first_line(error)
     what = "unforeseen: " + (kind if said == kind else f"{kind}: {said}")

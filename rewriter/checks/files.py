@@ -1,4 +1,4 @@
-"""Many files checked at once: each gets an answer, whatever is in the others."""
+"""Check many files; a file that cannot be read does not stop the others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rewriter.errors import RewriterError
 from rewriter.saved import read as read_file
 from rewriter.saved.decoding import contradictory, graph_of
 from rewriter.saved.formats.saved_model import is_saved_model
+from rewriter.saved.safety.links_and_sizes import references_by_name
 
 ALONE = 32
 """So many files are read faster by one process than others are started."""
@@ -52,6 +53,7 @@ def check_file(
     version: str | None = None,
     *,
     limits: bool = True,
+    to_keras3: bool = False,
 ) -> Checked:
     """Check one file; what is wrong with the file itself is part of the answer.
 
@@ -65,17 +67,26 @@ def check_file(
         The version of Keras in question; by default the one that saved the file.
     limits : bool
         Whether what the file declares is held against limits.
+    to_keras3 : bool
+        Whether to tell what a port to Keras 3 would do, in place of what is wrong.
     """
     from rewriter.checks import check_graph
+    from rewriter.checks.to_keras3 import port_findings
 
     try:
         file = read_file(path, limits=limits)
-        found = check_graph(
-            graph_of(file),
+        graph = graph_of(file)
+        if to_keras3:
+            ported = port_findings(graph)
+            wanted = [finding for finding in ported if codes is None or finding.code in codes]
+            return Checked(path, tuple(wanted))
+        findings = check_graph(
+            graph,
             codes=codes,
             version=version or file.version,
             format=file.format,
             documents=(file.document, file.training_config),
+            references=references_by_name(file.path, file.format, file.document),
         )
     except RewriterError as error:
         return Checked(path, error=str(error))
@@ -83,7 +94,7 @@ def check_file(
         return Checked(path, error=f"{path}: there is too little memory to check it")
     except Exception as error:
         return Checked(path, error=str(contradictory(path, error)))
-    return Checked(path, tuple(found))
+    return Checked(path, tuple(findings))
 
 
 def check_files(
@@ -92,9 +103,10 @@ def check_files(
     version: str | None = None,
     *,
     limits: bool = True,
+    to_keras3: bool = False,
 ) -> Iterator[Checked]:
     """Check many files, in their order, with all the processors there are."""
-    check = partial(check_file, codes=codes, version=version, limits=limits)
+    check = partial(check_file, codes=codes, version=version, limits=limits, to_keras3=to_keras3)
     processes = min(_processors(), len(paths) // ALONE + 1)
     if processes < 2 or not _can_start_safely():
         yield from map(check, paths)
@@ -112,20 +124,20 @@ def expanded(patterns: Sequence[str]) -> list[str]:
     A name that is no pattern, or that a file has, stands for itself; a folder for the models
     below it.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     for pattern in patterns:
         if _exists(pattern):
             folder = Path(pattern)
             holds = folder.is_dir() and not is_saved_model(folder)
             inside = _models_below(folder) if holds else []
-            found |= dict.fromkeys(inside or [pattern])
+            files |= dict.fromkeys(inside or [pattern])
         elif glob.has_magic(pattern):
             # Path.glob takes no absolute patterns
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-            found |= dict.fromkeys(matches or [pattern])
+            files |= dict.fromkeys(matches or [pattern])
         else:
-            found[pattern] = None
-    return list(found)
+            files[pattern] = None
+    return list(files)
 
 
 def _exists(pattern: str) -> bool:

@@ -23,16 +23,16 @@ from rewriter.cli import console
 from rewriter.errors import RewriterError
 from rewriter.saved.safety import child_process
 
-MEMORY = 4 * 2**30
+MEMORY = 3 * 2**30
 """Bytes that a command may take beyond what an imported framework takes, ..."""
 
 MEMORY_OF_FILE = 12
 """... for each byte of its files, ..."""
 
-MEMORY_OF_CORE = 256 * 2**20
+MEMORY_OF_CORE = 128 * 2**20
 """... and for each core: threads reserve memory that they do not use."""
 
-SECONDS = 900.0
+SECONDS = 600.0
 """Seconds that a command may take, and one for each `BYTES_A_SECOND` of its files."""
 
 BYTES_A_SECOND = 2**20

@@ -1,4 +1,4 @@
-"""The commands `check` and `explain`."""
+"""Run the commands `check` and `explain`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ class FindingsFormat(str, Enum):
     SARIF = "sarif"
 
 
+class Target(str, Enum):
+    """What a model may be ported to."""
+
+    KERAS3 = "keras3"
+
+
 Codes = Annotated[
     list[str] | None,
     typer.Option(metavar="CODE", help="Codes, or beginnings of codes; may be repeated."),
@@ -52,6 +58,10 @@ def check(  # noqa: PLR0913
             metavar="VERSION",
             help="The Keras in question; by default the one that saved the model.",
         ),
+    ] = None,
+    to: Annotated[
+        Target | None,
+        typer.Option("--to", help="Tell what a port to this Keras would do and refuse."),
     ] = None,
     fix: Annotated[
         bool,
@@ -80,10 +90,12 @@ def check(  # noqa: PLR0913
     version = keras_version or settings.keras_version
     if version and parse_version(version) is None:
         raise RewriterError(f"{version!r} is no version of Keras", fix="write it as 3.15")
+    if fix and to is not None:
+        raise RewriterError("--fix and --to", where="check", fix="port it with rewriter port")
     paths = expanded(models)
     if fix:
         _refuse_unclear_output(paths, output, force)
-    checked = list(check_files(paths, codes, version, limits=limits))
+    checked = list(check_files(paths, codes, version, limits=limits, to_keras3=to is not None))
     if fix:
         in_child(paths, limits=limits)
         checked = [_mended(each, output, custom or [], codes, version, limits) for each in checked]

@@ -1,4 +1,4 @@
-"""A plan as one HTML page that needs no network: drawings, tables, and the diff as text."""
+"""Write a plan as one HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def _verdict(
 ) -> Iterator[str]:
     yield f'<span class="chip">{_text(summary(plan))}</span>'
     if verification is not None:
-        kind, words = ("good", "verified") if verification.ok else ("bad", "verification failed")
+        kind, words = "good" if verification.ok else "bad", verification.verdict
         yield f'<span class="chip {kind}">{words}</span>'
     else:
-        yield '<span class="chip">nothing was verified</span>'
+        yield '<span class="chip">nothing was compared</span>'
     if rehearsal is not None:
         kind, words = ("good", "rehearsed") if rehearsal.ok else ("bad", "the rehearsal failed")
         yield f'<span class="chip {kind}">{words}</span>'
@@ -193,8 +193,8 @@ def _rehearsal(rehearsal: Compared) -> str:
     for place, each in enumerate((rehearsal.before, rehearsal.after)):
         for case in each.cases:
             size = (str(case.batch), "" if case.length is None else str(case.length), case.mode)
-            said = ": ".join(filter(None, (case.outcome, case.layer)))
-            outcomes.setdefault(size, ["", ""])[place] = said
+            outcome = ": ".join(filter(None, (case.outcome, case.layer)))
+            outcomes.setdefault(size, ["", ""])[place] = outcome
     heads = ("batch", "length", "mode", "before", "after")
     layers = [
         (row.layer or "the model", "; ".join(row.before) or "-", "; ".join(row.after) or "-")

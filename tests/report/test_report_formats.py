@@ -142,7 +142,7 @@ def test_a_report_that_cannot_be_written_is_refused_first(tmp_path):
 def test_markdown_has_the_diff_the_notes_and_the_verification():
     text = markdown_report(pinned(), VERIFICATION)
     assert "```diff\n" in text
-    assert "| `always` | `strip-dropout` | stays: it is active at inference as well" in text
+    assert "| `always` | `strip-dropout` | stays: it draws noise at inference too" in text
     assert "verification failed" in text
 
 
@@ -232,7 +232,7 @@ def test_a_moved_layer_is_one_row_in_every_format():
 def test_a_report_says_when_nothing_was_verified(tmp_path, ending):
     path = tmp_path / f"report.{ending}"
     write_report(path, pinned(), VERIFICATION)
-    told = ("nothing was verified", '"verification": null')
+    told = ("nothing was compared", '"verification": null')
     assert not any(words in path.read_text(encoding="utf-8").lower() for words in told)
     write_report(path, pinned())
     assert any(words in path.read_text(encoding="utf-8").lower() for words in told)

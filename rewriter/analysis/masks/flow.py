@@ -1,4 +1,4 @@
-"""The way of the masks through a model, call by call."""
+"""Follow the masks through a model, call by call."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def mask_flow(
 
 def flows_of(flows: Sequence[CallFlow], source: str) -> Iterator[CallFlow]:
     """Yield the calls that the mask of a layer comes to, given the layer's path."""
-    made = {
+    sources = {
         one
         for flow in flows
         if flow.layer == source and flow.mask_out.join is Join.SOURCE
@@ -151,7 +151,7 @@ def flows_of(flows: Sequence[CallFlow], source: str) -> Iterator[CallFlow]:
     return (
         flow
         for flow in flows
-        if made and any(one in made for mask in flow.masks_in for one in mask.sources)
+        if sources and any(one in sources for mask in flow.masks_in for one in mask.sources)
     )
 
 
@@ -350,10 +350,14 @@ def _with_given_masks(
 ) -> tuple[list[_Holder], list[Mask]]:
     """Return the tensors that a call takes, and their masks, those given as arguments put in."""
     given = given_masks(graph.arguments(call))
-    kept = [one for hole, one in zip(fillings, holders, strict=True) if hole not in given]
+    held = dict(zip(fillings, holders, strict=True))
+    kept = [one for hole, one in held.items() if hole not in given]
     masks = [holder.mask for holder in kept]
     for hole, number in given.items():
         if number < len(masks):
             source = fillings[hole].call
+            if graph.layer(source).class_name == "MaskOf":
+                masks[number] = held[hole].mask
+                continue
             masks[number] = Mask.of(_named_by(place, masked_source(graph, source) or source))
     return kept, masks

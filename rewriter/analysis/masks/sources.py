@@ -1,4 +1,4 @@
-"""Where a mask could begin: Embeddings without one, and float sequences."""
+"""Find the layers that could give a mask: Embeddings without one, and float sequences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rewriter.analysis.shapes import declared_shape
-from rewriter.analysis.value_flow import Reach, Reached
+from rewriter.analysis.value_flow import Receiver, ValueFlow
 from rewriter.errors import PassError
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
@@ -57,9 +57,9 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
         if name not in names:
             fix = f"the inputs are {', '.join(names)}"
             raise PassError(f"the model has no input {name!r}", where="input", fix=fix)
-    reach = Reach(model)
-    reading: dict[str, dict[str, Reached]] = {
-        call.layer: {each.path: each for each in reach.of(model, Tensor(call))}
+    flow = ValueFlow(model)
+    reading: dict[str, dict[str, Receiver]] = {
+        call.layer: {each.path: each for each in flow.receivers(model, Tensor(call))}
         for call in entrances
     }
     for graph in model.walk():

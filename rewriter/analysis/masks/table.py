@@ -1,4 +1,4 @@
-"""What each layer does with a mask: one table, with a column for Keras 2 and one for Keras 3.
+"""Look up what a layer class does with a mask, in Keras 2 and in Keras 3.
 
 Measured with tf_keras 2.21 and Keras 3.15, eagerly, layer by layer; `tests/analysis/masks` measures
 it again with the Keras that is installed and names the layer that has changed.
@@ -122,6 +122,11 @@ TABLE: Sequence[Row] = (
     # layers of this program
     ("ZeroMaskedSteps", Rule.PASS, Rule.PASS),
     ("CarryMask", Rule.CARRY, Rule.CARRY),
+    ("CopyWithMask MaskOf", Rule.PASS, Rule.PASS),
+    ("GatewiseLSTM GatewiseGRU", Rule.RECURRENT, Rule.RECURRENT),
+    ("EachStep", Rule.EACH_STEP, Rule.EACH_STEP),
+    ("MergeWithMasks", Rule.AND, Rule.AND),
+    ("StopMask", Rule.DROP, Rule.DROP),
     ("InputLayer", Rule.DROP, Rule.DROP),
 )
 

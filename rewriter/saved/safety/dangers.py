@@ -1,4 +1,4 @@
-"""What a model file would run, read or write if Keras loaded it, told from its config alone.
+"""Find in a config what Keras would run, read or write if it loaded it.
 
 Keras' own safe mode covers less than its name says: nothing in ``.h5`` files, nothing of Keras 2's
 named functions, and in each version what was published until then. So this program looks itself,
@@ -54,7 +54,7 @@ _DTYPE = re.compile(
 )
 
 FILES = ("vocabulary", "vocabulary_file", "ckpt_to_load_from")
-"""Keys whose strings are paths that Keras reads."""
+"""Keys under which Keras reads a file; `vocabulary` holds the words themselves, too."""
 
 STRING_ENDS = ("activation", "constraint", "initializer", "regularizer")
 """Ends of the keys whose strings Keras looks up, in the config of a class."""
@@ -120,8 +120,8 @@ def dangers(document: Any, known: Collection[str] = ()) -> Iterator[Danger]:
         elif isinstance(value, dict):
             path = _path(value, path, key)
             owner = str(value.get("class_name", owner))
-            for found in _of_object(value, key, known):
-                yield replace(found, layer="/".join(path), class_name=owner)
+            for danger in _of_object(value, key, known):
+                yield replace(danger, layer="/".join(path), class_name=owner)
             pending.extend((each, path, name, owner) for name, each in reversed(value.items()))
 
 
@@ -166,8 +166,9 @@ def _danger(what: str, *, custom: bool = False, missing: bool = False) -> Danger
 def _of_object(value: dict[str, Any], key: str, known: Collection[str]) -> Iterator[Danger]:
     """Yield what an object does by itself."""
     for name in FILES:
-        if isinstance(value.get(name), str) and value[name]:
-            yield _danger(f"reads the file {value[name]!r}")
+        held = value.get(name)
+        if held and not (name == "vocabulary" and _is_array(held)):
+            yield _danger(f"reads the file {held!r}")
     if _leaves_folder(value.get("name")):
         yield _danger(f"has the name {value['name']!r}, which leads out of its folder")
     if "class_name" in value:
@@ -184,9 +185,9 @@ def _of_named(value: dict[str, Any], key: str, known: Collection[str]) -> Iterat
     if class_name == "__lambda__":
         yield _danger("runs Python code that the file holds")
     elif class_name == "function":
-        found = _function(value, known)
-        if found or key == "layers":
-            yield found or _danger("is called in place of a layer")
+        function = _function(value, known)
+        if function or key == "layers":
+            yield function or _danger("is called in place of a layer")
     elif class_name == "__typespec__" or (class_name == "TypeSpec" and unnamed):
         if not _is_type(value, known):
             module, name = value.get("module"), value.get("spec_name", value.get("type_spec"))
@@ -221,13 +222,13 @@ def _function(value: dict[str, Any], known: Collection[str]) -> Danger | None:
 
 def _of_class(value: dict[str, Any], known: Collection[str]) -> Iterator[Danger]:
     """Yield what an object of a class does."""
-    found, held = _class(value, known), value.get("config")
+    class_name, held = _class(value, known), value.get("config")
     config = held if isinstance(held, dict) else {}
     names = _looked_up(value, known)
     for name in names:
         yield from map(_danger, _of_config(name, config, known))
-    if found:
-        yield found
+    if class_name:
+        yield class_name
     elif names:
         yield from _of_strings(config.items(), known)
 
@@ -281,6 +282,13 @@ def _is_type(value: dict[str, Any], known: Collection[str]) -> bool:
     if isinstance(other, str) and other in known:
         return True
     return all((module, each) in list(TYPE_SPECS) for each in (name, other or name))
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value holds more than one text: ``.h5`` files mark bytes by a class_name."""
+    if isinstance(value, dict):
+        return value.get("class_name") != "__bytes__"
+    return isinstance(value, list)
 
 
 def _of_data(value: dict[str, Any]) -> Iterator[Danger]:
@@ -377,10 +385,11 @@ def _computes(symbol: Any) -> bool:
 def _operation(config: dict[str, Any]) -> str:
     """Return the operation of a node of TensorFlow's own graph.
 
-    Keras writes nodes as JSON objects; it would also read the bytes of a NodeDef in a string.
+    Keras writes nodes as JSON objects; it would also read the bytes of a NodeDef, in a string or,
+    in ``.h5`` files and SavedModel directories, in what stands for bytes.
     """
     node = config.get("node_def")
-    return str(node.get("op") if isinstance(node, dict) else node)
+    return str(node.get("op") if isinstance(node, dict) and "class_name" not in node else node)
 
 
 def _leaves_folder(name: Any) -> bool:

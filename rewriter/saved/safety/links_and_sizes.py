@@ -1,4 +1,4 @@
-"""What a model file holds besides its config, looked through before Keras reads it.
+"""Look through a model file for links, huge sizes and other traps before Keras reads it.
 
 Links are read as links and never followed. The HDF5 library does not always come back from a
 damaged file: `rewriter.saved.safety.child_process` runs this in a process of its own.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.saved.formats import saved_model
 from rewriter.saved.formats.zip_members import seekable
 
 INFLATION_LIMIT = 100
@@ -30,6 +31,7 @@ OBJECT_LIMIT = 1_000_000
 
 LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limits=False)"
 
+_LEAVES = "leads out of the archive"
 
 SLAB = 2**26
 """Bytes that are read at once."""
@@ -80,6 +82,26 @@ def references(
         raise damaged(path, f"{error}" or type(error).__name__) from error
 
 
+def references_by_name(path: Path, format: str, document: Any) -> list[tuple[str, str]]:
+    """Return what of `references` is told without the HDF5 library: no links in HDF5 files.
+
+    Parameters
+    ----------
+    path : Path
+        The file or directory.
+    format : str
+        ``keras``, ``h5`` or ``savedmodel``.
+    document : JSON value
+        The model's config.
+    """
+    if format == "savedmodel":
+        return list(saved_model.references(path, document))
+    if format != "keras":
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return [(name, _LEAVES) for name in archive.namelist() if _leaves(name)]
+
+
 def damaged(path: Path, how: str) -> ModelReadError:
     """Return the error for a damaged file."""
     return ModelReadError(
@@ -108,7 +130,7 @@ def _of_archive(opened: BinaryIO, *, limits: bool) -> Iterator[tuple[str, str]]:
         for info in archive.infolist():
             name = info.filename
             if _leaves(name):
-                yield name, "leads out of the archive"
+                yield name, _LEAVES
             if name.endswith(".npz"):
                 raise UnsupportedModelError(
                     f"weights in {name} are not looked through",
@@ -146,8 +168,8 @@ def _of_hdf5(
                     continue
                 if isinstance(link, h5py.SoftLink):  # leads to what is looked at anyway
                     continue
-                found = group[name]
-                address = h5py.h5o.get_info(found.id).addr
+                child = group[name]
+                address = h5py.h5o.get_info(child.id).addr
                 if address in seen:
                     continue
                 seen.add(address)
@@ -155,17 +177,17 @@ def _of_hdf5(
                     raise ModelReadError(
                         f"the HDF5 file has more than {OBJECT_LIMIT} objects", fix=LIFT
                     )
-                if isinstance(found, h5py.Group):
-                    pending.append((where, found))
-                elif isinstance(found, h5py.Dataset):
-                    declared += _declared(found)
+                if isinstance(child, h5py.Group):
+                    pending.append((where, child))
+                elif isinstance(child, h5py.Dataset):
+                    declared += _declared(child)
                     if limits:
                         refuse_inflation(declared, size)
-                    leads = _leads(found)
+                    leads = _leads(child)
                     if leads:
                         yield where, leads
                     elif limits:
-                        _read_through(found)
+                        _read_through(child)
 
 
 def _leads(dataset: Any) -> str:
