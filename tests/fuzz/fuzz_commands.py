@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[number]) for number in (0, 1, 2)]
+sys.path.extend([str(Path(__file__).parents[number]) for number in (0, 1, 2)])
 
 import numpy as np
 from support.written import save
@@ -111,9 +111,8 @@ def commands(draw: random.Random, path: Path) -> Iterator[list[str]]:
     yield ["check", str(path), "--isolated"]
     yield ["show", str(path)]
     yield ["show", str(path), "--masks"]
-    yield draw.choice([["show", "--format", "json"], ["show", "--masks", "--format", "json"]]) + [
-        str(path)
-    ]
+    masks = draw.choice([[], ["--masks"]])
+    yield ["show", str(path), "--format", "json", *masks]
     chosen = draw.sample(PASSES, draw.randint(1, 3))
     asked = [part for each in chosen for part in ("-p", each)]
     report = path.with_name(f"report{draw.choice(['.html', '.md', '.json'])}")

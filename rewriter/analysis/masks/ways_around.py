@@ -160,7 +160,10 @@ def way_around(layer: Layer) -> Way | None:
     if config.get("data_format", "channels_last") not in ("channels_last", None):
         return None
     if name in _CHANGING:
-        return _CHANGING[name](layer)
+        try:
+            return _CHANGING[name](layer)
+        except (TypeError, ValueError, IndexError):  # a size that Keras does not take
+            return None
     if name == "TFOpLambda":
         function = str(config.get("function")).rpartition(".")[2].strip("_")
         return Way() if function in _FUNCTIONS else None
