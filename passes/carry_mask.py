@@ -8,6 +8,7 @@ from typing import Literal
 
 import networkx as nx
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
 from rewriter.analysis.masks.carry_points import needed
@@ -145,7 +146,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     layer = graph.layer(call)
     place = next(number for number, mask in enumerate(flow.masks_in) if mask)
     hole, tensor = list(graph.fillings(call).items())[place]
-    if way.zeros and graph.layer(tensor.call).class_name not in ("Masking", "ZeroMaskedSteps"):
+    if way.zeros and class_of(graph.layer(tensor.call)) not in ("Masking", "ZeroMaskedSteps"):
         name = graph.unique_name(f"{call.layer}_zeros")
         reason = f"padding would leak through the kernel of {call.layer}"
         yield graph.insert_after(
@@ -211,12 +212,12 @@ def _could_use(graph: ModelGraph, call: Call) -> str | None:
 
 def _holds_user(layer: Layer) -> bool:
     held = [each.graph for each in layer.walk() if each.graph is not None]
-    return any(each.class_name in MASK_USERS for each in layer.walk()) or any(
+    return any(class_of(each) in MASK_USERS for each in layer.walk()) or any(
         _holds_user(inner) for graph in held for inner in graph.layers
     )
 
 
 def _why_not(layer: Layer) -> str:
-    if layer.class_name in ("Flatten", "Permute", "Reshape", "RepeatVector"):
+    if class_of(layer) in ("Flatten", "Permute", "Reshape", "RepeatVector"):
         return f"behind {layer.class_name} no axis has the steps in their order"
     return f"what becomes of the steps in {layer.class_name} is not known"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rewriter.analysis.batch_in_arguments import freed_call, input_batches
-from rewriter.analysis.layer_kinds import held
+from rewriter.analysis.known_layers import class_of
+from rewriter.analysis.layer_kinds import NOISE, held, is_recurrent
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -45,12 +46,15 @@ class FreeBatch(Pass):
         graphs = list(model.walk())
         batches = input_batches(model)
         states = [(graph, *found) for graph in graphs for found in _stateful(graph)]
-        if self.stateful == "keep" and states:
-            paths = {graph.path_of(name): layer.class_name for graph, name, _, layer in states}
-            for path, class_name in paths.items():
-                reason = "stays: the batch size is part of its state; stateful=drop frees it"
-                yield Note(path, class_name, reason)
-        else:
+        kept = {
+            graph.path_of(name): (layer.class_name, is_recurrent(layer))
+            for graph, name, _, layer in states
+            if self.stateful == "keep" or not is_recurrent(layer)
+        }
+        for path, (class_name, known) in kept.items():
+            frees = "stateful=drop frees it" if known else "its class is not known to this program"
+            yield Note(path, class_name, f"stays: the batch size is part of its state; {frees}")
+        if not kept:
             for graph, name, role, _ in states:
                 reason = "its state fixes the batch size; each batch starts from zero state"
                 yield graph.configure(name, {"stateful": False}, reason=reason, role=role)
@@ -88,7 +92,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
         for role, layer in held(graph.layer(name)):
-            shape = layer.config.get("noise_shape")
+            shape = layer.config.get("noise_shape") if class_of(layer) in NOISE else None
             if shape and isinstance(shape[0], int) and shape[0] > 1:
                 reason = f"training fails at other batch sizes than {shape[0]}, or is wrong"
                 new = {"noise_shape": [None, *shape[1:]]}

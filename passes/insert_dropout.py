@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_in, returns_sequences
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.shapes import rank_of
@@ -87,7 +88,7 @@ def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | Non
     """Return why noise must not stand behind a call, if so."""
     if graph.is_output(call) and not graph.path:
         return "the model gives its output"
-    classes = {each.class_name for each in consumers}
+    classes = {class_of(each) for each in consumers}
     if "Masking" in classes:
         return "noise in front of Masking hides or fakes padding"
     if "Embedding" in classes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
 from rewriter.analysis.masks.symbolic_masks import readers
 from rewriter.analysis.noise_at_inference import Pins
@@ -90,16 +91,16 @@ class MoveDropout(Pass):
             return
         yield graph.move(noise, Tensor(target), reason="; ".join(reason for _, reason in steps))
         for call, _ in steps:
-            if graph.layer(call).class_name == "BatchNormalization":
+            if class_of(graph.layer(call)) == "BatchNormalization":
                 passed[call.layer] = None
 
     def _next(self, graph: ModelGraph, place: Call, noise: Call) -> tuple[Call, str] | None:
         """Return the layer that noise standing behind `place` should go behind, and why."""
         for call, hole in graph.consumers(Tensor(place)):
             layer = graph.layer(call)
-            if self.masking and layer.class_name == "Masking":
+            if self.masking and class_of(layer) == "Masking":
                 return call, f"noise in front of {call} hides or fakes padding"
-            if self.batch_normalization and layer.class_name == "BatchNormalization":
+            if self.batch_normalization and class_of(layer) == "BatchNormalization":
                 return call, f"noise in front of {call} shifts the variance that it stores"
             if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
                 if put_in_front(graph.layer(noise), layer):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
-from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.analysis.shapes import Shape, as_shape, declared_shape, shape_of
 from rewriter.graph.calls import Arguments, Call, Hole
 from rewriter.graph.graph import Layer
@@ -56,7 +56,7 @@ def written_shape(layer: Layer, arguments: Arguments) -> WrittenShape | None:
     >>> written_shape(reshape, Arguments([Hole(0)], {"shape": [32, -1]})).sizes
     [32, -1]
     """
-    if layer.class_name == "TFOpLambda":
+    if class_of(layer) == "TFOpLambda":
         function = str(layer.config.get("function") or "").rpartition(".")[2]
     elif is_operation(layer):
         function = _FUNCTIONS.get(layer.class_name, "")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE_RANK, is_recurrent, noise_in, returns_sequences
 from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
@@ -138,7 +139,7 @@ def from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:
 
 def _is_between(layer: Layer) -> bool:
     """Whether a layer may stand between two recurrent layers and hands sequences on."""
-    return noise_in(layer) is not None or layer.class_name in _BETWEEN
+    return noise_in(layer) is not None or class_of(layer) in _BETWEEN
 
 
 def misfit_behind(layer: Layer, recurrent: Layer) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.shapes import Shape, input_shape, output_shape
 from rewriter.graph.calls import Call
@@ -40,17 +40,17 @@ def _of_layer(layer: Layer, graph: ModelGraph, shape: Shape | None) -> int | Non
         nested = layer.graph
         firsts = [call for call in nested.calls() if call.number == 0]
         return _sum(parameters(nested, call) for call in firsts)
-    if layer.class_name == "Bidirectional":
+    if class_of(layer) == "Bidirectional":
         backward = layer.inner.get("backward_layer")
         one = _of_inner(layer, "layer", graph, shape)
         other = one if backward is None else _of_layer(backward, graph, shape)
         return _sum([one, other])
-    if layer.class_name == "TimeDistributed":
+    if class_of(layer) == "TimeDistributed":
         step = None if shape is None else (shape[0], *shape[2:])
         return _of_inner(layer, "layer", graph, step)
-    if layer.class_name in _NONE or is_operation(layer):
+    if class_of(layer) in _NONE or is_operation(layer):
         return 0
-    count = _COUNTS.get(layer.class_name)
+    count = _COUNTS.get(class_of(layer))
     if count is None:
         return None
     features = _features(shape, layer.config)
@@ -79,7 +79,7 @@ def _shape(graph: ModelGraph, call: Call) -> Shape | None:
     if shape is not None:
         return shape
     layer = graph.layer(source.call)
-    if layer.class_name in NOISE or layer.class_name in _SAME_FEATURES:
+    if class_of(layer) in NOISE or class_of(layer) in _SAME_FEATURES:
         return _shape(graph, source.call)
     for key in ("units", "filters", "output_dim"):
         size = layer.config.get(key)

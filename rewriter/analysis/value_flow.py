@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
@@ -153,13 +154,13 @@ class Reach:
 def taken_apart(layer: Layer) -> tuple[Layer, int]:
     """Return what TimeDistributed applies to each step, and how many of them are around it."""
     wraps = 0
-    while layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+    while class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
         layer, wraps = layer.inner["layer"], wraps + 1
     return layer, wraps
 
 
 def hands_on(layer: Layer) -> bool:
     """Whether a layer gives the values that it gets, if in another order or shape."""
-    if layer.class_name == "TFOpLambda":
+    if class_of(layer) == "TFOpLambda":
         return layer.config.get("function") in _FUNCTIONS
-    return layer.class_name in _HANDING_ON
+    return class_of(layer) in _HANDING_ON

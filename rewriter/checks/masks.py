@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
 from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
@@ -34,7 +35,7 @@ def noise_before_masking(model: Subject) -> Iterator[Found]:
     """Find noise whose output goes into Masking."""
     for place in model.noise:
         for target in place.consumers:
-            if target.layer.class_name == "Masking":
+            if class_of(target.layer) == "Masking":
                 yield Found(
                     place.path,
                     f"noise in front of Masking ({target.path}): in training it makes valid "
@@ -143,7 +144,7 @@ def _behind(graph: ModelGraph, call: Call, seen: set[Call]) -> list[Place]:
 def _user_in(place: Place) -> str | None:
     """Return the layer that could use a mask: the one that is called, or one nested in it."""
     if place.layer.graph is None:
-        if place.layer.class_name not in MASK_USERS:
+        if class_of(place.layer) not in MASK_USERS:
             return None
         # a call that is given its mask by name needs no other
         return None if place.arguments.kwargs.get("mask") is not None else place.path
@@ -156,7 +157,7 @@ def _user_in(place: Place) -> str | None:
 def _ends_steps(layer: Layer) -> bool:
     if is_recurrent(layer):
         return not returns_sequences(layer)
-    return layer.class_name in _NO_STEPS or layer.class_name.startswith("Global")
+    return class_of(layer) in _NO_STEPS or class_of(layer).startswith("Global")
 
 
 CODES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.checks.checked_model import Place, Subject, noise_rate
@@ -20,7 +21,7 @@ def _has_rate(layer: Layer) -> bool:
         isinstance(rate := each.config.get(key), int | float) and rate > 0
         for each in layer.walk()
         if not each.config.get("always_on")
-        for key in (*_RATES, *(("rate",) if each.class_name in NOISE else ()))
+        for key in (*_RATES, *(("rate",) if class_of(each) in NOISE else ()))
     )
 
 
@@ -47,7 +48,7 @@ def noise_before_batchnorm(model: Subject) -> Iterator[Found]:
     """Find noise that feeds BatchNormalization, through activations if need be."""
     for place in model.noise:
         target = _through_activations(place)
-        if target is not None and target.layer.class_name == "BatchNormalization":
+        if target is not None and class_of(target.layer) == "BatchNormalization":
             yield Found(
                 place.path,
                 f"noise in front of BatchNormalization ({target.path}): the variance that it "
@@ -64,7 +65,7 @@ def _through_activations(place: Place) -> Place | None:
             return None
         place = consumers[0]
         seen.add(place.call)
-        if place.layer.class_name not in _ACTIVATIONS:
+        if class_of(place.layer) not in _ACTIVATIONS:
             return place
 
 
@@ -85,7 +86,7 @@ def noise_twice(model: Subject) -> Iterator[Found]:
     """Find noise behind noise."""
     for place in model.noise:
         for target in place.consumers:
-            if target.layer.class_name in NOISE and noise_rate(target) > 0:
+            if class_of(target.layer) in NOISE and noise_rate(target) > 0:
                 yield Found(
                     target.path,
                     f"noise behind noise ({place.path}): the two rates add up to more than "

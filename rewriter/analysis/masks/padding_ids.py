@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, zero_of
 from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
 from rewriter.graph.calls import Call, Tensor
@@ -52,7 +53,7 @@ def _real(made: Iterable[tuple[Reached, str]]) -> dict[str, str]:
 
 
 def _is_embedding(layer: Layer) -> bool:
-    return layer.class_name == "Embedding"
+    return class_of(layer) == "Embedding"
 
 
 def _made(model: ModelGraph, reach: Reach) -> Iterator[tuple[Reached, str]]:
