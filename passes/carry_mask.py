@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import networkx as nx
@@ -12,7 +13,8 @@ from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
 from rewriter.analysis.masks.carry_points import needed
-from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.joined_inputs import not_padded
+from rewriter.analysis.masks.padding_evidence import empty_rows, no_padding, right_padded
 from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
 from rewriter.analysis.masks.sources import Source, sources
 from rewriter.analysis.masks.ways_around import Way, way_around
@@ -50,11 +52,14 @@ class CarryMask(Pass):
         Names of the inputs to switch on; by default all.
     cudnn : "off" or "keep"
         As for `enable-masking`.
+    empty : "allow" or "off"
+        As for `enable-masking`.
     """
 
     mask_value: float = 0.0
     input: tuple[str, ...] = ()
     cudnn: Literal["off", "keep"] = "off"
+    empty: Literal["allow", "off"] = "allow"
 
     name = "carry-mask"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
@@ -94,7 +99,18 @@ class CarryMask(Pass):
         """Return the sources whose mask must be carried to be used, and notes on what refuses."""
         found = {each.path: each for each in sources(model, self.input)}
         refused = no_padding(model, found, self.mask_value, context.data)
-        flows, refused = decide(model, list(found), refused, _carriable, context.declared_masks)
+        open_ones = {} if self.input else found
+        flows, refused = decide(
+            model,
+            list(found),
+            refused,
+            _carriable,
+            context.declared_masks,
+            partial(
+                not_padded, model, found=open_ones, mask_value=self.mask_value, data=context.data
+            ),
+            empty_rows(context.data, found, self.mask_value, refuse=self.empty == "off"),
+        )
         on = [each for path, each in found.items() if path not in refused]
         paths = [each.path for each in on]
         plain = mask_flow(model, paths, declared=context.declared_masks)

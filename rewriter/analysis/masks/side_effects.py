@@ -127,7 +127,8 @@ def training_notes(
                 flow.layer,
                 flow.class_name,
                 "averages over the steps that are no padding: for padded sequences the layers "
-                "behind it get values of another scale than those that they were trained on",
+                "behind it get values of another scale than those that they were trained on, "
+                "and for a sequence of padding alone NaN, which empty=off avoids",
             )
     had = set(_masked_outputs(model, before))
     for name, flow in _masked_outputs(model, after).items():

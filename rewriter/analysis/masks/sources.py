@@ -76,6 +76,17 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
             yield Source(model.path_of(call), model, call, (call.layer,))
 
 
+def inputs_read(model: ModelGraph) -> dict[str, tuple[str, ...]]:
+    """Return the inputs whose values a layer gets as they are, by the layer's path."""
+    read: dict[str, tuple[str, ...]] = {}
+    reach = Reach(model)
+    for tensor in leaves(model.inputs):
+        name = tensor.call.layer
+        for path in {each.path for each in reach.of(model, Tensor(tensor.call))} | {name}:
+            read[path] = (*read.get(path, ()), name)
+    return read
+
+
 def _is(name: str, wanted: Sequence[str]) -> bool:
     return not wanted or name in wanted
 

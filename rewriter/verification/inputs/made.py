@@ -66,7 +66,8 @@ def _array(
         values: NDArray[Any] = words[random.integers(0, len(words), shape)]
     elif spec.ids is not None or np.issubdtype(np.dtype(kind), np.integer):
         high = spec.ids or _UNTOLD_IDS
-        values = random.integers(min(1, high - 1), high, shape)
+        low = 0 if spec.ids is not None and spec.padding is None else min(1, high - 1)
+        values = random.integers(low, high, shape)
     else:
         values = random.standard_normal(shape)
     if zeros:
