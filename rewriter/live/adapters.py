@@ -198,6 +198,9 @@ class TrainingKeras(Protocol):
     def optimizer_variables(self, optimizer: Live) -> list[Live]:
         """Return everything that an optimizer keeps and saves."""
 
+    def copy_exclusions(self, old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
+        """Copy which variables get no weight decay."""
+
     def copy_counters(self, old: Live, new: Live) -> None:
         """Copy what an optimizer counts outside of its variables."""
 
