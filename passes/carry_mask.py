@@ -1,8 +1,8 @@
-"""Carry masks around the layers that drop them."""
+"""Carry the mask of a sequence around layers that drop it, to a later layer that uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -12,7 +12,7 @@ import networkx as nx
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
-from rewriter.analysis.masks.carry_points import needed
+from rewriter.analysis.masks.carry_points import GraphCall, calls_to_carry_around
 from rewriter.analysis.masks.joined_inputs import not_padded
 from rewriter.analysis.masks.padding_evidence import empty_rows, no_padding, right_padded
 from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
@@ -64,74 +64,90 @@ class CarryMask(Pass):
     name = "carry-mask"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
-    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-        """Edit a model, without knowing more than its graph."""
-        return self.run_with(model, Context())
-
     def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
         declared = context.declared_masks
-        before = mask_flow(model, declared=declared)
-        on, refusals = self.worth_switching_on(model, context)
-        paths = [source.path for source in on]
-        carried = mask_flow(model, paths, _carriable, declared)
-        missed = _using(carried) - _using(mask_flow(model, paths, declared=declared))
-        yield from refusals
-        if missed:
+        before = after = mask_flow(model, declared=declared)
+        worth = self._worth_switching_on(model, context, before)
+        # Rule 4: what cannot be carried, or not be switched on, is told.
+        yield from worth.notes
+        if worth.missed:
+            # Rule 3: sources of which a carried mask reaches a layer that uses it.
             enabling = EnableMasking(self.mask_value, self.input, self.cudnn)
-            for source in on:
-                yield enabling.switch_on(source, users(list(flows_of(carried, source.path))))
-            around = needed(model, carried, missed, _carriable)
-            yield from _carry(model, carried, around)
+            for source in worth.sources:
+                reached = list(flows_of(worth.carried, source.path))
+                yield enabling.switch_on(source, users(reached))
+            around = calls_to_carry_around(model, worth.carried, worth.missed, _carriable)
+            yield from _carry(model, worth.carried, around)
             after = mask_flow(model, declared=declared)
-            padded = right_padded(context.data, on, self.mask_value)
+            padded = right_padded(context.data, worth.sources, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
-        yield from _lost(mask_flow(model, declared=declared))
+        # Rule 4: where a mask still ends before a layer that could use it.
+        yield from _lost(after)
 
-    def worth_switching_on(
-        self, model: ModelGraph, context: Context
-    ) -> tuple[list[Source], list[Note]]:
-        """Return the sources whose mask must be carried to be used, and notes on what refuses."""
-        found = {each.path: each for each in sources(model, self.input)}
-        refused = no_padding(model, found, self.mask_value, context.data)
-        open_ones = {} if self.input else found
-        flows, refused = decide(
+    def _worth_switching_on(
+        self, model: ModelGraph, context: Context, before: list[CallFlow]
+    ) -> _Worth:
+        """Follow the masks with every source switched on, and then with those worth it."""
+        declared = context.declared_masks
+        candidates = {source.path: source for source in sources(model, self.input)}
+        refused = no_padding(model, candidates, self.mask_value, context.data)
+        carried, refused = decide(
             model,
-            list(found),
+            list(candidates),
             refused,
             _carriable,
-            context.declared_masks,
+            declared,
             partial(
-                not_padded, model, found=open_ones, mask_value=self.mask_value, data=context.data
+                not_padded,
+                model,
+                found={} if self.input else candidates,
+                mask_value=self.mask_value,
+                data=context.data,
             ),
-            empty_rows(context.data, found, self.mask_value, refuse=self.empty == "off"),
+            empty_rows(context.data, candidates, self.mask_value, refuse=self.empty == "off"),
         )
-        on = [each for path, each in found.items() if path not in refused]
-        paths = [each.path for each in on]
-        plain = mask_flow(model, paths, declared=context.declared_masks)
-        gained = _using(flows) - _using(plain)
-        on = [
-            each
-            for each in on
-            if any((id(flow.graph), flow.call) in gained for flow in flows_of(flows, each.path))
+        on = [source for path, source in candidates.items() if path not in refused]
+        plain = _switched_on(model, on, declared) if on else before
+        gained = _using(carried) - _using(plain)
+        worth = [
+            source
+            for source in on
+            if any((id(flow.graph), flow.call) in gained for flow in flows_of(carried, source.path))
         ]
+        if len(worth) < len(on):
+            carried = _switched_on(model, worth, declared, _carriable)
+            plain = _switched_on(model, worth, declared) if worth else before
         notes = [
-            Note(path, each.graph.layer(each.call).class_name, f"stays off: {refused[path]}")
-            for path, each in found.items()
-            if refused.get(path, NOT_USED) != NOT_USED and _could_use(each.graph, each.call)
+            Note(path, source.graph.layer(source.call).class_name, f"stays off: {refused[path]}")
+            for path, source in candidates.items()
+            if refused.get(path, NOT_USED) != NOT_USED and _could_use(source.graph, source.call)
         ]
-        return on, notes
+        return _Worth(worth, notes, carried, _using(carried) - _using(plain))
 
 
-Place = tuple[int, Call]
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    """What carrying is worth: the flow with it, and the calls that use a mask only then."""
+
+    sources: list[Source]
+    notes: list[Note]
+    carried: list[CallFlow]
+    missed: set[GraphCall]
 
 
-def _using(flows: Sequence[CallFlow]) -> set[Place]:
+def _switched_on(
+    model: ModelGraph,
+    on: Sequence[Source],
+    declared: Mapping[str, str],
+    carried: Callable[[ModelGraph, Call], bool] | None = None,
+) -> list[CallFlow]:
+    """Follow the masks as if these sources made theirs."""
+    return mask_flow(model, [source.path for source in on], carried, declared)
+
+
+def _using(flows: Sequence[CallFlow]) -> set[GraphCall]:
     """Return the calls that use a mask."""
     return {(id(flow.graph), flow.call) for flow in flows if flow.uses}
 
@@ -142,7 +158,7 @@ def _carriable(graph: ModelGraph, call: Call) -> bool:
 
 
 def _carry(
-    model: ModelGraph, flows: Sequence[CallFlow], around: set[Place]
+    model: ModelGraph, flows: Sequence[CallFlow], around: set[GraphCall]
 ) -> Iterator[Change | Note]:
     """Insert what carries the mask around each of these calls."""
     masked = {(id(flow.graph), flow.call): flow for flow in flows}
@@ -154,14 +170,15 @@ def _carry(
             assert way is not None
             yield from _around(graph, call, way, masked[id(graph), call])
         if calls and chain:
-            yield from _freed(graph)
+            yield from _freed(graph)  # Rule 5
 
 
 def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator[Change | Note]:
     """Carry the mask of a call's first masked input around the call."""
     layer = graph.layer(call)
-    place = next(number for number, mask in enumerate(flow.masks_in) if mask)
-    hole, tensor = list(graph.fillings(call).items())[place]
+    masked = next(number for number, mask in enumerate(flow.masks_in) if mask)
+    hole, tensor = list(graph.fillings(call).items())[masked]
+    # Rule 2
     if way.zeros and class_of(graph.layer(tensor.call)) not in ("Masking", "ZeroMaskedSteps"):
         name = graph.unique_name(f"{call.layer}_zeros")
         reason = f"padding would leak through the kernel of {call.layer}"
@@ -169,6 +186,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
             tensor, Layer(name, "ZeroMaskedSteps", {}), reason=reason, consumers=[(call, hole)]
         )
         tensor = Tensor(graph.calls_of(name)[0])
+    # Rule 1
     config = {"steps": way.steps.to_config()} if way.steps.to_config() else {}
     carrying = Layer(graph.unique_name(f"{call.layer}_mask"), "CarryMask", config)
     reason = f"{call.layer} drops the mask, which is used further on"
@@ -190,8 +208,8 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     inside = {each.class_name for outer in graph.layers for each in outer.walk()}
     key = INPUT_SHAPE_KEY[graph.keras]
     shape = layer.config.get(key)
-    said = "becomes Functional: a chain has no place for the mask's way around a layer"
-    yield Note("/".join(graph.path) or graph.name, "Sequential", said)
+    becomes = "becomes Functional: a mask that goes around a layer makes it a chain no longer"
+    yield Note("/".join(graph.path) or graph.name, "Sequential", becomes)
     if not isinstance(shape, list | tuple) or any(
         each.config.get("stateful") or each.config.get("unroll") for each in graph.layers
     ):
@@ -206,13 +224,13 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
 
 def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:
     """Say where a mask is lost that a layer behind could use."""
-    told: set[str] = set()
+    noted: set[str] = set()
     for flow in flows:
         layer = flow.graph.layer(flow.call)
-        if flow.loses and flow.layer not in told and way_around(layer) is None:
+        if flow.loses and flow.layer not in noted and way_around(layer) is None:
             behind = _could_use(flow.graph, flow.call)
             if behind:
-                told.add(flow.layer)
+                noted.add(flow.layer)
                 reason = f"the mask ends here, before {behind}: {_why_not(layer)}"
                 yield Note(flow.layer, flow.class_name, reason)
 
@@ -227,13 +245,13 @@ def _could_use(graph: ModelGraph, call: Call) -> str | None:
 
 
 def _holds_user(layer: Layer) -> bool:
-    held = [each.graph for each in layer.walk() if each.graph is not None]
-    return any(class_of(each) in MASK_USERS for each in layer.walk()) or any(
-        _holds_user(inner) for graph in held for inner in graph.layers
+    nested = [inner.graph for inner in layer.walk() if inner.graph is not None]
+    return any(class_of(inner) in MASK_USERS for inner in layer.walk()) or any(
+        _holds_user(inner) for graph in nested for inner in graph.layers
     )
 
 
 def _why_not(layer: Layer) -> str:
     if class_of(layer) in ("Flatten", "Permute", "Reshape", "RepeatVector"):
-        return f"behind {layer.class_name} no axis has the steps in their order"
-    return f"what becomes of the steps in {layer.class_name} is not known"
+        return f"{layer.class_name} gives no axis with the steps in their order"
+    return f"what {layer.class_name} does with the steps is not known"

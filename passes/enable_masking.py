@@ -1,4 +1,4 @@
-"""Switch masking on, so that padding no longer counts."""
+"""Make Embedding layers and float inputs give a mask, so that layers skip padded steps."""
 
 from __future__ import annotations
 
@@ -60,42 +60,40 @@ class EnableMasking(Pass):
     name = "enable-masking"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
-    def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-        """Edit a model, without knowing more than its graph."""
-        return self.run_with(model, Context())
-
     def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
         """Edit a model with what is nested in it, in one go: masks flow across the borders."""
         before = mask_flow(model, declared=context.declared_masks)
-        found = {each.path: each for each in sources(model, self.input)}
-        refused = no_padding(model, found, self.mask_value, context.data)
-        open_ones = {} if self.input else found
+        candidates = {source.path: source for source in sources(model, self.input)}
+        refused = no_padding(model, candidates, self.mask_value, context.data)
         flows, refused = decide(
             model,
-            list(found),
+            list(candidates),
             refused,
             declared=context.declared_masks,
             joined=partial(
-                not_padded, model, found=open_ones, mask_value=self.mask_value, data=context.data
+                not_padded,
+                model,
+                found={} if self.input else candidates,
+                mask_value=self.mask_value,
+                data=context.data,
             ),
-            empty=empty_rows(context.data, found, self.mask_value, refuse=self.empty == "off"),
+            empty=empty_rows(context.data, candidates, self.mask_value, refuse=self.empty == "off"),
         )
-        for path, source in found.items():
+        for path, source in candidates.items():
             layer = source.graph.layer(source.call)
+            # Rule 2; a float input says nothing where no layer behind it could use a mask.
             if path in refused:
                 if refused[path] != NOT_USED or layer.class_name != "InputLayer":
                     yield Note(path, layer.class_name, f"stays unmasked: {refused[path]}")
             else:
+                # Rule 1
                 yield self.switch_on(source, users(list(flows_of(flows, path))))
-        on = [found[path] for path in found if path not in refused]
+        on = [source for path, source in candidates.items() if path not in refused]
         if on:
             after = mask_flow(model, declared=context.declared_masks)
             padded = right_padded(context.data, on, self.mask_value)
-            yield from slow_kernels(model, before, after, self.cudnn, padded)
+            yield from slow_kernels(model, before, after, self.cudnn, padded)  # Rule 3
+            # Rule 4
             yield from training_notes(model, before, after)
             yield from unseen_notes(before, after)
 

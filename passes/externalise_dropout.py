@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise
-from rewriter.analysis.recurrent_layers import Place, has_fast_path, rate_places, time_axis
+from rewriter.analysis.recurrent_layers import (
+    LayerWithRates,
+    has_fast_path,
+    layers_with_rates,
+    time_axis,
+)
 from rewriter.graph import Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -44,76 +49,86 @@ class ExternaliseDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             for layer in graph.layers:
-                places = [place for place in rate_places(layer) if place.rates]
-                if places:
-                    yield from self._layer(graph, layer, places, pins)
-
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
+                inner_layers = [inner for inner in layers_with_rates(layer) if inner.rates]
+                if inner_layers:
+                    yield from self._layer(graph, layer, inner_layers, training_true)
 
     def _layer(
-        self, graph: ModelGraph, layer: Layer, places: list[Place], pins: Pins
+        self,
+        graph: ModelGraph,
+        layer: Layer,
+        inner_layers: list[LayerWithRates],
+        training_true: TrainingTrue,
     ) -> Iterator[Change | Note]:
         path, axis = graph.path_of(layer.name), time_axis(layer)
-        reason = _refusal(graph, layer, places, pins)
-        if reason is not None or axis is None:
-            said = reason or "stays: what wraps it is not known to this program"
-            yield Note(path, layer.class_name, said)
+        # Rule 3: what keeps its rates inside.
+        refusal = _refusal(graph, layer, inner_layers, training_true)
+        if refusal is not None or axis is None:
+            unknown = "stays: the layer around it is not one of Keras"
+            yield Note(path, layer.class_name, refusal or unknown)
             return
-        for place in places:
-            if not place.first:
-                said = f"{place.layer.name} stays: there is no place in front of a later cell"
-                yield Note(path, layer.class_name, said)
-        taken = [place for place in places if place.first]
+        for inner in inner_layers:
+            if not inner.first:
+                reason = f"{inner.layer.name} stays: no layer fits between two cells of one RNN"
+                yield Note(path, layer.class_name, reason)
+        taken = [inner for inner in inner_layers if inner.first]
         if not taken:
             return
         rates = taken[0].rates
+        # Rule 2: recurrent_dropout, for which no layer in front can stand, is given up or merged.
         candidates = rates.values() if self.recurrent == "input" else [rates.get("dropout", 0.0)]
         noise = Noise(max(candidates), (axis,), taken[0].layer.config.get("seed"))
-        for place in taken:
-            off = dict.fromkeys(place.rates, 0.0)
-            said = self._reason(place, layer)
-            yield graph.configure(layer.name, off, reason=said, role=place.role)
+        for inner in taken:
+            off = dict.fromkeys(inner.rates, 0.0)
+            reason = self._reason(inner, layer)
+            yield graph.configure(layer.name, off, reason=reason, role=inner.role)
+        # Rule 1: one layer in front of Bidirectional serves both of its directions.
         if noise.rate:
             yield from _in_front(graph, layer, noise)
 
-    def _reason(self, place: Place, outer: Layer) -> str:
-        said = []
-        if "dropout" in place.rates or self.recurrent == "input":
-            said.append(f"the noise goes in front of {outer.name}, one mask for all steps")
-        if "recurrent_dropout" in place.rates and self.recurrent == "drop":
-            said.append("recurrent_dropout is given up")
+    def _reason(self, inner: LayerWithRates, outer: Layer) -> str:
+        reasons = []
+        if "dropout" in inner.rates or self.recurrent == "input":
+            reasons.append(
+                f"a DynamicDropout in front of {outer.name} drops the same units at all steps"
+            )
+        if "recurrent_dropout" in inner.rates and self.recurrent == "drop":
+            reasons.append("recurrent_dropout is given up; recurrent=input keeps the larger rate")
             freed = Layer(
-                "", place.layer.class_name, {**place.layer.config, "recurrent_dropout": 0}
+                "", inner.layer.class_name, {**inner.layer.config, "recurrent_dropout": 0}
             )
             if has_fast_path(freed):
-                said.append("the fast cuDNN kernel is open to it again")
-        return "; ".join(said)
+                reasons.append("on a GPU, Keras can run it with cuDNN again")
+        return "; ".join(reasons)
 
 
 def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]:
     """Insert noise in front of each call of a layer."""
     for call in graph.calls_of(layer.name):
         name = graph.unique_name(f"{layer.name}_dropout")
-        made = make_noise("dynamic", name, noise, rank=None, keras=graph.keras, like=layer.config)
-        assert isinstance(made, Layer)
-        reason = f"what {layer.name} dropped of its input, it is now given without"
+        dropout = make_noise(
+            "dynamic", name, noise, rank=None, keras=graph.keras, like=layer.config
+        )
+        assert isinstance(dropout, Layer)
+        reason = f"it drops what {layer.name} itself dropped of its input"
         first = graph.arguments(call).first
         assert first is not None
         tensor = graph.fillings(call)[first]
-        yield graph.insert_after(tensor, made, reason=reason, consumers=[(call, first)])
+        yield graph.insert_after(tensor, dropout, reason=reason, consumers=[(call, first)])
 
 
-def _refusal(graph: ModelGraph, layer: Layer, places: list[Place], pins: Pins) -> str | None:
-    if pins.active_layer(graph, layer.name):
-        return "stays: its noise is active at inference as well"
+def _refusal(
+    graph: ModelGraph, layer: Layer, inner_layers: list[LayerWithRates], training_true: TrainingTrue
+) -> str | None:
+    """Return why a layer keeps its rates; None if it need not."""
+    if training_true.layer_draws_at_inference(graph, layer.name):
+        return "stays: it also drops at inference, which training=True asks for"
     if any(graph.arguments(call).first is None for call in graph.calls_of(layer.name)):
-        return "stays: a call has no tensor as its first argument"
-    every = [place.rates for place in rate_places(layer) if place.first]
-    if any(rates != every[0] for rates in every):
-        return "stays: its two directions have different rates"
+        return "stays: one of its calls takes no tensor as first argument"
+    rates = [inner.rates for inner in layers_with_rates(layer) if inner.first]
+    if any(other != rates[0] for other in rates):
+        return "stays: its two directions have different rates, and both get the same input"
     return None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rewriter.analysis.batch_in_arguments import freed_call, input_batches
 from rewriter.analysis.known_layers import class_of
-from rewriter.analysis.layer_kinds import NOISE, held, is_recurrent
+from rewriter.analysis.layer_kinds import NOISE, is_recurrent, with_inner_layers
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -45,34 +45,33 @@ class FreeBatch(Pass):
         """Edit a model with the models nested in it."""
         graphs = list(model.walk())
         batches = input_batches(model)
-        states = [(graph, *found) for graph in graphs for found in _stateful(graph)]
+        states = [(graph, *stateful) for graph in graphs for stateful in _stateful(graph)]
+        # Rule 4: a state has one row for each row of the batch, so a stateful layer fixes it.
         kept = {
             graph.path_of(name): (layer.class_name, is_recurrent(layer))
             for graph, name, _, layer in states
             if self.stateful == "keep" or not is_recurrent(layer)
         }
         for path, (class_name, known) in kept.items():
-            frees = "stateful=drop frees it" if known else "its class is not known to this program"
-            yield Note(path, class_name, f"stays: the batch size is part of its state; {frees}")
+            frees = "stateful=drop makes it stateless" if known else "its class is not known"
+            yield Note(path, class_name, f"stays: its state fixes the batch size; {frees}")
         if not kept:
             for graph, name, role, _ in states:
                 reason = "its state fixes the batch size; each batch starts from zero state"
                 yield graph.configure(name, {"stateful": False}, reason=reason, role=role)
+            # Rule 2: only now, for a stateful layer cannot be built without a batch size.
             for graph in graphs:
                 yield from _free_inputs(graph)
         for graph in graphs:
-            yield from _free_noise(graph)
+            yield from _free_noise(graph)  # Rule 1
+            # Rule 3: operations that have the batch size among their arguments.
             for call in graph.calls():
                 yield from _free_reshape(graph, call, batches)
-
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
 
 
 def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
     for outer in graph.layers:
-        for role, layer in held(outer):
+        for role, layer in with_inner_layers(outer):
             if layer.config.get("stateful") is True:
                 yield outer.name, role, layer
 
@@ -85,34 +84,36 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
             if layer.config.get(key) and layer.config[key][0] is not None
         }
         if fixed:
-            reason = "the layers behind it take every batch size"
+            reason = "the model takes every batch size"
             yield graph.configure(layer.name, fixed, reason=reason)
 
 
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
-        for role, layer in held(graph.layer(name)):
+        for role, layer in with_inner_layers(graph.layer(name)):
             shape = layer.config.get("noise_shape") if class_of(layer) in NOISE else None
             if shape and isinstance(shape[0], int) and shape[0] > 1:
-                reason = f"training fails at other batch sizes than {shape[0]}, or is wrong"
+                reason = (
+                    f"with it, training at another batch size than {shape[0]} fails or is wrong"
+                )
                 new = {"noise_shape": [None, *shape[1:]]}
                 yield graph.configure(name, new, reason=reason, role=role)
 
 
 def _free_reshape(graph: ModelGraph, call: Call, batches: Set[int]) -> Iterator[Change | Note]:
-    found = freed_call(graph, call, batches)
-    if found is None:
+    freed = freed_call(graph, call, batches)
+    if freed is None:
         return
     path, class_name = graph.path_of(call), graph.layer(call).class_name
-    if isinstance(found, str):
-        yield Note(path, class_name, f"stays: {found}")
+    if isinstance(freed, str):
+        yield Note(path, class_name, f"stays: {freed}")
         return
-    reason = "the batch size stands in its arguments"
-    if found.nothing:
-        yield graph.remove(call, reason="it gives its input as it is, and fixes the batch size")
-    if found.layer is not None:
-        yield graph.replace(call.layer, found.layer, reason=reason)
-    if found.config is not None:
-        yield graph.configure(call.layer, found.config, reason=reason)
-    if found.arguments is not None:
-        yield graph.rewire(call, found.arguments, reason=reason)
+    reason = "the batch size is written in its arguments"
+    if freed.nothing:
+        yield graph.remove(call, reason="it changes nothing and fixes the batch size")
+    if freed.layer is not None:
+        yield graph.replace(call.layer, freed.layer, reason=reason)
+    if freed.config is not None:
+        yield graph.configure(call.layer, freed.config, reason=reason)
+    if freed.arguments is not None:
+        yield graph.rewire(call, freed.arguments, reason=reason)

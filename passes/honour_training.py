@@ -1,4 +1,4 @@
-"""Make noise that was pinned on draw at inference, in a Keras that ignores the pin."""
+"""Make noise with ``training=True`` draw at inference in Keras 3, which ignores it there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rewriter.analysis.layer_kinds import noise_in, rates_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS, make_noise, read_noise
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -20,10 +20,10 @@ class HonourTraining(Pass):
        Dropout, SpatialDropout or DynamicDropout that has it, itself or through the nested
        model it stands in, becomes a call of ``DynamicDropout(always_on=True)`` of the same
        rate. What that changes at inference is the point of it.
-    2. A layer of which other calls are not pinned keeps those; the pinned one gets a layer of
-       its own.
+    2. A layer that has other calls, without ``training=True``, keeps those; the call with it
+       gets a layer of its own.
     3. It declines, with a note, for other noise, for rates inside recurrent and attention
-       layers, and in Keras 2, which honours the pin.
+       layers, and in Keras 2, which honours ``training=True``.
     """
 
     name = "honour-training"
@@ -31,50 +31,51 @@ class HonourTraining(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
-            for call in [each for each in graph.calls() if pins.asked(graph, each)]:
+            for call in [each for each in graph.calls() if training_true.is_set(graph, each)]:
                 if call in graph.network:
-                    yield from _honour(graph, call, pins)
-
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
+                    yield from _honour(graph, call, training_true)
 
 
-def _honour(graph: ModelGraph, call: Call, pins: Pins) -> Iterator[Change | Note]:
+def _honour(graph: ModelGraph, call: Call, training_true: TrainingTrue) -> Iterator[Change | Note]:
     layer = graph.layer(call)
     if layer.config.get("always_on"):
         return
+    # Rule 3: what no DynamicDropout can stand for.
     refusal = _refusal(graph, layer)
     if refusal is not None:
         if refusal:
             yield Note(graph.path_of(call), layer.class_name, refusal)
         return
-    reason = f"training=True is baked in, which Keras {graph.keras} ignores at inference"
+    reason = f"Keras {graph.keras} ignores training=True of the call at inference"
+    # Rule 1: every call has it, so the layer itself becomes one that is always on.
     calls = graph.calls_of(layer.name)
-    if all(pins.asked(graph, each) for each in calls):
+    if all(training_true.is_set(graph, each) for each in calls):
         yield graph.replace(layer.name, _always_on(layer, layer.name, graph.keras), reason=reason)
         return
-    made = _always_on(layer, graph.unique_name(f"{layer.name}_always_on"), graph.keras)
-    yield graph.duplicate(call, replace(made, origin=None), reason=reason)
-    yield graph.remove(call, reason=f"{made.name} stands in for it")
+    # Rule 2: the other calls keep the layer.
+    own = _always_on(layer, graph.unique_name(f"{layer.name}_always_on"), graph.keras)
+    yield graph.duplicate(call, replace(own, origin=None), reason=reason)
+    yield graph.remove(call, reason=f"{own.name} takes its place")
 
 
 def _refusal(graph: ModelGraph, layer: Layer) -> str | None:
-    """Return why a pinned call stays as it is; empty where the pin means nothing to it."""
+    """Return why a call with ``training=True`` stays; empty where the layer has no noise."""
     noise = noise_in(layer)
     drops = noise is not None or any(rates_in(each) for each in layer.walk())
     if not drops:
         return ""
     if graph.keras == 2:
-        return "stays: Keras 2 honours its training=True"
+        return "stays: Keras 2 honours its training=True at inference"
     if noise is None:
-        return "stays: noise inside the layer cannot be pinned; see externalise-dropout"
+        return (
+            "stays: its rate is inside the layer; externalise-dropout puts it in a layer in front"
+        )
     if noise is not layer:
-        return "stays: it is wrapped; see unwrap-time-distributed"
+        return "stays: TimeDistributed is around it; unwrap-time-distributed takes it away"
     if layer.class_name not in MASKS:
-        return f"stays: there is no {layer.class_name} that is always on"
+        return f"stays: only Dropout can be always on, not {layer.class_name}"
     return None
 
 
@@ -82,6 +83,6 @@ def _always_on(layer: Layer, name: str, keras: int) -> Layer:
     noise = read_noise(layer)
     assert noise is not None
     noise = replace(noise, always_on=True)
-    made = make_noise("dynamic", name, noise, rank=None, keras=keras, like=layer.config)
-    assert isinstance(made, Layer)
-    return replace(made, origin=layer.origin)
+    dropout = make_noise("dynamic", name, noise, rank=None, keras=keras, like=layer.config)
+    assert isinstance(dropout, Layer)
+    return replace(dropout, origin=layer.origin)

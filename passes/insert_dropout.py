@@ -52,47 +52,56 @@ class InsertDropout(Pass):
 
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
+        ranks: dict[Tensor, int | None] = {}  # noise leaves them as they are
         for call in graph.calls():
             layer = graph.layer(call)
+            # Rule 1: the layers that fit; noise itself gets none.
             if self._fits(layer) and noise_in(layer) is None:
-                yield from self._insert(graph, call, layer)
+                yield from self._insert(graph, call, layer, ranks)
 
     def _fits(self, layer: Layer) -> bool:
         if not self.after:
             return is_recurrent(layer) and returns_sequences(layer)
         return any(fnmatchcase(word, self.after) for word in (layer.name, layer.class_name))
 
-    def _insert(self, graph: ModelGraph, call: Call, layer: Layer) -> Iterator[Change | Note]:
-        consumers = [graph.layer(each) for each, _ in graph.consumers(Tensor(call))]
-        if consumers and all(noise_in(each) is not None for each in consumers):
+    def _asked_for(self) -> str:
+        return f"what after={self.after} names" if self.after else "recurrent and gives sequences"
+
+    def _insert(
+        self, graph: ModelGraph, call: Call, layer: Layer, ranks: dict[Tensor, int | None]
+    ) -> Iterator[Change | Note]:
+        consumers = [graph.layer(consumer) for consumer, _ in graph.consumers(Tensor(call))]
+        # Rule 3: so that a second run inserts nothing.
+        if consumers and all(noise_in(consumer) is not None for consumer in consumers):
             return
+        # Rule 2
         refusal = _refusal(graph, call, consumers)
         if refusal is None:
-            made = make_noise(
+            dropout = make_noise(
                 self.to,
                 graph.unique_name(f"{layer.name}_dropout"),
                 Noise(self.rate, self.shared_axes),
-                rank=rank_of(graph, Tensor(call)),
+                rank=rank_of(graph, Tensor(call), ranks),
                 keras=graph.keras,
                 like=layer.config,
             )
-            if isinstance(made, Layer):
-                reason = f"{layer.name} ({layer.class_name}) fits what was asked for"
-                yield graph.insert_after(Tensor(call), made, reason=reason)
+            if isinstance(dropout, Layer):
+                reason = f"{layer.name} ({layer.class_name}) is {self._asked_for()}"
+                yield graph.insert_after(Tensor(call), dropout, reason=reason)
                 return
-            refusal = made
+            refusal = dropout
         yield Note(graph.path_of(call), layer.class_name, f"gets no noise: {refusal}")
 
 
 def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | None:
     """Return why noise must not stand behind a call, if so."""
     if graph.is_output(call) and not graph.path:
-        return "the model gives its output"
-    classes = {class_of(each) for each in consumers}
+        return "its output is an output of the model"
+    classes = {class_of(consumer) for consumer in consumers}
     if "Masking" in classes:
-        return "noise in front of Masking hides or fakes padding"
+        return "Masking gets its output, and noise in front of Masking hides or fakes padding"
     if "Embedding" in classes:
-        return "its output is ids"
+        return "its output goes into an Embedding as ids"
     if not graph.network.in_degree(call) and "int" in str(graph.layer(call).config.get("dtype")):
-        return "its output is whole numbers"
+        return "its output is of whole numbers"
     return None

@@ -1,4 +1,4 @@
-"""Take noise in front of recurrent layers into them."""
+"""Turn noise in front of a recurrent layer into its own ``dropout``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from rewriter.analysis.layer_kinds import noise_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS, Noise, read_noise
-from rewriter.analysis.recurrent_layers import rate_places, time_axis
+from rewriter.analysis.recurrent_layers import layers_with_rates, time_axis
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -34,24 +34,23 @@ class InternaliseDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             for layer in graph.layers:
                 axis = time_axis(layer)
                 if axis is not None:
-                    yield from _layer(graph, layer, axis, pins)
-
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
+                    yield from _layer(graph, layer, axis, training_true)
 
 
-def _layer(graph: ModelGraph, layer: Layer, axis: int, pins: Pins) -> Iterator[Change | Note]:
+def _layer(
+    graph: ModelGraph, layer: Layer, axis: int, training_true: TrainingTrue
+) -> Iterator[Change | Note]:
     calls = graph.calls_of(layer.name)
     noises = [_noise_in_front(graph, call) for call in calls]
     if not any(noises):
         return
-    refusal = _refusal(graph, layer, noises, axis, pins)
+    # Rules 1 and 3: what the layer's own dropout cannot stand for.
+    refusal = _refusal(graph, layer, noises, axis, training_true)
     if refusal is not None:
         yield Note(graph.path_of(layer.name), layer.class_name, f"stays: {refusal}")
         return
@@ -59,16 +58,17 @@ def _layer(graph: ModelGraph, layer: Layer, axis: int, pins: Pins) -> Iterator[C
     assert first is not None
     noise = read_noise(graph.layer(first))
     assert noise is not None
-    for place in rate_places(layer):
-        if place.first:
+    # Rule 2: both directions of Bidirectional, or the first cell, get the rate.
+    for taker in layers_with_rates(layer):
+        if taker.first:
             new = {"dropout": noise.rate}
-            if noise.seed is not None and "seed" in place.layer.config:
+            if noise.seed is not None and "seed" in taker.layer.config:
                 new["seed"] = noise.seed
-            reason = f"takes in {first}, which has one mask for all steps as well"
-            yield graph.configure(layer.name, new, reason=reason, role=place.role)
+            reason = f"its own dropout does what {first} does: the same units at all steps"
+            yield graph.configure(layer.name, new, reason=reason, role=taker.role)
     for call in noises:
         assert call is not None
-        yield graph.remove(call, reason=f"{layer.name} drops units of its input itself now")
+        yield graph.remove(call, reason=f"{layer.name} drops these units itself")
 
 
 def _noise_in_front(graph: ModelGraph, call: Call) -> Call | None:
@@ -80,13 +80,17 @@ def _noise_in_front(graph: ModelGraph, call: Call) -> Call | None:
 
 
 def _refusal(
-    graph: ModelGraph, layer: Layer, noises: list[Call | None], axis: int, pins: Pins
+    graph: ModelGraph,
+    layer: Layer,
+    noises: list[Call | None],
+    axis: int,
+    training_true: TrainingTrue,
 ) -> str | None:
     """Return why noise in front of a layer stays there, if it does."""
-    places = [place for place in rate_places(layer) if place.first]
-    if not places:
-        return "its cell is not one of Keras'"
-    if any(place.layer.config.get("dropout") for place in places):
+    takers = [taker for taker in layers_with_rates(layer) if taker.first]
+    if not takers:
+        return "its cell is not one of Keras"
+    if any(taker.layer.config.get("dropout") for taker in takers):
         return "it has a dropout rate already"
     drawn = [None if call is None else read_noise(graph.layer(call)) for call in noises]
     if any(noise is None or noise != drawn[0] for noise in drawn):
@@ -94,12 +98,15 @@ def _refusal(
     first = drawn[0]
     for call in noises:
         assert call is not None
-        if pins.active(graph, call) or pins.active_layer(graph, layer.name):
-            return f"{call} is active at inference as well"
+        asked = (call, *graph.calls_of(layer.name))
+        if any(training_true.draws_at_inference(graph, one) for one in asked):
+            return f"{call} draws noise at inference too"
         if graph.layer(call).class_name not in MASKS:
-            return f"{call} is {graph.layer(call).class_name}, a recurrent layer drops units"
+            return (
+                f"{call} is {graph.layer(call).class_name}; a recurrent layer can only drop units"
+            )
         if not isinstance(first, Noise) or first.shared_axes != (axis,):
-            return f"{call} has no mask that is the same for all time steps and them alone"
+            return f"{call} does not drop the same units at all steps, as the layer's dropout does"
         if len(graph.consumers(Tensor(call))) > 1 or graph.is_output(call):
-            return f"other layers get the noise of {call} too"
+            return f"other layers get the output of {call} too"
     return None

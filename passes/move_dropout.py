@@ -1,4 +1,4 @@
-"""Move noise to where it does what it is meant to do."""
+"""Move noise from in front of recurrent, Masking and BatchNormalization layers behind them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Literal
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
 from rewriter.analysis.masks.symbolic_masks import readers
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import from_recurrent, misfit_behind, put_in_front
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 STALE = (
-    "its moving variance was measured behind the noise and is stale until it is "
-    "re-estimated on data; outputs at inference stay as they are"
+    "its moving variance was measured with the noise in front, and stays so until you estimate "
+    "it again on data; outputs at inference stay the same"
 )
 
 
@@ -56,32 +56,32 @@ class MoveDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             # The last first: of two in a row, the one behind makes way for the one in front.
             passed = dict[str, None]()
             for call in reversed(noise_calls(graph)):
-                yield from self._move(graph, call, pins, passed)
+                yield from self._move(graph, call, training_true, passed)
+            # Rule 3: the stored variance is not measured again.
             for name in passed:
                 yield Note(graph.path_of(name), graph.layer(name).class_name, STALE)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
     def _move(
-        self, graph: ModelGraph, noise: Call, pins: Pins, passed: dict[str, None]
+        self, graph: ModelGraph, noise: Call, training_true: TrainingTrue, passed: dict[str, None]
     ) -> Iterator[Change | Note]:
         """Move one noise layer, and add the normalizations that it passes to `passed`."""
         path, class_name = graph.path_of(noise), graph.layer(noise).class_name
         target, steps = noise, list[tuple[Call, str]]()
         while (step := self._next(graph, target, noise)) is not None:
-            refusal = _refusal(graph, noise, target, step[0], pins)
+            # Rule 4: where it cannot go on, it stays behind the last layer that it could pass.
+            refusal = _refusal(graph, noise, target, step[0], training_true)
             if refusal is None and _branches(graph, target):
                 if self.branches == "copy" and target == noise and not graph.is_output(noise):
                     yield from _copy_for_others(graph, noise, step[0])
                     continue
-                refusal = f"stays: other layers than {step[0]} get the same tensor"
+                refusal = (
+                    f"stays: other layers than {step[0]} get its output; branches=copy copies it"
+                )
             if refusal is not None:
                 yield Note(path, class_name, refusal)
                 break
@@ -98,14 +98,17 @@ class MoveDropout(Pass):
         """Return the layer that noise standing behind `place` should go behind, and why."""
         for call, hole in graph.consumers(Tensor(place)):
             layer = graph.layer(call)
+            # Rule 2
             if self.masking and class_of(layer) == "Masking":
                 return call, f"noise in front of {call} hides or fakes padding"
+            # Rule 3
             if self.batch_normalization and class_of(layer) == "BatchNormalization":
                 return call, f"noise in front of {call} shifts the variance that it stores"
+            # Rule 1
             if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
                 if put_in_front(graph.layer(noise), layer):
                     return None
-                return call, f"noise belongs to the output of {call}"
+                return call, f"noise belongs behind {call}, not in front of it"
         return None
 
 
@@ -123,19 +126,21 @@ def _copy_for_others(graph: ModelGraph, noise: Call, kept: Call) -> Iterator[Cha
         yield graph.duplicate(noise, copied, reason=reason, consumers=[consumer])
 
 
-def _refusal(graph: ModelGraph, noise: Call, place: Call, target: Call, pins: Pins) -> str | None:
+def _refusal(
+    graph: ModelGraph, noise: Call, place: Call, target: Call, training_true: TrainingTrue
+) -> str | None:
     """Return why noise cannot go from behind `place` to behind `target`, if it cannot."""
     source = graph.producer(noise)
     if source is None:
-        return "stays: it has no single input"
-    if pins.active(graph, noise):
-        return "stays: it is active at inference as well"
+        return "stays: it has no input, or several"
+    if training_true.draws_at_inference(graph, noise):
+        return "stays: it draws noise at inference too"
     kept = graph.layer(target)
     if is_recurrent(kept):
         if from_recurrent(graph, source):
-            return f"stays: it comes out of the recurrent layer {source.call.layer} already"
+            return f"stays: it is behind the recurrent layer {source.call.layer} already"
         if any(tensor.output for tensor in graph.outputs_in_use(target)):
-            return f"stays: further outputs of {target} are in use and would lose the noise"
+            return f"stays: the states that {target} gives are used too, and would get no noise"
         misfit = misfit_behind(graph.layer(noise), kept)
         return f"stays: {misfit}" if misfit else None
     return None

@@ -1,4 +1,4 @@
-"""Write noise layers as noise layers of another class."""
+"""Replace noise layers by noise layers of another class."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rewriter.analysis.layer_kinds import held, noise_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.layer_kinds import noise_in, with_inner_layers
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise, read_noise
 from rewriter.analysis.shapes import rank_of
 from rewriter.errors import PassError
@@ -58,37 +58,48 @@ class ReplaceDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
+            ranks: dict[Tensor, int | None] = {}  # noise of any kind leaves them as they are
             for layer in graph.layers:
                 if noise_in(layer) is not None:
-                    yield from self._replace(graph, layer, pins)
+                    yield from self._replace(graph, layer, training_true, ranks)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
-    def _replace(self, graph: ModelGraph, outer: Layer, pins: Pins) -> Iterator[Change | Note]:
-        role, layer = list(held(outer))[-1]
+    def _replace(
+        self,
+        graph: ModelGraph,
+        outer: Layer,
+        training_true: TrainingTrue,
+        ranks: dict[Tensor, int | None],
+    ) -> Iterator[Change | Note]:
+        role, layer = list(with_inner_layers(outer))[-1]
         path = graph.path_of(outer.name)
-        if pins.active_layer(graph, outer.name):
-            yield Note(path, layer.class_name, "stays: it is active at inference as well")
+        # Rule 3: another class may ignore what makes it draw at inference.
+        if training_true.layer_draws_at_inference(graph, outer.name):
+            yield Note(path, layer.class_name, "stays: it draws noise at inference too")
             return
         wrapped = role.count(".") + 1 if role else 0
-        made = self._made(layer, _rank(graph, outer, wrapped), graph.keras, wrapped=wrapped > 0)
+        rank = _rank(graph, outer, wrapped, ranks)
+        # Rule 1: made from what the layer draws.
+        made = self._made(layer, rank, graph.keras, wrapped=wrapped > 0)
         if isinstance(made, str):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):
             new = replace(made, origin=layer.origin)
-            reason = f"noise is to be {self.to}"
+            reason = f"to={self.to}"
             yield graph.replace(outer.name, new, reason=reason, role=role)
 
     def _made(self, layer: Layer, rank: int | None, keras: int, *, wrapped: bool) -> Layer | str:
         drawn = read_noise(layer)
+        # Keras 2 has no place to say that a layer inside a wrapper is ours, and finds no class.
         if wrapped and self.to == "dynamic" and keras == 2:
-            return "Keras 2 cannot load it inside TimeDistributed; see unwrap-time-distributed"
+            return (
+                "Keras 2 cannot load DynamicDropout inside TimeDistributed; "
+                "unwrap-time-distributed takes that away"
+            )
+        # Rule 2: GaussianNoise draws with a standard deviation.
         if drawn is None and self.rate is None:
-            return "GaussianNoise has no rate; give one with rate="
+            return "GaussianNoise has no rate; rate=0.1 gives it one"
         noise = drawn or Noise(self.rate or 0.0, seed=layer.config.get("seed"))
         if self.rate is not None:
             noise = replace(noise, rate=self.rate)
@@ -97,10 +108,12 @@ class ReplaceDropout(Pass):
         return make_noise(self.to, layer.name, noise, rank=rank, keras=keras, like=layer.config)
 
 
-def _rank(graph: ModelGraph, layer: Layer, wrapped: int) -> int | None:
+def _rank(
+    graph: ModelGraph, layer: Layer, wrapped: int, ranks: dict[Tensor, int | None]
+) -> int | None:
     """Return the rank of what a noise layer gets; TimeDistributed takes an axis away."""
     tensor = graph.producer(graph.calls_of(layer.name)[0])
-    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output))
+    rank = None if tensor is None else rank_of(graph, Tensor(tensor.call, tensor.output), ranks)
     return None if rank is None else rank - wrapped
 
 

@@ -1,4 +1,4 @@
-"""Remove noise layers, and the rates inside other layers, for deployment."""
+"""Remove noise layers, and set the rates inside other layers to 0."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from rewriter.analysis.layer_kinds import held, noise_calls, rates_in
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.layer_kinds import noise_calls, rates_in, with_inner_layers
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.errors import GraphError
 from rewriter.graph import ModelGraph
 from rewriter.graph.changes import Action, Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
-ACTIVE = "stays: it is active at inference as well; pinned=remove takes it too"
+ACTIVE = "stays: it draws noise at inference too; pinned=remove removes it as well"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +51,43 @@ class StripDropout(Pass):
 
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
-        pins = Pins.of(model)
+        training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
-            yield from self._noise_layers(graph, pins)
+            yield from self._noise_layers(graph, training_true)
             for layer in graph.layers:
-                yield from self._rates(graph, layer.name, pins)
+                yield from self._rates(graph, layer.name, training_true)
 
-    def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-        """Edit one graph."""
-        return self.run_model(graph)
-
-    def _noise_layers(self, graph: ModelGraph, pins: Pins) -> Iterator[Change | Note]:
+    def _noise_layers(
+        self, graph: ModelGraph, training_true: TrainingTrue
+    ) -> Iterator[Change | Note]:
         for call in noise_calls(graph):
             path, class_name = graph.path_of(call), graph.layer(call).class_name
-            active = pins.active(graph, call)
+            active = training_true.draws_at_inference(graph, call)
+            # Rule 3
             if active and self.pinned == "keep":
                 yield Note(path, class_name, ACTIVE)
                 continue
             reason = "noise layers do nothing at inference"
+            # Rule 1; rule 4: the graph refuses where its consumers cannot get its input.
             try:
-                yield graph.remove(call, reason="pinned=remove takes it" if active else reason)
+                yield graph.remove(call, reason="pinned=remove removes it" if active else reason)
             except GraphError as error:
                 yield Note(path, class_name, f"stays: {error.what}")
 
-    def _rates(self, graph: ModelGraph, name: str, pins: Pins) -> Iterator[Change | Note]:
-        for role in [role for role, _ in held(graph.layer(name))]:
-            inner = dict(held(graph.layer(name)))[role]  # may be another that was changed already
+    def _rates(
+        self, graph: ModelGraph, name: str, training_true: TrainingTrue
+    ) -> Iterator[Change | Note]:
+        for role in [role for role, _ in with_inner_layers(graph.layer(name))]:
+            inner = dict(with_inner_layers(graph.layer(name)))[
+                role
+            ]  # read again: a change of one inner layer replaces the outer one
             rates = rates_in(inner)
             if not rates:
                 continue
-            if self.pinned == "keep" and pins.active_layer(graph, name):
+            # Rule 3
+            if self.pinned == "keep" and training_true.layer_draws_at_inference(graph, name):
                 yield Note(graph.path_of(name), inner.class_name, ACTIVE)
                 continue
+            # Rule 2
             reason = "rates inside a layer do nothing at inference"
             yield graph.configure(name, dict.fromkeys(rates, 0.0), reason=reason, role=role)

@@ -1,4 +1,4 @@
-"""Take TimeDistributed away from layers that work on the last axis anyway."""
+"""Remove TimeDistributed from around layers that treat every step alike without it."""
 
 from __future__ import annotations
 
@@ -37,20 +37,23 @@ class UnwrapTimeDistributed(Pass):
         for layer in graph.layers:
             if class_of(layer) != "TimeDistributed" or "layer" not in layer.inner:
                 continue
-            made = without_time_distributed(layer)
-            if isinstance(made, str):
+            unwrapped = without_time_distributed(layer)
+            # Rule 3: the table of layers that work on every step alike says why not.
+            if isinstance(unwrapped, str):
                 path = graph.path_of(layer.name)
-                yield Note(path, layer.inner["layer"].class_name, f"stays wrapped: {made}")
+                yield Note(path, layer.inner["layer"].class_name, f"stays wrapped: {unwrapped}")
                 continue
-            config = {**made.config, "name": layer.name}
-            new = replace(made, name=layer.name, config=config, first_node=layer.first_node)
-            reason = f"{new.class_name} works on every step alike"
+            # Rule 1: the layer takes the name of its wrapper.
+            config = {**unwrapped.config, "name": layer.name}
+            new = replace(unwrapped, name=layer.name, config=config, first_node=layer.first_node)
+            # Rule 2: the reason to do it, in Keras 3.14 and later.
+            reason = f"{new.class_name} does the same at every step without it"
             yield graph.replace(layer.name, new, reason=reason)
             for call in graph.calls_of(layer.name):
                 arguments = graph.arguments(call)
                 kept = _arguments(arguments, noise=new.class_name in NOISE)
                 if dict(kept.kwargs) != dict(arguments.kwargs):
-                    reason = f"arguments of TimeDistributed that {new.class_name} has not"
+                    reason = f"{new.class_name} does not take the arguments of TimeDistributed"
                     yield graph.rewire(call, kept, reason=reason)
 
 

@@ -19,9 +19,11 @@ TYPE_CHECKING = False  # typing itself need not be imported
 if TYPE_CHECKING:
     from typing import Any
 
-    from rewriter.api.functions import Result, check, masks, plan, read, rehearse, rewrite, verify
+    from rewriter.api.functions import check, masks, plan, read, rewrite, verify
     from rewriter.api.monte_carlo import predict_mc
     from rewriter.api.plans import Plan
+    from rewriter.api.rehearsing import rehearse
+    from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
     from rewriter.checks.findings import Finding
     from rewriter.errors import (
@@ -47,17 +49,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "rewriter.api.functions": (
-        "Result",
         "check",
         "masks",
         "plan",
         "read",
-        "rehearse",
         "rewrite",
         "verify",
     ),
     "rewriter.api.monte_carlo": ("predict_mc",),
     "rewriter.api.plans": ("Plan",),
+    "rewriter.api.rehearsing": ("rehearse",),
+    "rewriter.api.result": ("Result",),
     "rewriter.api.rewrite_step": ("Rewrite",),
     "rewriter.checks.findings": ("Finding",),
     "rewriter.errors": (
@@ -102,7 +104,7 @@ def __getattr__(name: str) -> "Any":
 
 def _dynamic_dropout() -> "Any":
     """Return the layer for the Keras that ``tf.keras`` stands for."""
-    import tensorflow as tf
+    from rewriter.live.frameworks import import_framework
 
-    number = 3 if tf.keras.__version__.startswith("3") else 2
-    return importlib.import_module(f"rewriter.layers.keras{number}").DynamicDropout
+    number = 3 if import_framework("tensorflow").keras.__version__.startswith("3") else 2
+    return import_framework(f"rewriter.layers.keras{number}").DynamicDropout

@@ -11,7 +11,8 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-SHARED = Path(__file__).parents[2] / "shared"
+TESTS = Path(__file__).parent
+SHARED = TESTS.parents[1] / "shared"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,18 @@ class Dialect:
         import keras
 
         return keras
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m fast``, leave modules without that mark alone: they may import a framework."""
+    if config.getoption("markexpr") != "fast" or not collection_path.is_relative_to(TESTS):
+        return None
+    modules = collection_path.rglob("test_*.py") if collection_path.is_dir() else [collection_path]
+    return None if any(map(_has_fast_tests, modules)) else True
+
+
+def _has_fast_tests(module: Path) -> bool:
+    return "pytest.mark.fast" in module.read_text(encoding="utf-8")
 
 
 @pytest.fixture(params=[2, 3], ids=["keras2", "keras3"])

@@ -72,11 +72,11 @@ def noise_calls(graph: ModelGraph) -> list[Call]:
     return [call for call in graph.calls() if noise_in(graph.layer(call)) is not None]
 
 
-def held(layer: Layer, role: str = "") -> Iterator[tuple[str | None, Layer]]:
+def with_inner_layers(layer: Layer, role: str = "") -> Iterator[tuple[str | None, Layer]]:
     """Yield a layer and what it wraps, each with its role for `ModelGraph.configure`."""
     yield role or None, layer
     for key, inner in layer.inner.items():
-        yield from held(inner, f"{role}.{key}" if role else key)
+        yield from with_inner_layers(inner, f"{role}.{key}" if role else key)
 
 
 def rates_in(layer: Layer) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Calls that have ``training=True`` baked in, themselves or through the model they stand in."""
+"""Find the calls with ``training=True`` written into them, and noise that draws at inference."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rewriter.graph.calls import Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 
-Place = tuple[tuple[str, ...], Call]
+PathAndCall = tuple[tuple[str, ...], Call]
 
 
 @dataclass(frozen=True, slots=True)
-class Pins:
-    """The pinned calls of a model with all that is nested in it.
+class TrainingTrue:
+    """The calls with ``training=True`` written into them, of a model and all that is nested in it.
 
     Keras 2 honours ``training=True`` that is baked into a call, and hands it to the layers of
     a nested model; a call of theirs that has its own goes before it. Keras 3 saves it, and
@@ -26,7 +26,7 @@ class Pins:
     ----------
     keras : int
         2 or 3.
-    places : set of (path, Call)
+    calls : set of (path, Call)
         The calls, with the path of their graph.
 
     Examples
@@ -37,36 +37,36 @@ class Pins:
     >>> drop = Layer("drop", "Dropout", {"rate": 0.5})
     >>> pinned = Arguments([Hole(0)], {"training": True})
     >>> drop = graph.add(drop, [Tensor(source)], arguments=pinned)
-    >>> Pins.of(graph).active(graph, drop)
+    >>> TrainingTrue.of(graph).draws_at_inference(graph, drop)
     True
     """
 
     keras: int
-    places: Set[Place]
+    calls: Set[PathAndCall]
 
     @classmethod
-    def of(cls, model: ModelGraph) -> Pins:
-        """Find them."""
-        places: set[Place] = set()
-        _collect(model, False, places, set())
-        return cls(model.keras, frozenset(places))
+    def of(cls, model: ModelGraph) -> TrainingTrue:
+        """Find the calls of a model."""
+        calls: set[PathAndCall] = set()
+        _collect(model, False, calls, set())
+        return cls(model.keras, frozenset(calls))
 
-    def asked(self, graph: ModelGraph, call: Call) -> bool:
-        """Whether ``training=True`` is baked in, honoured or not."""
-        return (graph.path, call) in self.places
+    def is_set(self, graph: ModelGraph, call: Call) -> bool:
+        """Whether ``training=True`` is written into a call, honoured or not."""
+        return (graph.path, call) in self.calls
 
-    def active(self, graph: ModelGraph, call: Call) -> bool:
+    def draws_at_inference(self, graph: ModelGraph, call: Call) -> bool:
         """Whether noise of this call is drawn at inference too."""
         always_on = any(layer.config.get("always_on") for layer in graph.layer(call).walk())
-        return always_on or (self.keras == 2 and self.asked(graph, call))
+        return always_on or (self.keras == 2 and self.is_set(graph, call))
 
-    def active_layer(self, graph: ModelGraph, name: str) -> bool:
+    def layer_draws_at_inference(self, graph: ModelGraph, name: str) -> bool:
         """Whether noise of one of the layer's calls is drawn at inference too."""
-        return any(self.active(graph, call) for call in graph.calls_of(name))
+        return any(self.draws_at_inference(graph, call) for call in graph.calls_of(name))
 
 
 def _collect(
-    graph: ModelGraph, inherited: bool, places: set[Place], seen: set[tuple[int, bool]]
+    graph: ModelGraph, inherited: bool, calls: set[PathAndCall], seen: set[tuple[int, bool]]
 ) -> None:
     if (id(graph), inherited) in seen:
         return
@@ -76,10 +76,10 @@ def _collect(
         decided = own is not None and (graph.keras == 2 or own is not False)
         pinned = bool(own) if decided else inherited
         if pinned:
-            places.add((graph.path, call))
+            calls.add((graph.path, call))
         for layer in graph.layer(call).walk():
             if layer.graph is not None:
-                _collect(layer.graph, pinned, places, seen)
+                _collect(layer.graph, pinned, calls, seen)
 
 
 def is_pinned(layer: Layer, kwargs: Mapping[str, Any], keras: int) -> bool:
@@ -91,3 +91,13 @@ def is_pinned(layer: Layer, kwargs: Mapping[str, Any], keras: int) -> bool:
     if layer.config.get("always_on"):
         return True
     return keras == 2 and bool(kwargs.get("training"))
+
+
+def draws_at_inference(graph: ModelGraph) -> bool:
+    """Whether a model draws noise at inference."""
+    training_true = TrainingTrue.of(graph)
+    return any(
+        training_true.draws_at_inference(inner, call)
+        for inner in graph.walk()
+        for call in inner.calls()
+    )

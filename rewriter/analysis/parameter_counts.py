@@ -15,9 +15,11 @@ from rewriter.graph.model_graph import ModelGraph
 
 Config = Mapping[str, Any]
 _Count = Callable[[Config, int], int]
+Shapes = dict[Call, Shape | None]
+"""The shapes of the inputs of calls, as far as they were needed."""
 
 
-def parameters(graph: ModelGraph, call: Call) -> int | None:
+def parameters(graph: ModelGraph, call: Call, shapes: Shapes | None = None) -> int | None:
     """Return the number of weights of a layer, those of a nested model included.
 
     Parameters
@@ -26,20 +28,25 @@ def parameters(graph: ModelGraph, call: Call) -> int | None:
         The model.
     call : Call
         A call of the layer.
+    shapes : dict of Call to shape or None, optional
+        What was found before in this graph; what is found now is added.
 
     Returns
     -------
     int or None
         None where the layer, or the shape of its input, is not known.
     """
-    return _of_layer(graph.layer(call), graph, _shape(graph, call))
+    return _of_layer(
+        graph.layer(call), graph, _shape(graph, call, {} if shapes is None else shapes)
+    )
 
 
 def _of_layer(layer: Layer, graph: ModelGraph, shape: Shape | None) -> int | None:
     if layer.graph is not None:
         nested = layer.graph
         firsts = [call for call in nested.calls() if call.number == 0]
-        return _sum(parameters(nested, call) for call in firsts)
+        shapes: Shapes = {}
+        return _sum(parameters(nested, call, shapes) for call in firsts)
     if class_of(layer) == "Bidirectional":
         backward = layer.inner.get("backward_layer")
         one = _of_inner(layer, "layer", graph, shape)
@@ -69,23 +76,30 @@ def _sum(numbers: Any) -> int | None:
     return None if None in known else sum(known)
 
 
-def _shape(graph: ModelGraph, call: Call) -> Shape | None:
+def _shape(graph: ModelGraph, call: Call, shapes: Shapes) -> Shape | None:
     """Return the shape of a call's input; where nothing tells it, its last axis at least."""
-    shape = input_shape(graph, call)
-    source = graph.producer(call)
-    if shape is not None or source is None:
-        return shape
-    shape = output_shape(graph, source)
-    if shape is not None:
-        return shape
-    layer = graph.layer(source.call)
-    if class_of(layer) in NOISE or class_of(layer) in _SAME_FEATURES:
-        return _shape(graph, source.call)
-    for key in ("units", "filters", "output_dim"):
-        size = layer.config.get(key)
-        if isinstance(size, int):
-            return (None, None, size)
-    return None
+    walked = []
+    while call not in shapes:
+        walked.append(call)
+        shape, source = input_shape(graph, call), graph.producer(call)
+        if shape is not None or source is None:
+            shapes[call] = shape
+            break
+        layer = graph.layer(source.call)
+        shape = output_shape(graph, source)
+        if shape is not None or class_of(layer) not in _SAME_FEATURES | NOISE:
+            shapes[call] = shape or _last_axis(layer)
+            break
+        call = source.call
+    found = shapes[call]
+    shapes.update(dict.fromkeys(walked, found))
+    return found
+
+
+def _last_axis(layer: Layer) -> Shape | None:
+    sizes = (layer.config.get(key) for key in ("units", "filters", "output_dim"))
+    size = next((each for each in sizes if isinstance(each, int)), None)
+    return None if size is None else (None, None, size)
 
 
 def _features(shape: Shape | None, config: Config) -> int | None:

@@ -1,4 +1,4 @@
-"""Where recurrent layers keep their rates, and what keeps them from the fast kernel."""
+"""Find the rates inside recurrent layers, and what keeps a layer from its fast kernel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.analysis.known_layers import class_of, is_known
-from rewriter.analysis.layer_kinds import CELLS, RECURRENT, held, rates_in
+from rewriter.analysis.layer_kinds import CELLS, RECURRENT, rates_in, with_inner_layers
 from rewriter.graph.graph import Layer
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LayerWithRates:
     """A layer or cell of Keras that keeps the rates of a recurrent layer.
 
     Parameters
@@ -20,7 +20,7 @@ class Place:
     role : str or None
         Where it stands in the recurrent layer, as for `ModelGraph.configure`.
     layer : Layer
-        It.
+        The layer or cell itself.
     first : bool
         Whether it gets the input of the recurrent layer, and not the output of another cell.
     """
@@ -35,26 +35,26 @@ class Place:
         return rates_in(self.layer)
 
 
-def rate_places(layer: Layer) -> list[Place]:
-    """Return the places of the rates of a recurrent layer, with what wraps it.
+def layers_with_rates(layer: Layer) -> list[LayerWithRates]:
+    """Return the layers and cells that keep the rates of a recurrent layer, wrapped or not.
 
     Examples
     --------
     >>> lstm = Layer("lstm", "LSTM", {"dropout": 0.5})
     >>> both = Layer("both", "Bidirectional", {}, inner={"layer": lstm})
-    >>> [(place.role, place.rates) for place in rate_places(both)]
+    >>> [(inner.role, inner.rates) for inner in layers_with_rates(both)]
     [('layer', {'dropout': 0.5})]
     """
-    return list(_places(layer))
+    return list(_layers_with_rates(layer))
 
 
-def _places(layer: Layer) -> Iterator[Place]:
-    for role, inner in held(layer):
+def _layers_with_rates(layer: Layer) -> Iterator[LayerWithRates]:
+    for role, inner in with_inner_layers(layer):
         if not is_known(inner) or inner.class_name not in (RECURRENT - {"RNN"}) | CELLS:
             continue
         steps = (role or "").split(".")
         behind = any(step.startswith("cells/") and step != "cells/0" for step in steps)
-        yield Place(role, inner, not behind)
+        yield LayerWithRates(role, inner, not behind)
 
 
 def time_axis(layer: Layer) -> int | None:

@@ -132,10 +132,21 @@ def shapes_of(graph: ModelGraph) -> dict[Call, Shape]:
     return shapes
 
 
-def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:
+def rank_of(
+    graph: ModelGraph, tensor: Tensor, known: dict[Tensor, int | None] | None = None
+) -> int | None:
     """Return the number of a tensor's axes, the batch axis included; None if not known.
 
     It is told, or follows from the layers that the tensor comes from.
+
+    Parameters
+    ----------
+    graph : ModelGraph
+        The model, nested or not, that the tensor is in.
+    tensor : Tensor
+        The tensor.
+    known : dict of Tensor to int or None, optional
+        Ranks in this graph that were found before; those found now are added.
 
     Examples
     --------
@@ -146,8 +157,8 @@ def rank_of(graph: ModelGraph, tensor: Tensor) -> int | None:
     >>> rank_of(graph, Tensor(both))
     3
     """
-    ranks: dict[Tensor, int | None] = {}
-    pending = [tensor]
+    ranks: dict[Tensor, int | None] = {} if known is None else known
+    pending = [] if tensor in ranks else [tensor]
     while pending:
         current = pending[-1]
         shape = output_shape(graph, current)

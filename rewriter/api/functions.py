@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.api.plans import (
+    Model,
     Passes,
     Plan,
     Source,
@@ -18,58 +19,23 @@ from rewriter.api.plans import (
     plan_for_live,
     plan_live,
 )
+from rewriter.api.rehearsing import compared
+from rewriter.api.result import Result
 from rewriter.api.rewriting import Step, carry_out, write
-from rewriter.checks.files import graph_of
 from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
 from rewriter.live.loading import Loaded, load
 from rewriter.pipeline.passes import Guarantee
-from rewriter.saved import ModelFile, check_output
+from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
+from rewriter.saved.decoding import graph_of
+from rewriter.saved.writing.output import check_output
 
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow
-    from rewriter.rehearsal import Compared, Rehearsal
     from rewriter.verification.result import Verification
-
-Model = Any
-"""A live Keras model, or the path of a saved one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a rewrite gave.
-
-    Parameters
-    ----------
-    model : live model
-        The rewritten model.
-    plan : Plan
-        What was changed, and why.
-    verification : Verification or None
-        What was measured; None where that was not wanted.
-    output : Path or None
-        The file that was written.
-    rehearsal : Compared or None
-        Rehearsals of the original and of the rewritten model, where that was wanted.
-    """
-
-    model: Any
-    plan: Plan
-    verification: Verification | None
-    output: Path | None = None
-    rehearsal: Compared | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plan, verification and output as plain data."""
-        measured = None if self.verification is None else self.verification.to_json()
-        output = None if self.output is None else str(self.output)
-        found = {**self.plan.to_json(), "verification": measured, "output": output}
-        if self.rehearsal is not None:
-            found["rehearsal"] = self.rehearsal.to_json()
-        return found
 
 
 def read(model: Model, *, limits: bool = True) -> ModelGraph:
@@ -324,11 +290,11 @@ def rewrite(  # noqa: PLR0913
                     compiled=loaded.compiled,
                     verified=verification is not None,
                 )
-        compared = None
+        rehearsed = None
         if rehearse:
             with step("rehearsing both models"):
-                compared = _compared(loaded.model, new, data, objects)
-        return Result(new, planned, verification, target, compared)
+                rehearsed = compared(loaded.model, new, data, objects)
+        return Result(new, planned, verification, target, rehearsed)
 
 
 def verify(
@@ -413,75 +379,6 @@ def _handing_back(model: Model) -> Iterator[None]:
         raise
 
 
-def rehearse(
-    model: Model,
-    *,
-    data: Any = None,
-    batches: Sequence[int] | None = None,
-    lengths: Sequence[int] | None = None,
-    custom_objects: Mapping[str, Any] | None = None,
-    allow_code: bool = False,
-    limits: bool = True,
-) -> Rehearsal:
-    """Make training steps on a copy of a model at several batch sizes and lengths.
-
-    Parameters
-    ----------
-    model : live model, str or Path
-        Is not changed.
-    data : mapping of str to array, optional
-        Inputs; made by default.
-    batches, lengths : sequence of int, optional
-        The sizes to try; by default 1, 2, 3, 7 and 32, and three lengths.
-    custom_objects : mapping of str to class or function, optional
-        What a saved model needs to be loaded.
-    allow_code, limits : bool
-        As for `rewrite`.
-
-    Returns
-    -------
-    Rehearsal
-        ``ok``, ``cases``, ``noise`` and ``findings``; ``str()`` of it is the table.
-
-    Raises
-    ------
-    RewriterError
-        A size is none.
-
-    Examples
-    --------
-    >>> print(rewriter.rehearse("model.keras"))  # doctest: +SKIP
-    """
-    from rewriter.rehearsal import rehearse_model
-    from rewriter.rehearsal.cases import BATCHES
-
-    for size in (*(batches or ()), *(lengths or ())):
-        if size < 1:
-            raise RewriterError(f"a batch size or length of {size}", fix="give sizes from 1 on")
-    live = model
-    if isinstance(model, str | Path):
-        file = read_file(model, limits=limits)
-        objects = dict(custom_objects or {})
-        live = load(file, objects, allow_code=allow_code, limits=limits).model
-    return rehearse_model(
-        live_graph(live)[0],
-        live,
-        name=_shown(model),
-        data=data,
-        batches=batches or BATCHES,
-        lengths=lengths,
-        custom_objects=custom_objects,
-    )
-
-
-def _compared(before: Any, after: Any, data: Any, objects: Mapping[str, Any]) -> Compared:
-    from rewriter.rehearsal import Compared
-
-    old = rehearse(before, data=data, custom_objects=objects)
-    batches = list(dict.fromkeys(case.batch for case in old.cases))
-    return Compared(old, rehearse(after, data=data, batches=batches, custom_objects=objects))
-
-
 def _file_of(model: Model, passes: Passes | Plan, limits: bool) -> ModelFile | None:
     """Return the file of a model, which a plan may have read; None for a live model."""
     if not isinstance(model, str | Path):
@@ -490,7 +387,3 @@ def _file_of(model: Model, passes: Passes | Plan, limits: bool) -> ModelFile | N
     if known is not None and known.path == Path(model):
         return known
     return read_file(model, limits=limits)
-
-
-def _shown(model: Model) -> str:
-    return str(model) if isinstance(model, str | Path) else str(model.name)

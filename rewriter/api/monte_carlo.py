@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.errors import RewriterError
-from rewriter.live.adapters import Live, keras_of, live_keras
+from rewriter.live.adapters import Live, keras_of, live_keras, require_tensorflow_backend
 
 ATTENTION = frozenset({"Attention", "AdditiveAttention"})
 """Layers that drop out their scores themselves, in ``dropout``."""
@@ -72,6 +72,7 @@ def predict_mc(model: Live, x: Any, samples: int = 50, batch_size: int = 32) -> 
     >>> mean.shape, bool((abs(mean - 1.0) < 0.4).all()), bool((abs(std - 1.0) < 0.2).all())
     ((2, 3), True, True)
     """
+    require_tensorflow_backend()
     import numpy as np
     import tensorflow as tf
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rewriter.analysis.graph_differences import Difference, differences
-from rewriter.checks.files import graph_of
-from rewriter.checks.findings import Finding
 from rewriter.errors import PassError, RewriterError, UnsupportedModelError
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.live.adapters import live_keras, require_tensorflow_backend
-from rewriter.live.loading import Loaded
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import Pass, PlanData, make_plan
+from rewriter.pipeline.passes import Pass
+from rewriter.pipeline.run import PlanData, make_plan
 from rewriter.saved import ModelFile
+from rewriter.saved.decoding import graph_of
 
-Load = Callable[[ModelGraph | None], Loaded]
+if TYPE_CHECKING:  # a plan of a file needs neither findings nor what loads a model
+    from rewriter.analysis.graph_differences import Difference
+    from rewriter.checks.findings import Finding
+    from rewriter.live.loading import Loaded
+
+Load = Callable[[ModelGraph | None], "Loaded"]
 """Loads a file, given the graph of the file where that is known."""
+
+Model = Any
+"""A live Keras model, or the path of a saved one."""
 
 Passes = Sequence[Pass | type[Pass] | str]
 
@@ -180,6 +185,8 @@ def plan_for_live(model: Any, passes: Passes | Plan, data: Any) -> Plan:
     """Return the plan for a live model: the given one, if it was made for this model."""
     if not isinstance(passes, Plan):
         return plan_live(model, passes, data)
+    from rewriter.analysis.graph_differences import differences
+
     difference = next(differences(passes.before, live_graph(model)[0]), None)
     if difference is not None:
         raise _other_model(passes, difference)
@@ -200,6 +207,7 @@ def plan_and_load(
     made_from_file = plan.source.file is file
     if made_from_file and plan.source.loaded is not None:
         return plan, plan.source.loaded
+    from rewriter.analysis.graph_differences import differences
     from rewriter.live.reading import written_graph
 
     loaded = load(plan.before if made_from_file else None)
@@ -225,6 +233,8 @@ def _other_model(plan: Plan, difference: Difference) -> UnsupportedModelError:
 
 def live_graph(model: Any) -> tuple[ModelGraph, dict[str, str]]:
     """Return the graph of a live model, and what its custom layers declare to do with masks."""
+    from rewriter.live.adapters import live_keras, require_tensorflow_backend
+
     require_tensorflow_backend()
     from rewriter.live.declared_masks import declared_masks
     from rewriter.live.reading import read_live

@@ -16,7 +16,9 @@ from typing import Any
 
 from rewriter.api.pyproject import OF_CHECK, parse_toml, project_file, table_of, tool_table
 from rewriter.errors import PassError, RewriterError
-from rewriter.pipeline.passes import Pass, load_pass, options_of, to_pass
+from rewriter.pipeline.options import options_of
+from rewriter.pipeline.passes import Pass
+from rewriter.pipeline.registry import load_pass, to_pass
 
 WEIGHTS = ("copy", "share")
 

@@ -21,9 +21,12 @@ from rewriter.errors import (
 from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
-from rewriter.saved import ModelFile, carry_additions, carry_training_config, replacing
+from rewriter.saved import ModelFile
+from rewriter.saved.additions.carry import carry_additions
+from rewriter.saved.additions.training_config import carry_training_config
 from rewriter.saved.read_back import read_back
 from rewriter.saved.safety.file_state import require_unchanged
+from rewriter.saved.writing.replace import replacing
 
 if TYPE_CHECKING:
     from rewriter.verification.result import Verification

@@ -1,14 +1,15 @@
-"""Plans kept as JSON, and applied later: to the model they were made for, or not at all."""
+"""Read a plan kept as JSON, and refuse it where it no longer holds for the model."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelReadError, RewriterError
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 from rewriter.report.plan_json import VERSION, digest
 from rewriter.saved.formats.bounded_json import parse
 
@@ -30,7 +31,8 @@ class SavedPlan:
     passes : tuple of str
         As on the command line.
     changes : tuple
-        What they did, as plain data.
+        What they did, as plain data. The reasons are words for people: a newer version may say
+        the same in others, and they are not compared.
     """
 
     path: Path
@@ -53,11 +55,13 @@ class SavedPlan:
                 where=str(self.path),
                 fix="give that model, or make a new plan with --dry-run --format json",
             )
-        now = _as_json(plan)
-        for number in range(max(len(now), len(self.changes))):
-            each = [changes[number : number + 1] for changes in (list(self.changes), now)]
-            if each[0] != each[1]:
-                self._refuse((each[0] or each[1])[0])
+        kept = [_without_reason(change) for change in self.changes]
+        planned = [_without_reason(change) for change in _as_json(plan)]
+        if kept != planned:
+            same = list(
+                takewhile(lambda pair: pair[0] == pair[1], zip(kept, planned, strict=False))
+            )
+            self._refuse((kept[len(same) :] or planned[len(same) :])[0])
 
     def _refuse(self, change: Any) -> None:
         layer = change.get("layer") if isinstance(change, dict) else change
@@ -97,5 +101,11 @@ def read_plan(path: Path) -> SavedPlan:
 
 def _as_json(plan: PlanData) -> list[dict[str, Any]]:
     changes = [change.to_json() for change in plan.changes]
-    found: list[dict[str, Any]] = json.loads(json.dumps(changes, default=str))
-    return found
+    as_written: list[dict[str, Any]] = json.loads(json.dumps(changes, default=str))
+    return as_written
+
+
+def _without_reason(change: Any) -> Any:
+    if not isinstance(change, dict):
+        return change
+    return {key: value for key, value in change.items() if key != "reason"}

@@ -13,16 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.checks.findings import Finding
-from rewriter.dialects import decode
-from rewriter.dialects.shared_layers import join
-from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
-from rewriter.graph.model_graph import ModelGraph
-from rewriter.saved import ModelFile
+from rewriter.errors import RewriterError
 from rewriter.saved import read as read_file
+from rewriter.saved.decoding import contradictory, graph_of
 from rewriter.saved.formats.saved_model import is_saved_model
-
-CALLS_LIMIT = 500_000
-"""Calls of a model, those of its nested models counted at each of their calls."""
 
 ALONE = 32
 """So many files are read faster by one process than others are started."""
@@ -88,7 +82,7 @@ def check_file(
     except MemoryError:
         return Checked(path, error=f"{path}: there is too little memory to check it")
     except Exception as error:
-        return Checked(path, error=str(_contradictory(path, error)))
+        return Checked(path, error=str(contradictory(path, error)))
     return Checked(path, tuple(found))
 
 
@@ -132,58 +126,6 @@ def expanded(patterns: Sequence[str]) -> list[str]:
         else:
             found[pattern] = None
     return list(found)
-
-
-def graph_of(file: ModelFile) -> ModelGraph:
-    """Return the graph of a file; every error names the file.
-
-    Raises
-    ------
-    RewriterError
-        The model has no graph, or its config contradicts itself.
-    """
-    try:
-        graph = decode(file.document, file.keras)
-        if _expanded(graph, {}) > CALLS_LIMIT:
-            raise _endless()
-        join(graph)
-        return graph
-    except RewriterError as error:
-        where = f"{file.path}: {error.where}" if error.where else str(file.path)
-        raise type(error)(error.what, where=where, fix=error.fix) from error
-    except Exception as error:
-        raise _contradictory(str(file.path), error) from error
-
-
-def _expanded(graph: ModelGraph, known: dict[int, int]) -> int:
-    """Return the calls of a model, those of its nested models counted at each of their calls.
-
-    Thirty models that each call the next one twice make 10^9 calls out of 60.
-    """
-    if id(graph) not in known:
-        nested = [
-            layer.graph
-            for call in graph.calls()
-            for layer in graph.layer(call).walk()
-            if layer.graph is not None
-        ]
-        known[id(graph)] = len(graph.network) + sum(_expanded(each, known) for each in nested)
-    return known[id(graph)]
-
-
-def _endless() -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"its nested models call each other more than {CALLS_LIMIT:,} times",
-        fix="check that the file is what you think it is",
-    )
-
-
-def _contradictory(path: str, error: Exception) -> ModelReadError:
-    return ModelReadError(
-        f"its config is not one that Keras writes ({type(error).__name__})",
-        where=path,
-        fix="copy or download the file again, or save the model again",
-    )
 
 
 def _exists(pattern: str) -> bool:

@@ -10,7 +10,8 @@ from rewriter.graph.changes import Action, Change, Note
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import Guarantee, Pass, to_pass
+from rewriter.pipeline.passes import Guarantee, Pass
+from rewriter.pipeline.registry import to_pass
 
 _COVER = "left as it is: "
 
@@ -50,12 +51,6 @@ def focused(each: Pass, paths: Collection[str]) -> Pass:
         name = each.name
         guarantee = each.guarantee
         tolerance = each.tolerance
-
-        def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
-            return self.run_model(graph)
-
-        def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
-            return self.run_with(model, Context())
 
         def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
             covered: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
@@ -45,8 +46,9 @@ def noise_before_masking(model: Subject) -> Iterator[Found]:
 
 def mask_lost(model: Subject) -> Iterator[Found]:
     """Find layers that drop a mask before one that could use it."""
+    users = _UsersBehind()
     for flow in _once(model.flows):
-        user = _user_behind(flow) if flow.loses else None
+        user = users.of(flow) if flow.loses else None
         if user is not None:
             yield Found(
                 flow.layer,
@@ -62,6 +64,7 @@ def no_mask(model: Subject) -> Iterator[Found]:
     used: dict[str, str] = {}
     lost: dict[str, tuple[str, str]] = {}
     broken: set[str] = set()
+    users = _UsersBehind()
     for flow in model.flows_if_masked:
         for source in flow.mask_in.sources:
             if flow.fails:
@@ -69,7 +72,7 @@ def no_mask(model: Subject) -> Iterator[Found]:
             if flow.uses and flow.class_name in MASK_USERS:
                 used.setdefault(source, flow.layer)
             elif flow.loses and source not in lost:
-                user = _user_behind(flow)
+                user = users.of(flow)
                 if user is not None:
                     lost[source] = (user, flow.layer)
     for path in model.unmasked:
@@ -100,14 +103,15 @@ def mask_hides_ids(model: Subject) -> Iterator[Found]:
     """Find Embedding layers that mask index 0 where that is no padding, and who skips it."""
     masked = [each for each in model.layers({"Embedding"}) if each.config.get("mask_zero")]
     real = real_zeros(model.graph) if masked else {}
+    using: dict[str, str] = {}
+    for flow in model.flows if real else ():
+        for source in flow.mask_in.sources if flow.uses else ():
+            using.setdefault(source, flow.layer)
     for place in masked:
-        using = [
-            flow.layer
-            for flow in model.flows
-            if place.path in real and flow.uses and place.path in flow.mask_in.sources
-        ]
-        if using:
-            yield Found(place.path, f"index 0 is {real[place.path]}, and {using[0]} skips it")
+        if place.path in real and place.path in using:
+            yield Found(
+                place.path, f"index 0 is {real[place.path]}, and {using[place.path]} skips it"
+            )
 
 
 def _once(flows: Sequence[CallFlow]) -> Iterator[CallFlow]:
@@ -119,26 +123,45 @@ def _once(flows: Sequence[CallFlow]) -> Iterator[CallFlow]:
             yield flow
 
 
-def _user_behind(flow: CallFlow) -> str | None:
-    """Return the first layer behind a call that could use the mask that was dropped there."""
-    graph = flow.graph
-    if _ends_steps(graph.layer(flow.call)):
-        return None
-    pending, seen = [flow.call], {flow.call}
-    while pending:
-        for place in _behind(graph, pending.pop(0), seen):
-            seen.add(place.call)
-            user = _user_in(place)
-            if user is not None:
-                return user
-            if not _ends_steps(place.layer):
-                pending.append(place.call)
-    return None
+@dataclass(frozen=True, slots=True)
+class _UsersBehind:
+    """The nearest layer behind each call that could use a mask, and how many calls away it is.
+
+    It is found for all calls of a graph in one walk from the outputs up.
+    """
+
+    known: dict[int, dict[Call, tuple[int, str]]] = field(default_factory=dict)
+
+    def of(self, flow: CallFlow) -> str | None:
+        """Return the first layer behind a call that could use the mask that was dropped there."""
+        graph = flow.graph
+        if _ends_steps(graph.layer(flow.call)):
+            return None
+        if id(graph) not in self.known:
+            self.known[id(graph)] = _nearest_users(graph)
+        found = self.known[id(graph)].get(flow.call)
+        return None if found is None else found[1]
 
 
-def _behind(graph: ModelGraph, call: Call, seen: set[Call]) -> list[Place]:
-    targets = dict.fromkeys(graph.network.successors(call))
-    return [place_of(graph, target) for target in targets if target not in seen]
+def _nearest_users(graph: ModelGraph) -> dict[Call, tuple[int, str]]:
+    nearest: dict[Call, tuple[int, str]] = {}
+    used: dict[Call, str] = {}
+    for call in reversed(graph.calls()):
+        place = place_of(graph, call)
+        for target in graph.network.successors(call):
+            if target in used:
+                found = (1, used[target])
+            elif target in nearest and not _ends_steps(graph.layer(target)):
+                distance, user = nearest[target]
+                found = (distance + 1, user)
+            else:
+                continue
+            if call not in nearest or found[0] < nearest[call][0]:
+                nearest[call] = found
+        user_here = _user_in(place)
+        if user_here is not None:
+            used[call] = user_here
+    return nearest
 
 
 def _user_in(place: Place) -> str | None:

@@ -117,7 +117,7 @@ def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: boo
             fix="give one model, or mend them in place with --force",
         )
     if output is not None:
-        from rewriter.saved import check_output
+        from rewriter.saved.writing.output import check_output
 
         check_output(output, Path(paths[0]), force)
 
@@ -131,7 +131,7 @@ def _mended(
     limits: bool,
 ) -> Checked:
     """Mend one model; return what is left to say about it, or why it could not be mended."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.checks.files import check_file
     from rewriter.checks.fixing import fixes
     from rewriter.cli.custom_modules import custom_objects
@@ -142,7 +142,7 @@ def _mended(
     target = Path(checked.path) if output is None else output
     console.start_tensorflow()
     try:
-        result = api.rewrite(
+        result = functions.rewrite(
             checked.path,
             passes,
             output=target,
@@ -163,10 +163,11 @@ def _show(checked: Sequence[Checked], format: FindingsFormat, settings: Path | N
         files = [each.to_json() for each in checked]
         print(json.dumps({"version": 1, "settings": path, "files": files}, indent=2))
     elif format is FindingsFormat.SARIF:
-        from rewriter import __version__
+        from importlib.metadata import version
+
         from rewriter.report.sarif import sarif
 
-        print(json.dumps(sarif(checked, __version__, settings), indent=2))
+        print(json.dumps(sarif(checked, version("keras-rewriter"), settings), indent=2))
     else:
         from rewriter.report.findings import findings_lines
         from rewriter.report.terminal import show

@@ -69,12 +69,13 @@ def start_tensorflow() -> None:
     It writes them to the file descriptor, past Python; if the import fails they are shown. The
     seeds make a command that draws noise print the same each time.
     """
+    from rewriter.live.frameworks import import_framework
+
     sys.setrecursionlimit(max(NESTED_CALLS, sys.getrecursionlimit()))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _warning
     with progress("starting TensorFlow"), _descriptor_kept(2):
-        import tensorflow as tf
-
+        tf = import_framework("tensorflow")
         tf.get_logger().setLevel("ERROR")
         from absl import logging
 

@@ -11,7 +11,7 @@ def passes(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A pass.")] = None,
 ) -> None:
     """List the passes, or tell what one does and what options it takes."""
-    from rewriter.pipeline.passes import load_pass, registered_passes
+    from rewriter.pipeline.registry import load_pass, registered_passes
     from rewriter.report.passes import pass_text, passes_text
 
     if name is None:

@@ -33,7 +33,7 @@ def rehearse(
     format: FormatOption = Format.TEXT,
 ) -> None:
     """Train a copy of a model at several batch sizes and lengths, and tell what breaks."""
-    from rewriter import api
+    from rewriter.api.rehearsing import rehearse as rehearse_model
     from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
@@ -42,7 +42,7 @@ def rehearse(
     inputs = read_inputs(data)
     console.start_tensorflow()
     with console.progress("rehearsing"):
-        found = api.rehearse(
+        found = rehearse_model(
             model,
             data=inputs,
             batches=batch or None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,8 +24,8 @@ from rewriter.cli.options import (
 from rewriter.errors import RewriterError
 
 if TYPE_CHECKING:
-    from rewriter.api.functions import Result
     from rewriter.api.plans import Plan
+    from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
     from rewriter.api.saved_plan import SavedPlan
     from rewriter.graph.model_graph import ModelGraph
@@ -83,14 +83,12 @@ def rewrite(  # noqa: PLR0913
     isolated: IsolatedOption = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.api.plans import plan_file, plan_file_or_loaded
     from rewriter.api.saved_plan import read_plan
     from rewriter.cli.custom_modules import custom_objects
-    from rewriter.live.adapters import require_tensorflow_backend
-    from rewriter.saved import check_output
     from rewriter.saved import read as read_file
-    from rewriter.verification.inputs.given import read_inputs
+    from rewriter.saved.writing.output import check_output
 
     saved = None if saved_plan is None else read_plan(saved_plan)
     step = _step(passes, saved, isolated)
@@ -104,8 +102,8 @@ def rewrite(  # noqa: PLR0913
         named = output.suffix or output.is_dir()
         output = output if named else output.with_suffix(Path(model).suffix)
         check_output(output, Path(model), force)
-        require_tensorflow_backend()
-    inputs = read_inputs(data)
+        _require_framework()
+    inputs = None if data is None else _read_inputs(data)
     file = read_file(model, limits=limits)
     if dry_run:
         plan = plan_file(file, step.passes, inputs)
@@ -124,7 +122,7 @@ def rewrite(  # noqa: PLR0913
         print(flush=True)
     console.start_tensorflow()
     with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
-        result = api.rewrite(
+        result = functions.rewrite(
             model,
             plan,
             output=output,
@@ -146,6 +144,18 @@ def rewrite(  # noqa: PLR0913
     else:
         _tell(result, plan, full)
     raise typer.Exit(code)
+
+
+def _require_framework() -> None:
+    from rewriter.live.adapters import require_tensorflow_backend
+
+    require_tensorflow_backend()
+
+
+def _read_inputs(data: Path) -> Any:
+    from rewriter.verification.inputs.given import read_inputs
+
+    return read_inputs(data)
 
 
 def _load(

@@ -22,11 +22,11 @@ def show(
     limits: LimitsOption = True,
 ) -> None:
     """List the layers of a saved model: shapes, calls, parameters, noise, masks."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.report import terminal
     from rewriter.report.layers import layers_lines, shown_layers
 
-    graph = api.read(model, limits=limits)
+    graph = functions.read(model, limits=limits)
     if masks:
         _show_masks(graph, model, format)
         return

@@ -29,7 +29,7 @@ def verify(  # noqa: PLR0913
     format: FormatOption = Format.TEXT,
 ) -> None:
     """Measure whether two saved models give the same outputs."""
-    from rewriter import api
+    from rewriter.api import functions
     from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
@@ -38,7 +38,7 @@ def verify(  # noqa: PLR0913
     inputs = read_inputs(data)
     console.start_tensorflow()
     with console.progress("verifying the outputs"):
-        verification = api.verify(
+        verification = functions.verify(
             before,
             after,
             guarantee=guarantee,

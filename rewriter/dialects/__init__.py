@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rewriter.dialects import decoder, keras2, keras3
+from rewriter.dialects import decoder, encoder, keras2, keras3
 from rewriter.dialects.numbering import Dialect
 from rewriter.graph.gc_pause import collection_paused
 from rewriter.graph.graph import Layer
@@ -35,9 +35,9 @@ def decode(document: Mapping[str, Any], keras: int) -> ModelGraph:
 
 def encode(graph: ModelGraph) -> dict[str, Any]:
     """Return the serialised form of a graph; for an unchanged graph, what was read."""
-    return decoder.encode(graph, DIALECTS[graph.keras])
+    return encoder.encode(graph, DIALECTS[graph.keras])
 
 
 def encode_layer(layer: Layer, keras: int) -> dict[str, Any]:
     """Return the serialised form of one layer, without its calls."""
-    return decoder.encode_layer(layer, DIALECTS[keras])
+    return encoder.encode_layer(layer, DIALECTS[keras])

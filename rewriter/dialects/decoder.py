@@ -1,4 +1,4 @@
-"""Config <-> graph, as far as Keras 2 and Keras 3 write models alike.
+"""Read a config into a graph, as far as Keras 2 and Keras 3 write models alike.
 
 What differs, how a call and its tensors are written, is the dialect's.
 """
@@ -9,8 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewriter.analysis.known_layers import OURS
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY, declared_shape
+from rewriter.dialects.config_keys import (
+    INNER_KEYS,
+    INNER_LISTS,
+    PACKAGE,
+    SEQUENTIAL_KEYS,
+    put_inner,
+)
 from rewriter.dialects.names import Names, made_name, told_name
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
@@ -24,19 +30,7 @@ from rewriter.errors import UnsupportedModelError
 from rewriter.graph.calls import Arguments, Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.graph.nested import leaves, map_leaves
-
-# Where a config holds other layers: one, or a list of them.
-INNER_KEYS = ("layer", "forward_layer", "backward_layer", "cell")
-INNER_LISTS = ("cells",)
-
-# The package that layers of this program are registered under: files of the old kind, as Keras 2
-# writes .h5, have it in the class name.
-PACKAGE = "rewriter>"
-
-# A Sequential model of Keras 2 or 3 has these keys and no others; a custom layer that
-# happens to hold a list of layers has more.
-SEQUENTIAL_KEYS = frozenset({"name", "layers", "trainable", "dtype", "build_input_shape"})
+from rewriter.graph.nested import leaves
 
 
 def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
@@ -63,16 +57,6 @@ def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
         )
     envelope = {**document, "config": None, "class_name": None}
     return _Decoder(dialect).model(class_name, config, envelope, (), ())
-
-
-def encode(graph: ModelGraph, dialect: Dialect) -> dict[str, Any]:
-    """Return the serialised form of a graph: the inverse of `decode`."""
-    return _Encoder(dialect, "module" in graph.envelope).model_document(graph, graph.envelope)
-
-
-def encode_layer(layer: Layer, dialect: Dialect) -> dict[str, Any]:
-    """Return the serialised form of one layer, without its calls."""
-    return _Encoder(dialect, full=True).layer(layer)
 
 
 def _is_model(class_name: str, config: Any) -> bool:
@@ -151,7 +135,7 @@ class _Decoder:
         inner = dict(self.inner(held, path, origin))
         rest = dict(held)
         for key in inner:
-            _put(rest, key, None)
+            put_inner(rest, key, None)
         return Layer(name, class_name, rest, envelope, inner=inner, origin=origin)
 
     def inner(
@@ -245,84 +229,6 @@ class _Decoder:
         graph.inputs, graph.outputs = (map_leaves_of_ends(tensor, end) for end in ends)
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoder:
-    dialect: Dialect
-    full: bool
-
-    def model_document(self, graph: ModelGraph, envelope: Mapping[str, Any]) -> dict[str, Any]:
-        config = self.model_config(graph)
-        class_name = graph.class_name
-        if graph.listed and not graph.sequential:
-            class_name = "Functional"
-        return _fill(envelope, class_name, config)
-
-    def model_config(self, graph: ModelGraph) -> Any:
-        if graph.sequential:
-            entries = [
-                self.layer(graph.layer(call))
-                for call in graph.calls()
-                if not graph.layer(call).implicit
-            ]
-            return (
-                entries if isinstance(graph.config, list) else {**graph.config, "layers": entries}
-            )
-        numbers = {
-            call: layer.first_node + position
-            for layer in graph.layers
-            for position, call in enumerate(graph.calls_of(layer.name))
-        }
-        held = graph.config if isinstance(graph.config, dict) else {"name": graph.name}
-
-        def end(tensor: Tensor) -> list[Any]:
-            offset = self.dialect.end_offset(graph.layer(tensor.call))
-            return [tensor.call.layer, numbers[tensor.call] + offset, tensor.output]
-
-        def node(call: Call) -> Any:
-            references = {
-                hole: Reference(source.layer, numbers[source], output, data)
-                for source, _, hole, output, data in _edges(graph, call)
-            }
-            return self.dialect.encode_call(graph.arguments(call), references)
-
-        entries = []
-        for layer in graph.layers:
-            calls = graph.calls_of(layer.name)
-            inbound = [node(call) for call in calls if graph.network.in_degree(call)]
-            entry = self.layer(layer)
-            entry["name"], entry["inbound_nodes"] = layer.name, inbound
-            entries.append(entry)
-        config = {key: value for key, value in held.items() if key != "build_input_shape"}
-        config["layers"] = entries
-        config["input_layers"] = map_leaves(end, graph.inputs)
-        config["output_layers"] = map_leaves(end, graph.outputs)
-        return config
-
-    def layer(self, layer: Layer) -> dict[str, Any]:
-        envelope = layer.envelope or self.envelope(layer)
-        if layer.graph is not None:
-            return self.model_document(layer.graph, envelope)
-        config = dict(layer.config)
-        for role, each in layer.inner.items():
-            _put(config, role, self.layer(each))
-        raw = envelope.get("config")
-        return _fill(envelope, layer.class_name, config if raw is None else raw)
-
-    def envelope(self, layer: Layer) -> dict[str, Any]:
-        """Return what stands around a layer that a pass made."""
-        ours = layer.class_name in OURS
-        registered = f"{PACKAGE}{layer.class_name}" if ours else None
-        if not self.full:
-            return {"class_name": registered, "config": None}
-        module = f"rewriter.layers.keras{self.dialect.keras}" if ours else "keras.layers"
-        return {
-            "module": module,
-            "class_name": None,
-            "config": None,
-            "registered_name": registered,
-        }
-
-
 def _without_tensors(graph: ModelGraph, layer: Layer) -> UnsupportedModelError:
     """Return the error for a call that Keras wrote down without what goes into it."""
     return UnsupportedModelError(
@@ -342,11 +248,6 @@ def map_leaves_of_ends(function: Any, ends: Any) -> Any:
     return type(ends)(map_leaves_of_ends(function, value) for value in ends)
 
 
-def _edges(graph: ModelGraph, call: Call) -> Iterator[tuple[Call, Call, int, int, Any]]:
-    for source, target, hole, data in graph.network.in_edges(call, keys=True, data=True):
-        yield source, target, hole, data["output"], data["spec"]
-
-
 def _refuse_equal_names(layers: list[Layer], path: tuple[str, ...]) -> None:
     seen: set[str] = set()
     for layer in layers:
@@ -362,18 +263,3 @@ def _refuse_equal_names(layers: list[Layer], path: tuple[str, ...]) -> None:
 def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """Return the config with None in place of what the graph holds, the order kept."""
     return {key: None if key in keys else value for key, value in config.items()}
-
-
-def _put(config: dict[str, Any], role: str, value: Any) -> None:
-    """Set what stands at a role, in a copy of the list where the role is in one."""
-    key, _, number = role.partition("/")
-    if number:
-        config[key] = list(config[key])
-        config[key][int(number)] = value
-    else:
-        config[key] = value
-
-
-def _fill(envelope: Mapping[str, Any], class_name: str, config: Any) -> dict[str, Any]:
-    written = envelope.get("class_name") or class_name
-    return {**envelope, "class_name": written, "config": config}

@@ -8,7 +8,6 @@ them is called. They are imported when a model of that Keras is met.
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from rewriter.errors import RewriterError, UnsupportedModelError
 from rewriter.graph.calls import Arguments
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
+from rewriter.live.frameworks import import_framework, require_framework
 from rewriter.saved.safety.open_file import Held
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.
@@ -240,21 +240,21 @@ def keras_of(model: Live) -> int:
 
 def live_keras(keras: int) -> LiveKeras:
     """Import what knows the models of the Keras of this number."""
-    return cast(LiveKeras, importlib.import_module(f"rewriter.live.keras{keras}.models"))
+    return cast(LiveKeras, import_framework(f"rewriter.live.keras{keras}.models"))
 
 
 def training_keras(keras: int) -> TrainingKeras:
     """Import what knows the compiled models of the Keras of this number."""
-    return cast(TrainingKeras, importlib.import_module(f"rewriter.live.keras{keras}.training"))
+    return cast(TrainingKeras, import_framework(f"rewriter.live.keras{keras}.training"))
 
 
 def noise_keras(keras: int) -> NoiseKeras:
     """Import what knows the noise of the Keras of this number."""
-    return cast(NoiseKeras, importlib.import_module(f"rewriter.live.keras{keras}.noise"))
+    return cast(NoiseKeras, import_framework(f"rewriter.live.keras{keras}.noise"))
 
 
 def require_tensorflow_backend() -> None:
-    """Refuse to go on with another backend than TensorFlow."""
+    """Refuse to go on with another backend than TensorFlow, or where it is not installed."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise RewriterError(
@@ -262,3 +262,4 @@ def require_tensorflow_backend() -> None:
             where="KERAS_BACKEND",
             fix="set KERAS_BACKEND=tensorflow, or unset it",
         )
+    require_framework("tensorflow")

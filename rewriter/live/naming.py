@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rewriter.dialects.decoder import INNER_KEYS
+from rewriter.dialects.config_keys import INNER_KEYS
 from rewriter.dialects.names import told_name
 from rewriter.errors import ModelReadError
 from rewriter.graph.graph import Layer

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rewriter.analysis.each_step import without_time_distributed
 from rewriter.analysis.layer_kinds import is_recurrent
-from rewriter.analysis.noise_at_inference import Pins
-from rewriter.analysis.recurrent_layers import rate_places
+from rewriter.analysis.noise_at_inference import TrainingTrue
+from rewriter.analysis.recurrent_layers import layers_with_rates
 from rewriter.checks.findings import Finding
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -66,7 +66,7 @@ def _fix(graph: ModelGraph, path: str) -> str | None:
         return "free-batch"
     if layer.class_name in ("TFOpLambda", "Reshape", "BroadcastTo"):
         return "free-batch"
-    if is_recurrent(layer) and any(place.rates for place in rate_places(layer)):
+    if is_recurrent(layer) and any(inner.rates for inner in layers_with_rates(layer)):
         return "externalise-dropout"
     return None
 
@@ -82,18 +82,18 @@ def _find(graph: ModelGraph, path: str) -> Layer | None:
 
 def judge_noise(graph: ModelGraph, measured: Sequence[NoiseMeasured]) -> Iterator[Finding]:
     """Yield a finding for each noise layer that is not in order."""
-    pins = Pins.of(graph)
+    training_true = TrainingTrue.of(graph)
     asked = {
         inner.path_of(call)
         for inner in graph.walk()
         for call in inner.calls()
-        if pins.asked(inner, call)
+        if training_true.is_set(inner, call)
     }
     active = {
         inner.path_of(call)
         for inner in graph.walk()
         for call in inner.calls()
-        if pins.active(inner, call)
+        if training_true.draws_at_inference(inner, call)
     }
     for each in measured:
         yield from _judge(each, each.layer in asked, each.layer in active)

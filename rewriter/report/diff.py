@@ -10,7 +10,7 @@ from rewriter.graph.calls import Call
 from rewriter.graph.changes import Action, Change
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 
 SIGNS: Mapping[Action, str] = {
     Action.REMOVE: "-",

@@ -6,7 +6,7 @@ call that moves is two nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,19 @@ from rewriter.graph.calls import Call
 from rewriter.graph.changes import Action, Change
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.printable import printable, value_text
 from rewriter.report.text import change_detail, json_text
 
 FOLD_FROM = 40
 """Models with so many calls are drawn folded: runs of unchanged ones as one node."""
+
+DRAWN_CHANGES = 300
+"""Changed calls of a model that stay visible when it is folded; the others fold as well."""
+
+_SAID = 8
+"""Changes of a layer that are told beside its node."""
 
 _SMALLEST_FOLD = 3
 _Node = tuple[str, Call]
@@ -54,9 +60,7 @@ def drawings(plan: PlanData) -> Drawings:
     masks: dict[str, int] = {}
     declared = plan.context.declared_masks
     flows = [_flows(plan.before, declared), _flows(plan.after, declared)]
-    changes: dict[str, list[Change]] = {}
-    for change in plan.changes:
-        changes.setdefault(change.layer, []).append(change)
+    changes = _Changes.of(plan.changes)
     numbers = {path: number for number, path in enumerate(pairs)}
     made = [
         _Drawing(path, pair, flows, masks, changes, numbers).to_json(plan.model)
@@ -74,6 +78,58 @@ def _flows(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the changes of a layer say on one side."""
+
+    action: Action | None
+    words: list[str]
+    config: list[tuple[str, str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """The changes of a plan by the path of their layer, and of the layers that it is inside of."""
+
+    of_layer: Mapping[str, list[Change]]
+    inside: Mapping[str, list[Change]]
+    moved: frozenset[str]
+    said: dict[tuple[int, str, str], _Said] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, changes: Sequence[Change]) -> _Changes:
+        own: dict[str, list[Change]] = {}
+        inside: dict[str, list[Change]] = {}
+        for change in changes:
+            own.setdefault(change.layer, []).append(change)
+            place = change.layer.rpartition("/")[0]
+            while place:
+                if len(there := inside.setdefault(place, [])) < _SAID:
+                    there.append(change)
+                place = place.rpartition("/")[0]
+        moved = frozenset(each.layer for each in changes if each.action is Action.MOVE)
+        return cls(own, inside, moved)
+
+    def say(self, layer: Layer, path: str, side: str) -> _Said:
+        """Return what is said of a layer, the same at each of its calls."""
+        key = (id(layer), path, side)
+        if key not in self.said:
+            self.said[key] = self._say(layer, path, side)
+        return self.said[key]
+
+    def _say(self, layer: Layer, path: str, side: str) -> _Said:
+        own = [each for each in self.of_layer.get(path, ()) if _shows(each, side)]
+        holds_layers = layer.graph is not None or bool(layer.inner)
+        inside = self.inside.get(path, []) if holds_layers else []
+        actions = {each.action for each in own} or ({Action.CONFIGURE} if inside else set())
+        words = list(dict.fromkeys(map(_said, own[:_SAID])))
+        if len(own) > _SAID:
+            words.append(f"and {len(own) - _SAID} more changes of this layer")
+        words += [f"{printable(each.layer)}: {_said(each)}" for each in inside]
+        action = next((each for each in SIGNS if each in actions), None)
+        return _Said(action, words, _config(layer, own[:_SAID]))
+
+
 @dataclass(slots=True)
 class _Drawing:
     """One model."""
@@ -82,7 +138,7 @@ class _Drawing:
     pair: Sequence[ModelGraph | None]
     flows: Sequence[Mapping[tuple[tuple[str, ...], Call], CallFlow]]
     masks: dict[str, int]
-    changes: Mapping[str, list[Change]]
+    changes: _Changes
     numbers: Mapping[tuple[str, ...], int]
     nodes: dict[_Node, dict[str, Any]] = field(default_factory=dict)
     edges: dict[tuple[_Node, _Node], dict[str, Any]] = field(default_factory=dict)
@@ -125,39 +181,23 @@ class _Drawing:
 
     def node(self, graph: ModelGraph, call: Call, side: str) -> _Node:
         """Return the key of a call: one for both sides, unless it moves."""
-        said = self.changes.get(graph.path_of(call), ())
-        moves = any(change.action is Action.MOVE for change in said)
-        return (side if moves else "both", call)
+        return (side if graph.path_of(call) in self.changes.moved else "both", call)
 
     def side(
         self, graph: ModelGraph, call: Call, side: str, flow: CallFlow | None
     ) -> dict[str, Any]:
         """Return what is drawn of a call on one side."""
-        layer, path = graph.layer(call), graph.path_of(call)
-        own = [each for each in self.changes.get(path, ()) if _shows(each, side)]
-        inside = [each for _, each in self.inside(layer, path)]
-        actions = {each.action for each in own} or ({Action.CONFIGURE} if inside else set())
-        action = next((each for each in SIGNS if each in actions), None)
-        said = [_said(each) for each in own]
-        said += [f"{printable(each.layer)}: {_said(each)}" for each in inside[:8]]
+        layer = graph.layer(call)
+        said = self.changes.say(layer, graph.path_of(call), side)
         return {
             "class": printable(layer.class_name),
-            "mark": "" if action is None else SIGNS[action],
-            "action": "" if action is None else action.value,
-            "said": said,
-            "config": _config(layer, own),
+            "mark": "" if said.action is None else SIGNS[said.action],
+            "action": "" if said.action is None else said.action.value,
+            "said": said.words,
+            "config": said.config,
             "uses": self.mask(flow.mask_in) if flow is not None and flow.uses else None,
             "loses": flow is not None and flow.loses,
         }
-
-    def inside(self, layer: Layer, path: str) -> Iterator[tuple[str, Change]]:
-        """Yield the changes inside what a layer wraps or, if it is a model, in that."""
-        if layer.graph is None and not layer.inner:
-            return
-        for changed, said in self.changes.items():
-            if changed.startswith(f"{path}/"):
-                for change in said:
-                    yield changed, change
 
     def nested(self, layer: Layer) -> int | None:
         """Return the number of the model that a layer is, or wraps."""
@@ -173,7 +213,7 @@ class _Drawing:
         return self.masks.setdefault(printable(str(mask)), len(self.masks)) if mask else None
 
     def folds(self) -> dict[_Node, int]:
-        """Return the number of its run for each unchanged call that is far from any change.
+        """Return the number of its run for each call that is far from a change that stays visible.
 
         Runs are split at the calls that stay visible, so that the folded graph has no cycle.
         """
@@ -181,14 +221,10 @@ class _Drawing:
             return {}
         network = nx.DiGraph(list(self.edges))
         network.add_nodes_from(self.nodes)
-        changed = {
-            node
-            for node, said in self.nodes.items()
-            if any(said[side] and said[side]["action"] for side in ("before", "after"))
-        }
+        changed = [node for node, said in self.nodes.items() if _is_changed(said)][:DRAWN_CHANGES]
         if not changed or not nx.is_directed_acyclic_graph(network):
             return {}
-        kept = changed | {near for node in changed for near in nx.all_neighbors(network, node)}
+        kept = set(changed) | {near for node in changed for near in nx.all_neighbors(network, node)}
         level: dict[_Node, int] = {}
         for node in nx.topological_sort(network):
             above = [level[each] + (each in kept) for each in network.predecessors(node)]
@@ -200,6 +236,10 @@ class _Drawing:
         )
         runs = [run for run in nx.connected_components(hidden) if len(run) >= _SMALLEST_FOLD]
         return {node: number for number, run in enumerate(runs) for node in run}
+
+
+def _is_changed(node: Mapping[str, Any]) -> bool:
+    return any(node[side] and node[side]["action"] for side in ("before", "after"))
 
 
 def _blank(graph: ModelGraph, call: Call, layer: Layer) -> dict[str, Any]:

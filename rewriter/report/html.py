@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph.changes import Change
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.drawing import Drawings, drawings
 from rewriter.report.plan_json import plan_findings

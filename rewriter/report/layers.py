@@ -8,7 +8,7 @@ from typing import Any
 
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.masks import CallFlow, mask_flow
-from rewriter.analysis.parameter_counts import parameters
+from rewriter.analysis.parameter_counts import Shapes, parameters
 from rewriter.analysis.shapes import Shape, shapes_of
 from rewriter.graph.calls import Call
 from rewriter.graph.graph import Layer
@@ -74,7 +74,7 @@ def _model(
     graph: ModelGraph, depth: int, flows: dict[tuple[int, Call], CallFlow], seen: set[int]
 ) -> Iterator[Shown]:
     seen.add(id(graph))
-    shapes = shapes_of(graph)
+    shapes, inputs = shapes_of(graph), Shapes()
     for call in graph.calls():
         layer = graph.layer(call)
         if layer.implicit:
@@ -85,7 +85,7 @@ def _model(
             layer.class_name,
             depth,
             shapes.get(call),
-            parameters(graph, call) if call.number == 0 else None,
+            parameters(graph, call, inputs) if call.number == 0 else None,
             _noise(layer),
             _mask(flows.get((id(graph), call))),
         )

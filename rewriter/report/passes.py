@@ -6,7 +6,8 @@ import dataclasses
 import inspect
 from collections.abc import Sequence
 
-from rewriter.pipeline.passes import Pass, options_of
+from rewriter.pipeline.options import options_of
+from rewriter.pipeline.passes import Pass
 
 
 def passes_text(passes: Sequence[type[Pass]]) -> str:

@@ -10,7 +10,7 @@ from rewriter.checks import check_graph
 from rewriter.checks.findings import Finding
 from rewriter.dialects import encode
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline.passes import PlanData
+from rewriter.pipeline.run import PlanData
 
 VERSION = 1
 """Of the schema."""

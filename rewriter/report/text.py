@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rewriter.analysis.known_layers import is_known
 from rewriter.graph.changes import Action, Change
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.pipeline.passes import Guarantee, PlanData
+from rewriter.pipeline.passes import Guarantee
+from rewriter.pipeline.run import PlanData
 from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
 from rewriter.report.line import Line
 from rewriter.report.printable import printable, value_text

@@ -1,15 +1,5 @@
-"""Model files: read without Keras, written without ever leaving half a file."""
+"""Model files: read without a framework, kept whole, written whole or not at all."""
 
-from rewriter.saved.additions.carry import carry_additions
-from rewriter.saved.additions.training_config import carry_training_config
 from rewriter.saved.model_file import ModelFile, read
-from rewriter.saved.writing.output import check_output, replacing
 
-__all__ = [
-    "ModelFile",
-    "carry_additions",
-    "carry_training_config",
-    "check_output",
-    "read",
-    "replacing",
-]
+__all__ = ["ModelFile", "read"]

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rewriter.api.functions import Result, plan, rewrite, verify
+from rewriter.api.functions import plan, rewrite, verify
+from rewriter.api.result import Result
 from rewriter.errors import PassError, VerificationError
-from rewriter.pipeline.passes import Pass, to_pass
+from rewriter.pipeline.passes import Pass
+from rewriter.pipeline.registry import to_pass
 
 
 def check_pass(

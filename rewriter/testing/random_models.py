@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
 from rewriter.live.adapters import Live
+from rewriter.live.frameworks import import_framework
 
 FEATURES = 4
 VOCABULARY = 9
@@ -50,7 +50,7 @@ def random_model(keras: int = 3, seed: int = 0) -> Live:
     >>> [layer.name for layer in one.layers] == [layer.name for layer in other.layers]
     True
     """
-    module = importlib.import_module({2: "tf_keras", 3: "keras"}[keras])
+    module = import_framework({2: "tf_keras", 3: "keras"}[keras])
     maker = _Maker(module, Random(seed))
     module.utils.set_random_seed(seed)
     return maker.sequential() if seed % 2 else maker.functional()

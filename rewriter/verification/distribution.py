@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rewriter.analysis.layer_kinds import held
-from rewriter.analysis.noise_at_inference import Pins
+from rewriter.analysis.layer_kinds import with_inner_layers
+from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
@@ -30,18 +30,12 @@ RUNS = 200
 BATCH = 32
 
 
-def draws_at_inference(graph: ModelGraph) -> bool:
-    """Whether a model draws noise at inference."""
-    pins = Pins.of(graph)
-    return any(pins.active(inner, call) for inner in graph.walk() for call in inner.calls())
-
-
 def quiet(graph: ModelGraph) -> ModelGraph:
     """Return a model without noise at inference: nothing is pinned, nothing always on."""
     model = graph.copy()
     for inner in model.walk():
         for outer in inner.layers:
-            for role, layer in held(outer):
+            for role, layer in with_inner_layers(outer):
                 if layer.config.get("always_on"):
                     inner.configure(outer.name, {"always_on": False}, reason="quiet", role=role)
         for call in inner.calls():
@@ -88,12 +82,12 @@ def _call(graph: ModelGraph, model: Live, arrays: Any) -> list[Any]:
 def _measure_noise(
     graph: ModelGraph, copy: Live, layers: dict[str, Live], arrays: Any
 ) -> tuple[NoiseAtInference, ...]:
-    pins = Pins.of(graph)
+    training_true = TrainingTrue.of(graph)
     active = {
         inner.path_of(call): inner.layer(call)
         for inner in graph.walk()
         for call in inner.calls()
-        if pins.active(inner, call) and inner.layer(call).class_name in MASKS
+        if training_true.draws_at_inference(inner, call) and inner.layer(call).class_name in MASKS
     }
     if not active:
         return ()

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.noise_at_inference import draws_at_inference
 from rewriter.errors import RewriterError
 from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.comparison import Comparison
-from rewriter.verification.distribution import draws_at_inference, measure, without_noise
+from rewriter.verification.distribution import measure, without_noise
 from rewriter.verification.inputs.given import given_inputs
 from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.padded import has_padding

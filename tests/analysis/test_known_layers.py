@@ -14,7 +14,8 @@ from rewriter.checks import check_graph
 from rewriter.dialects import decode
 from rewriter.graph import Layer
 from rewriter.live.known_classes import is_known_class
-from rewriter.pipeline.passes import make_plan, registered_passes
+from rewriter.pipeline.registry import registered_passes
+from rewriter.pipeline.run import make_plan
 from rewriter.saved import read
 
 BASES = {"Layer", "Wrapper", "AbstractRNNCell"}
@@ -75,6 +76,7 @@ def test_a_class_that_is_named_as_one_of_keras_is_not_taken_for_it(dialect):
     assert rule_of(graph.layer("own"), dialect.number) is Rule.UNKNOWN
 
 
+@pytest.mark.fast
 def test_a_registered_name_goes_before_the_module():
     told = {"module": "keras.layers", "registered_name": "mine>Dense"}
     assert not is_known(Layer("d", "Dense", {}, told))
@@ -94,6 +96,7 @@ def test_only_files_that_name_no_module_are_assumed(dialect, ending, tmp_path):
     assert is_assumed(layer) == (ending == "h5")
 
 
+@pytest.mark.fast
 def test_a_layer_of_the_other_keras_is_known_to_that_one_alone():
     assert is_known(Layer("n", "RMSNormalization", {}), 3)
     assert not is_known(Layer("n", "RMSNormalization", {}), 2)

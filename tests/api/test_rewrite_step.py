@@ -29,6 +29,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("step", STEPS, ids=repr)
 def test_every_form_gives_the_rewrite_back(step, tmp_path):
     assert Rewrite.from_toml(step.to_toml()) == step
@@ -38,6 +39,7 @@ def test_every_form_gives_the_rewrite_back(step, tmp_path):
     assert len({step, Rewrite.from_table(step.to_table())}) == 1
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("step", STEPS, ids=repr)
 def test_a_pickle_names_no_module_but_the_package(step):
     named = [word for _, word, _ in pickletools.genops(pickle.dumps(step)) if type(word) is str]
@@ -45,18 +47,21 @@ def test_a_pickle_names_no_module_but_the_package(step):
     assert not [word for word in named if word.startswith(("rewriter.", "rewriter.passes."))]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("step", STEPS, ids=repr)
 def test_yaml_gives_the_rewrite_back(step):
     pytest.importorskip("yaml")
     assert Rewrite.from_yaml(step.to_yaml()) == step
 
 
+@pytest.mark.fast
 def test_a_pyproject_is_read_past_what_check_wants(tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text('[project]\nname = "x"\n[tool.rewriter]\nselect = ["M"]\npasses = []\n')
     assert Rewrite.read(path) == Rewrite([])
 
 
+@pytest.mark.fast
 def test_files_are_read_by_their_ending(tmp_path):
     step = STEPS[1]
     (tmp_path / "a.toml").write_text(step.to_toml())
@@ -68,6 +73,7 @@ def test_files_are_read_by_their_ending(tmp_path):
         Rewrite.read(tmp_path / "a.json")
 
 
+@pytest.mark.fast
 def test_passes_as_objects_and_as_words_are_equal():
     from rewriter.passes.move_dropout import MoveDropout
 
@@ -75,6 +81,7 @@ def test_passes_as_objects_and_as_words_are_equal():
     assert Rewrite([MoveDropout()]) != Rewrite(["move-dropout:masking=false"])
 
 
+@pytest.mark.fast
 def test_a_pass_without_a_name_to_find_it_by_is_not_written():
     step = Rewrite([Own()])
     assert repr(step) == "Rewrite(['own'])"
@@ -83,6 +90,7 @@ def test_a_pass_without_a_name_to_find_it_by_is_not_written():
     assert pickle.loads(pickle.dumps(step)) == step
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -101,6 +109,7 @@ def test_what_is_no_rewrite_is_refused(text, message):
         Rewrite.from_toml(text)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("text", ["- a", "a: [", "3"])
 def test_what_is_no_mapping_is_no_rewrite_either(text):
     pytest.importorskip("yaml")

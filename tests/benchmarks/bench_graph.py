@@ -17,7 +17,7 @@ from bench_rewrite import slope
 
 from rewriter.dialects import decode
 from rewriter.dialects.shared_layers import join
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

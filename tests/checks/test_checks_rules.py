@@ -8,7 +8,9 @@ from support.written import Written, sequential, written_layer
 from rewriter.checks import CODES, check_graph, code_named, selected_codes
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
-from rewriter.pipeline.passes import registered_passes, to_pass
+from rewriter.pipeline.registry import registered_passes, to_pass
+
+pytestmark = pytest.mark.fast
 
 
 def found(graph, **options) -> list[tuple[str, str]]:

@@ -13,19 +13,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.command import run
 from support.written import Written, save, sequential
 
 from rewriter.api.pyproject import Settings, read_settings
 from rewriter.checks.files import ALONE, check_file, check_files, expanded
-from rewriter.cli import main
 from rewriter.errors import RewriterError
 
-
-def run(monkeypatch, *arguments) -> int:
-    monkeypatch.setattr("sys.argv", ["rewriter", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
+pytestmark = pytest.mark.fast
 
 
 def faulty(keras: int = 3) -> dict:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import run
 from support.written import Written, sequential, written_layer
-from test_files import run
 
 import rewriter
 from rewriter.checks import check_graph
 from rewriter.checks.fixing import fixes
 from rewriter.dialects import decode
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 
 
 @pytest.fixture(params=[2, 3], ids=["keras2", "keras3"])
@@ -29,6 +29,7 @@ def changes(plan) -> list[tuple[str, str]]:
     return [(change.action.value, change.layer) for change in plan.changes]
 
 
+@pytest.mark.fast
 def test_only_the_layers_of_the_findings_are_changed(keras):
     document = sequential(
         keras,
@@ -43,6 +44,7 @@ def test_only_the_layers_of_the_findings_are_changed(keras):
     assert [layer.class_name for layer in plan.after.layers][1] == "Dropout"
 
 
+@pytest.mark.fast
 def test_rates_inside_other_layers_stay(keras):
     inner = written_layer("LSTM", "inner", keras, units=2, dropout=0.5, return_sequences=True)
     model = Written(keras)
@@ -56,6 +58,7 @@ def test_rates_inside_other_layers_stay(keras):
     assert both.inner["layer"].config["dropout"] == 0.5
 
 
+@pytest.mark.fast
 def test_one_of_two_layers_of_a_kind_is_mended(keras):
     model = Written(keras)
     x = model.input("x", (None, None, 1))
@@ -69,6 +72,7 @@ def test_one_of_two_layers_of_a_kind_is_mended(keras):
     assert changes(plan) == [("move", "hides")]
 
 
+@pytest.mark.fast
 def test_layers_of_nested_models_are_mended_where_they_are(keras):
     inner = Written(keras, "encoder")
     y = inner.call("Dropout", "dead", inner.input("y", (None, 4)), rate=0.0)
@@ -81,6 +85,7 @@ def test_layers_of_nested_models_are_mended_where_they_are(keras):
     assert changes(plan) == [("remove", "encoder/dead")]
 
 
+@pytest.mark.fast
 def test_what_changes_the_outputs_is_not_among_the_fixes():
     model = Written(3)
     x = model.call("Embedding", "emb", model.input("ids", (None, None)), input_dim=9)
@@ -111,6 +116,7 @@ def test_a_model_is_mended_in_place_and_the_old_file_is_kept(
     assert rewriter.check(path, select=["RW305"]) == []
 
 
+@pytest.mark.fast
 def test_without_an_output_nothing_is_mended(tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "check", tmp_path / "m.keras", "--fix") == 2
     assert "give -o OUT, or --force" in capsys.readouterr().err

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from support.built_in import cases
+from support.check_examples import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
 from support.written import Written, sequential, written_layer
-from test_checks_corpus import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
 
 from rewriter.checks import CODES, check_graph
 from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.errors import PassError
 from rewriter.graph import ModelGraph
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.rehearsal.cases import Case
 from rewriter.rehearsal.findings import judge_cases
 
@@ -81,6 +81,7 @@ MENDED = {
 }
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("class_name", ["Dense", "ELU", "Conv1D", "SpatialDropout1D"])
 def test_a_rehearsal_names_the_pass_where_it_changes_something(class_name):
     config = {"filters": 2} if class_name == "Conv1D" else {"units": 2}

@@ -328,7 +328,9 @@ def test_a_failed_verification_exits_with_one_and_writes_nothing(run, tmp_path, 
         def load():
             return Sabotage
 
-    monkeypatch.setattr("rewriter.pipeline.passes.registered_passes", lambda: {"sabotage": Entry()})
+    monkeypatch.setattr(
+        "rewriter.pipeline.registry.registered_passes", lambda: {"sabotage": Entry()}
+    )
     code, _, err = run("rewrite", "two.h5", "-o", str(tmp_path / "o.h5"), "-p", "sabotage")
     assert code == 1
     assert "first at layer gru" in err

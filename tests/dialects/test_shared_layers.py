@@ -15,7 +15,7 @@ from rewriter.dialects import decode
 from rewriter.dialects.shared_layers import join
 from rewriter.errors import ModelReadError, RebuildError, UnsupportedModelError
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 
 
 class Halve(Pass):

@@ -15,9 +15,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports():
-    from rewriter.checks.files import graph_of
     from rewriter.errors import RewriterError
     from rewriter.saved import read
+    from rewriter.saved.decoding import graph_of
     from rewriter.saved.safety.dangers import dangers
 
 PLACE = Path(tempfile.mkdtemp()) / "model"

@@ -5,7 +5,7 @@ import pytest
 
 import rewriter
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.rebuild import rebuild
 
 
@@ -28,6 +28,7 @@ def calls(plan):
 CONVOLUTION = ("conv", "Conv1D", {"kernel_size": [3], "padding": "same"})
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("keras", [2, 3])
 @pytest.mark.parametrize(
     ("layer", "expected", "steps"),
@@ -53,6 +54,7 @@ def test_a_mask_goes_around_what_drops_it_and_changes_with_the_steps(keras, laye
     assert not make_plan(made.after, ["enable-masking", "carry-mask"]).changes
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ["Flatten", "Permute", "Reshape", "Own"])
 @pytest.mark.parametrize("keras", [2, 3])
 def test_it_declines_where_the_steps_are_lost_or_not_known(keras, name):
@@ -69,6 +71,7 @@ def test_it_declines_where_the_steps_are_lost_or_not_known(keras, name):
         assert f"the mask ends here, before gru: behind {name}" in made.notes[0].reason
 
 
+@pytest.mark.fast
 def test_nothing_is_said_where_no_layer_behind_could_use_a_mask():
     graph = ModelGraph(keras=3, class_name="Functional", name="m")
     ids = Tensor(graph.add(Layer("x", "InputLayer", {"batch_shape": (None, 7), "dtype": "int32"})))
@@ -78,12 +81,14 @@ def test_nothing_is_said_where_no_layer_behind_could_use_a_mask():
     assert not make_plan(graph, ["carry-mask"]).notes
 
 
+@pytest.mark.fast
 def test_a_lambda_is_taken_to_keep_its_steps_and_that_is_said():
     made = make_plan(chain(3, ("own", "Lambda", {})), ["carry-mask"])
     assert "own_mask" in calls(made)
     assert any("taken to give one step for each" in note.reason for note in made.notes)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("class_name", "config", "words"),
     [
@@ -143,6 +148,7 @@ def test_padding_that_shifts_no_window_no_longer_counts(dialect, name):
     assert not np.array_equal(np.asarray(model(behind)), plain)
 
 
+@pytest.mark.fast
 def test_nothing_is_inserted_where_no_layer_behind_uses_a_mask():
     graph = chain(3, CONVOLUTION, ("flat", "Flatten", {}))
     assert not make_plan(graph, ["carry-mask"]).changes

@@ -6,7 +6,7 @@ import pytest
 import rewriter
 from rewriter.graph import Arguments, Hole, Layer, ModelGraph, Tensor
 from rewriter.pipeline.context import Context
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 from rewriter.rebuild import rebuild
 
 
@@ -36,6 +36,7 @@ def reasons(made):
     return [note.reason for note in made.notes]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("keras", [2, 3])
 def test_an_embedding_gives_its_mask_where_a_layer_uses_it(keras):
     made = plan(chain(keras, EMBEDDING, ("drop", "Dropout", {"rate": 0.5}), GRU))
@@ -44,6 +45,7 @@ def test_an_embedding_gives_its_mask_where_a_layer_uses_it(keras):
     assert not plan(made.after).changes
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("keras", [2, 3])
 def test_a_float_sequence_gets_a_masking_layer_with_the_value_asked_for(keras):
     made = plan(chain(keras, GRU, ids=False), spelled="enable-masking:mask_value=-1,cudnn=keep")
@@ -52,6 +54,7 @@ def test_a_float_sequence_gets_a_masking_layer_with_the_value_asked_for(keras):
     assert not plan(made.after).changes
 
 
+@pytest.mark.fast
 def test_only_the_inputs_asked_for_are_masked():
     graph = chain(3, EMBEDDING, GRU)
     with pytest.raises(rewriter.RewriterError, match="no input 'y'; the inputs are x"):
@@ -59,6 +62,7 @@ def test_only_the_inputs_asked_for_are_masked():
     assert plan(graph, spelled="enable-masking:input=x").changes
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
@@ -76,12 +80,14 @@ def test_it_declines_where_the_mask_is_lost_useless_harmful_or_unknown(keras, la
     assert words in reasons(made)[0]
 
 
+@pytest.mark.fast
 def test_it_declines_what_fails_in_keras_2_alone():
     layers = [EMBEDDING, ("norm", "GroupNormalization", {}), GRU]
     assert "norm (GroupNormalization) cannot stand a mask" in reasons(plan(chain(2, *layers)))[0]
     assert plan(chain(3, *layers)).changes
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("keras", "declines"), [(2, True), (3, False)])
 def test_joining_over_time_what_has_no_mask_fails_in_keras_2(keras, declines):
     graph = chain(keras, EMBEDDING)
@@ -96,6 +102,7 @@ def test_joining_over_time_what_has_no_mask_fails_in_keras_2(keras, declines):
         assert "joins over time" in reasons(made)[0]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("row", "real"),
     [([1, 0, 2], True), ([0, 0, 2], False), ([2, 0, 0], False), ([0, 0, 0], False)],
@@ -108,6 +115,7 @@ def test_the_data_tells_whether_index_0_is_a_token(row, real):
         assert "row 1" in reasons(made)[0]
 
 
+@pytest.mark.fast
 def test_the_data_tells_whether_a_step_of_zeros_is_one():
     values = np.ones((2, 5, 4))
     values[1, 2] = 0
@@ -116,6 +124,7 @@ def test_the_data_tells_whether_a_step_of_zeros_is_one():
     assert "a step of 0 is a real one" in reasons(made)[0]
 
 
+@pytest.mark.fast
 def test_in_keras_3_the_fast_kernel_goes_and_the_plan_says_why():
     made = plan(chain(3, EMBEDDING, GRU))
     assert made.after.layer("gru").config["use_cudnn"] is False
@@ -124,6 +133,7 @@ def test_in_keras_3_the_fast_kernel_goes_and_the_plan_says_why():
     assert not plan(chain(2, EMBEDDING, GRU)).after.layer("gru").config
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -140,11 +150,13 @@ def test_the_fast_kernel_is_kept_if_asked_and_the_plan_says_what_the_data_shows(
     assert words in reasons(made)[0]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("config", [{"recurrent_dropout": 0.1}, {"activation": "relu"}])
 def test_a_layer_that_has_no_fast_kernel_is_left_alone(config):
     assert len(plan(chain(3, EMBEDDING, ("gru", "GRU", config))).changes) == 1
 
 
+@pytest.mark.fast
 def test_it_says_what_changes_in_later_training():
     sequence = {"return_sequences": True}
     layers = [
@@ -230,6 +242,7 @@ def test_a_custom_layer_is_known_by_what_its_class_declares(dialect):
         assert str(flows["own"].mask_out) == mask
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("keras", "sees"), [(2, True), (3, False)])
 def test_keras_3_hands_no_mask_to_a_recurrent_layer_with_an_initial_state(keras, sees):
     graph = chain(keras, EMBEDDING)

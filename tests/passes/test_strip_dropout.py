@@ -104,6 +104,7 @@ def test_noise_that_is_always_on_stays_and_goes_on_request(dialect, tmp_path):
     np.testing.assert_array_equal(result.model(inputs), result.model(inputs))
 
 
+@pytest.mark.fast
 def test_an_option_decides_the_guarantee():
     assert StripDropout().guarantee is Guarantee.SAME
     assert StripDropout(pinned="remove").guarantee is Guarantee.CHANGED_ON_PURPOSE

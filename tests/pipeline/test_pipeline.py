@@ -9,7 +9,9 @@ from rewriter.api.plans import plan_graph
 from rewriter.errors import PassError
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.pipeline import Guarantee, Pass
-from rewriter.pipeline.passes import make_plan, registered_passes, to_pass
+from rewriter.pipeline.context import Context
+from rewriter.pipeline.registry import registered_passes, to_pass
+from rewriter.pipeline.run import make_plan
 
 
 def chain(*layers: Layer) -> ModelGraph:
@@ -64,23 +66,27 @@ def tuned(monkeypatch):
         def load():
             return Tuned
 
-    monkeypatch.setattr("rewriter.pipeline.passes.registered_passes", lambda: {"tuned": Entry()})
+    monkeypatch.setattr("rewriter.pipeline.registry.registered_passes", lambda: {"tuned": Entry()})
 
 
+@pytest.mark.fast
 def test_the_built_in_passes_are_registered():
     assert {"strip-dropout", "move-dropout", "enable-masking"} <= set(registered_passes())
 
 
+@pytest.mark.fast
 def test_options_have_the_types_of_their_fields(tuned):
     made = to_pass("tuned:rate=0.5,axes=(1,-1),mode=slow,on,seed=none")
     assert made == Tuned(rate=0.5, axes=(1, -1), mode="slow", on=True, seed=None)
 
 
+@pytest.mark.fast
 def test_a_pass_is_written_as_it_is_read(tuned):
     assert str(Tuned(rate=0.5, axes=(1, 2), on=True)) == "tuned:rate=0.5,axes=(1,2),on=true"
     assert to_pass(str(Tuned(rate=0.5, axes=(1, 2)))) == Tuned(rate=0.5, axes=(1, 2))
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -96,6 +102,7 @@ def test_a_wrong_pass_or_option_is_named_with_the_nearest(spec, words):
         to_pass(spec)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -109,6 +116,40 @@ def test_a_value_of_the_wrong_type_is_refused(tuned, spec, words):
         to_pass(spec)
 
 
+class Entry(Pass):
+    """Count the graphs that it is asked to edit."""
+
+    name = "entry"
+    guarantee = Guarantee.SAME
+
+    def __init__(self):
+        self.graphs = []
+
+    def counted(self, graph, *context):
+        self.graphs.append(graph.name)
+        yield from ()
+
+
+@pytest.mark.parametrize("entry", ["run", "run_model", "run_with"])
+def test_a_pass_defines_one_entry_and_has_all(entry):
+    one = type("One", (Entry,), {entry: Entry.counted})
+    graph = noisy()
+    for asked in (
+        lambda each: each.run(graph),
+        lambda each: each.run_model(graph),
+        lambda each: each.run_with(graph, Context()),
+    ):
+        each = one()
+        assert list(asked(each)) == []
+        assert each.graphs == ["m"]
+
+
+def test_a_pass_that_defines_no_entry_is_named():
+    with pytest.raises(NotImplementedError, match="Entry defines neither run nor run_model"):
+        make_plan(noisy(), [Entry()])
+
+
+@pytest.mark.fast
 def test_planning_leaves_the_graph_as_it_was():
     graph = noisy()
     plan = make_plan(graph, ["strip-dropout"])
@@ -116,15 +157,18 @@ def test_planning_leaves_the_graph_as_it_was():
     assert [str(call) for call in plan.after.calls()] == ["x", "dense"]
 
 
+@pytest.mark.fast
 def test_a_second_run_changes_nothing():
     plan = make_plan(noisy(), ["strip-dropout"])
     assert make_plan(plan.after, ["strip-dropout"]).changes == ()
 
 
+@pytest.mark.fast
 def test_the_guarantee_is_the_weakest_of_the_passes_that_change_something(tuned):
     assert make_plan(noisy(), [Tuned()]).guarantee is Guarantee.SAME
 
 
+@pytest.mark.fast
 def test_a_pass_that_breaks_the_graph_is_named_and_the_plan_before_it_stands():
     from rewriter.passes.strip_dropout import StripDropout
 
@@ -134,6 +178,7 @@ def test_a_pass_that_breaks_the_graph_is_named_and_the_plan_before_it_stands():
     assert [change.layer for change in caught.value.plan.changes] == ["drop"]
 
 
+@pytest.mark.fast
 def test_a_plan_as_json_has_the_fields_that_others_build_on():
     plan = plan_graph(noisy(), ["strip-dropout"], "m.keras").to_json()
     assert {

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.evidence import check_config, check_identity, check_pass, document
 
-from rewriter.pipeline.passes import registered_passes
+from rewriter.pipeline.registry import registered_passes
 from rewriter.testing.recipes import build, recipes
 
 EXAMPLES = int(os.environ.get("REWRITER_EXAMPLES", "8"))

@@ -155,7 +155,7 @@ def step_on_sequences(model, seed):
 
 @pytest.mark.parametrize("name", ["strip-dropout", "move-dropout", "replace-dropout"])
 def test_without_noise_the_next_step_survives_the_pass(dialect, name):
-    from rewriter.pipeline.passes import registered_passes
+    from rewriter.pipeline.registry import registered_passes
 
     if name not in registered_passes():
         pytest.skip(f"{name} is not there yet")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
+from support.command import run
+from support.plans import PLANS, VERIFICATION, hostile, masked_and_moved, moved, pinned, text_model
 from support.written import save, sequential
-from test_report_diff import PLANS, hostile, masked_and_moved, moved, pinned, text_model
-from test_report_html import VERIFICATION
 
 import rewriter
 from rewriter.api.plans import plan_graph
@@ -17,7 +17,6 @@ from rewriter.api.saved_plan import read_plan
 from rewriter.checks import CODES
 from rewriter.checks.files import Checked, check_file
 from rewriter.checks.findings import Finding
-from rewriter.cli import main
 from rewriter.dialects import decode
 from rewriter.errors import RewriterError
 from rewriter.rehearsal.findings import CODES as MEASURED
@@ -27,15 +26,10 @@ from rewriter.report.markdown import markdown_report
 from rewriter.report.plan_json import digest
 from rewriter.report.sarif import sarif
 
+pytestmark = pytest.mark.fast
+
 SCHEMA = Path(rewriter.__file__).parent / "report" / "plan.schema.json"
 SARIF = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"
-
-
-def run(monkeypatch, *arguments) -> int:
-    monkeypatch.setattr("sys.argv", ["rewriter", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda each: each.__name__)
@@ -75,6 +69,14 @@ def saved_plan(path: Path, **changes) -> Path:
     plan = plan_graph(decode(text_model(), 3), ["move-dropout"])
     path.write_text(json.dumps({**plan.to_json(), **changes}, default=str))
     return path
+
+
+def test_a_plan_whose_reasons_are_in_other_words_holds(tmp_path):
+    path = saved_plan(tmp_path / "p.json")
+    plan = json.loads(path.read_text())
+    plan["changes"] = [{**change, "reason": "in other words"} for change in plan["changes"]]
+    path.write_text(json.dumps(plan))
+    read_plan(path).hold_against(plan_graph(decode(text_model(), 3), ["move-dropout"]))
 
 
 def test_a_plan_for_another_model_is_refused(tmp_path):
@@ -213,7 +215,7 @@ def test_codes_that_only_a_rehearsal_finds_are_explained_too(monkeypatch, capsys
 
 
 def test_the_readme_has_the_table_as_it_is():
-    readme = Path(rewriter.__file__).parents[1] / "README.md"
+    readme = Path(__file__).parents[2] / "README.md"
     text = readme.read_text(encoding="utf-8")
     if "<!-- codes -->" not in text:
         pytest.skip("the README has no place for the table")

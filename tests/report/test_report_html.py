@@ -8,18 +8,24 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from support.plans import (
+    VERIFICATION,
+    encoder,
+    long_chain,
+    masked_and_moved,
+    nested,
+    pinned,
+    wrapped,
+)
 from support.written import Written, sequential
-from test_report_diff import encoder, long_chain, masked_and_moved, nested, pinned, wrapped
 
 from rewriter.api.plans import plan_graph
 from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.graph.changes import Action
-from rewriter.pipeline import Guarantee
 from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
 from rewriter.report.html import html_report
-from rewriter.verification.result import Case, Padding, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -36,13 +42,6 @@ FLAGS = [
     "--virtual-time-budget=15000",
 ]
 
-CASES = (
-    Case("made", 1, 7, "eager", "equal", 0.0),
-    Case("made", 3, 5, "compiled", "differs", 0.25, "an output differs by 0.25"),
-)
-VERIFICATION = Verification(
-    False, Guarantee.SAME, 0.0, 0.25, CASES, Padding(3, 2, 1, 0.5, {"behind": 0.2}, {"behind": 0.0})
-)
 REHEARSAL = Compared(
     Rehearsal("m", 3, (Tried(3, 9, "eager", "trains"),), (), ()),
     Rehearsal(

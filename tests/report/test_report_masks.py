@@ -2,12 +2,16 @@
 
 import json
 
+import pytest
+
 import rewriter
 from rewriter.analysis.masks import mask_flow
 from rewriter.cli.options import Format
 from rewriter.cli.show import show
 from rewriter.graph import Layer, ModelGraph, Tensor
 from rewriter.report.masks import masks_lines
+
+pytestmark = pytest.mark.fast
 
 
 def lossy():

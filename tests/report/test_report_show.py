@@ -6,8 +6,8 @@ import json
 import sys
 
 import pytest
+from support.plans import encoder
 from support.written import Written, save, written_layer
-from test_report_diff import encoder
 
 import rewriter
 from rewriter.analysis.parameter_counts import parameters
@@ -17,6 +17,7 @@ from rewriter.graph import Tensor
 from rewriter.report.layers import layers_lines, shown_layers
 
 
+@pytest.mark.fast
 def test_layers_are_listed_with_shapes_parameters_noise_and_masks():
     model = Written(3)
     x = model.input("ids", (None, 7))
@@ -48,6 +49,7 @@ out      Dense          (None, 7, 1)           3
 6 calls, 269 parameters, 2 layers with noise, 1 source of masks"""
 
 
+@pytest.mark.fast
 def test_a_nested_model_is_listed_behind_its_first_call():
     model = Written(2)
     x = model.input("x", (None, 4))
@@ -66,6 +68,7 @@ def test_a_nested_model_is_listed_behind_its_first_call():
     assert shown[1].parameters == 40 and shown[6].parameters is None
 
 
+@pytest.mark.fast
 def test_show_as_json(tmp_path, monkeypatch, capsys):
     model = Written(3)
     x = model.call("Dropout", "drop", model.input("x", (None, 4)), rate=0.5)

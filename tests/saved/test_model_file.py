@@ -51,6 +51,7 @@ def test_the_document_is_what_keras_reads(real_files, generation):
         assert read(path).training_config == json.loads(group.attrs["training_config"])
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     "name", ["census2010_ln_lstm.h5", "fl_all_name_lstm.h5", "nc_voter_name_hispanic_lstm.h5"]
 )
@@ -68,6 +69,7 @@ def test_the_content_decides_the_format_and_not_the_ending(real_files, tmp_path,
     assert read(misnamed).format == ending
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("version", "keras"),
     [("2.3.0-tf", 2), ("2.4.0", 2), (b"2.5.0", 2), ("3.15.1", 3), ("3.16.0.dev20260101", 3)],
@@ -78,11 +80,13 @@ def test_the_version_tells_the_keras(h5_file, version, keras):
     assert file.version == (version if isinstance(version, str) else version.decode())
 
 
+@pytest.mark.fast
 def test_a_file_too_old_to_name_its_version_is_for_keras_2(tmp_path):
     file = read(write_h5(tmp_path / "m.h5", model_config=json.dumps(DOCUMENT)))
     assert (file.keras, file.version) == (2, None)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("version", ["1.2.2", "4.0.0"])
 def test_another_keras_is_refused_by_name(h5_file, version):
     error = refusal(h5_file(keras_version=version))
@@ -90,22 +94,26 @@ def test_another_keras_is_refused_by_name(h5_file, version):
     assert f"Keras {version}" in error.what
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("version", ["", "two", "3", "9" * 5000 + ".0"])
 def test_a_version_that_is_none_is_an_error(h5_file, keras_file, version):
     assert "no version of Keras" in refusal(h5_file(keras_version=version)).what
     assert "no version of Keras" in refusal(keras_file(metadata={"keras_version": version})).what
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("metadata", [{}, {"keras_version": 3}, {"keras_version": None}])
 def test_an_archive_that_names_no_keras_is_an_error(keras_file, metadata):
     assert "does not tell which Keras" in refusal(keras_file(metadata=metadata)).what
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("empty", ["{}", "null", ""])
 def test_an_empty_training_config_is_none(h5_file, empty):
     assert read(h5_file(training_config=empty)).training_config is None
 
 
+@pytest.mark.fast
 def test_a_model_without_layers_is_returned_as_it_is(keras_file):
     document = {"class_name": "MyModel", "config": {}, "registered_name": "MyModel"}
     assert read(keras_file(document)).document == document
@@ -118,6 +126,7 @@ def test_weights_alone_are_named_as_such(real_files, generation):
     assert "model.save" in error.fix
 
 
+@pytest.mark.fast
 def test_what_is_no_file_is_refused(tmp_path):
     assert refusal(tmp_path / "missing.h5").what == "there is no such file"
     assert refusal(tmp_path).what == "it is a directory without a model"
@@ -126,12 +135,14 @@ def test_what_is_no_file_is_refused(tmp_path):
     assert "no regular file" in refusal(os.devnull).what
 
 
+@pytest.mark.fast
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.keras")
     assert "no regular file" in refusal(tmp_path / "pipe.keras").what
 
 
+@pytest.mark.fast
 def test_an_unzipped_archive_is_refused_by_name(tmp_path):
     (tmp_path / "config.json").touch()
     (tmp_path / "metadata.json").touch()
@@ -140,6 +151,7 @@ def test_an_unzipped_archive_is_refused_by_name(tmp_path):
     assert "unzipped" in error.what
 
 
+@pytest.mark.fast
 @pytest.mark.skipif(os.name == "nt", reason="permission bits are POSIX")
 def test_a_file_without_permission_is_an_error(keras_file):
     path = keras_file()
@@ -169,6 +181,7 @@ def test_a_file_without_permission_is_an_error(keras_file):
     assert str(path) in said
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -196,6 +209,7 @@ def test_a_truncated_file_is_an_error_wherever_it_ends(real_files, tmp_path, end
         assert isinstance(refusal(path), ModelReadError)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     "text", ["[]", "null", "3", '"text"', "", "{", "{]", "\ufeff{}", '{"a": 01}', "{'a': 1}"]
 )
@@ -204,6 +218,7 @@ def test_a_config_that_is_no_json_object_is_an_error(keras_file, h5_file, text):
     assert "model_config" in refusal(h5_file(model_config=text)).what
 
 
+@pytest.mark.fast
 def test_a_json_object_that_is_no_model_is_an_error(keras_file):
     assert "does not describe a model" in refusal(keras_file({})).what
     assert "does not describe a model" in refusal(keras_file({"class_name": 3, "config": {}})).what
@@ -221,6 +236,7 @@ def test_reading_imports_neither_keras_nor_numpy(real_files):
     assert run_python(code, *paths) == "[]\n"
 
 
+@pytest.mark.fast
 def test_links_to_other_files_are_never_followed(tmp_path, h5_file):
     path = h5_file()
     with h5py.File(path, "r+") as file:
@@ -271,6 +287,7 @@ def test_a_damaged_file_gives_a_result_or_a_rewriter_error(
         assert error.fix
 
 
+@pytest.mark.fast
 def test_a_duplicate_member_is_refused(tmp_path):
     metadata = '{"keras_version": "3.0.0"}'
     with pytest.warns(UserWarning, match="Duplicate"):

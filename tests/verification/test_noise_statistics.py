@@ -5,6 +5,8 @@ import pytest
 
 from rewriter.verification.noise_statistics import drawn
 
+pytestmark = pytest.mark.fast
+
 SHAPE = (32, 10, 100)
 
 

@@ -37,6 +37,7 @@ def total(arrays):
     return [arrays[0].sum(axis=1, keepdims=True).astype(float)]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("length", [None, 10])
 def test_a_model_that_heeds_padding_is_told_from_one_that_does_not(length):
     made = probing(model(length))
@@ -44,11 +45,13 @@ def test_a_model_that_heeds_padding_is_told_from_one_that_does_not(length):
     assert max(made.sensitivity(total, []).values()) == 0
 
 
+@pytest.mark.fast
 def test_a_free_length_is_padded_in_front_and_behind_and_a_fixed_one_on_either_side():
     assert list(probing(model(None)).sensitivity(last, [])) == ["in front", "behind"]
     assert list(probing(model(10)).sensitivity(last, [])) == ["in front, not behind"]
 
 
+@pytest.mark.fast
 def test_no_window_shifts_where_the_padding_changes_sides():
     pool = ("pool", "MaxPooling1D", {"pool_size": [3], "strides": [3]})
     assert probing(model(None, pool)).steps == 6
@@ -56,6 +59,7 @@ def test_no_window_shifts_where_the_padding_changes_sides():
     assert probing(model(9, pool), (rows,)).arrays[0].tolist() == [rows[1].tolist()]
 
 
+@pytest.mark.fast
 def test_the_vector_at_index_0_is_changed_and_given_back():
     class Table:
         value = np.ones((9, 4), "float32")
@@ -73,6 +77,7 @@ def test_the_vector_at_index_0_is_changed_and_given_back():
     assert np.array_equal(table.value, Table.value)
 
 
+@pytest.mark.fast
 def test_without_padding_there_is_nothing_to_measure():
     graph = model(None)
     graph.configure("emb", {"mask_zero": False}, reason="no mask")

@@ -1,4 +1,4 @@
-"""Which calls a mask has to be carried around, so that it comes to where it is used."""
+"""Find the calls that a mask must be carried around to reach the layers that use it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
-Place = tuple[int, Call]
-"""A call in a graph, the graph by its id: nested models are walked over as they are."""
+GraphCall = tuple[int, Call]
+"""A call with the identity of its graph: names of calls repeat in nested models."""
 
 
-def needed(
+def calls_to_carry_around(
     model: ModelGraph,
     flows: Sequence[CallFlow],
-    wanted: Collection[Place],
+    wanted: Collection[GraphCall],
     carried: Callable[[ModelGraph, Call], bool],
-) -> set[Place]:
+) -> set[GraphCall]:
     """Return the calls that stand between a mask and the calls that are to use it.
 
     Parameters
@@ -27,7 +27,7 @@ def needed(
         The outermost model.
     flows : sequence of CallFlow
         Its flow, with the mask taken as if it were carried wherever it can be.
-    wanted : collection of places
+    wanted : collection of GraphCall
         The calls that are to use it.
     carried : callable
         Whether the mask can be carried around a call.
@@ -40,36 +40,35 @@ def needed(
     graphs = {id(graph): graph for graph in model.walk()}
     above = _parents(graphs.values())
     pending = [
-        (graphs[place], tensor)
-        for place, call in wanted
-        for tensor in graphs[place].producers(call)
+        (graphs[graph_id], tensor)
+        for graph_id, call in wanted
+        for tensor in graphs[graph_id].producers(call)
     ]
     seen: set[tuple[int, Tensor]] = set()
-    found: set[Place] = set()
+    around: set[GraphCall] = set()
     while pending:
         graph, tensor = pending.pop()
         if (id(graph), tensor) in seen:
             continue
         seen.add((id(graph), tensor))
-        place = (id(graph), tensor.call)
-        if place in masked:
-            found.add(place)
+        if (id(graph), tensor.call) in masked:
+            around.add((id(graph), tensor.call))
         inner = graph.layer(tensor.call).graph
         if inner is not None:
             pending.append((inner, list(leaves(inner.outputs))[tensor.output]))
-        pending.extend((graph, each) for each in graph.producers(tensor.call))
+        pending.extend((graph, source) for source in graph.producers(tensor.call))
         if not graph.producers(tensor.call):
             for outer, call in above.get(id(graph), ()):
-                pending.extend((outer, each) for each in outer.producers(call))
-    return found
+                pending.extend((outer, source) for source in outer.producers(call))
+    return around
 
 
 def _parents(graphs: Collection[ModelGraph]) -> dict[int, list[tuple[ModelGraph, Call]]]:
     """Return the calls of each nested model, by its id."""
-    found: dict[int, list[tuple[ModelGraph, Call]]] = {}
+    parents: dict[int, list[tuple[ModelGraph, Call]]] = {}
     for graph in graphs:
         for layer in graph.layers:
             if layer.graph is not None:
                 calls = [(graph, call) for call in graph.calls_of(layer.name)]
-                found.setdefault(id(layer.graph), []).extend(calls)
-    return found
+                parents.setdefault(id(layer.graph), []).extend(calls)
+    return parents

@@ -175,6 +175,7 @@ class _Following:
     carried: Callable[[ModelGraph, Call], bool]
     declared: Mapping[str, str]
     flows: list[CallFlow] = field(default_factory=list)
+    ranks: dict[int, dict[Tensor, int | None]] = field(default_factory=dict)
 
     def model(
         self, graph: ModelGraph, given: Sequence[_Holder], place: tuple[str, ...]
@@ -275,7 +276,8 @@ class _Following:
             on = layer.config.get("mask_zero") or path in self.switched_on
             rule = Rule.SOURCE if on else Rule.DROP
         if rule is Rule.SOURCE:
-            return Done([_made(graph, layer, place, call)])
+            known = self.ranks.setdefault(id(graph), {})
+            return Done([_made(graph, layer, place, call, known)])
         if rule is Rule.EACH_STEP:
             return self.each_step(graph, layer, masks, place)
         done = behave(rule, layer, graph.keras, masks)
@@ -294,7 +296,7 @@ class _Following:
         mask = masks[0] if masks else NO_MASK
         step = sliced(mask)
         if inner.graph is not None:
-            followed = _Following(self.switched_on, self.carried, self.declared)
+            followed = _Following(self.switched_on, self.carried, self.declared, ranks=self.ranks)
             ends = followed.model(inner.graph, [_Holder(step)], (*place, inner.name))
             self.flows.extend(followed.flows)
             fails = next((flow.fails for flow in followed.flows if flow.fails), "")
@@ -321,9 +323,15 @@ def _named_by(place: tuple[str, ...], call: Call) -> str:
     return "/".join((*place, str(call)))
 
 
-def _made(graph: ModelGraph, layer: Layer, place: tuple[str, ...], call: Call | None) -> Mask:
+def _made(
+    graph: ModelGraph,
+    layer: Layer,
+    place: tuple[str, ...],
+    call: Call | None,
+    ranks: dict[Tensor, int | None],
+) -> Mask:
     """Return the mask that a source makes, as deep as its input is."""
-    rank = None if call is None else rank_of(graph, graph.producers(call)[0])
+    rank = None if call is None else rank_of(graph, graph.producers(call)[0], ranks)
     less = 2 if layer.class_name == "Masking" else 1
     return Mask.of("/".join(place), axes=1 if rank is None else max(rank - less, 0))
 

@@ -1,10 +1,22 @@
-"""The mask of a tensor: whose it is, and how it was put together."""
+"""The mask of a tensor: whose it is, and how it was put together.
+
+Equal masks are one object, so that they are compared by identity; a mask has at most
+`LARGEST` parts, those of its parts counted, and beyond that it is `TOO_LARGE`, which is unknown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import Enum
+from threading import Lock
+from weakref import WeakValueDictionary
+
+LARGEST = 256
+"""Parts of a mask that are kept, at any depth."""
+
+_SHOWN_PARTS = 24
+_SHOWN_SOURCES = 8
 
 
 class Join(str, Enum):
@@ -26,9 +38,9 @@ class Join(str, Enum):
     """The steps were changed with the sequence: cut, added, strided or repeated."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Mask:
-    """The mask of a tensor.
+    """The mask of a tensor. It is made by the functions of this module alone.
 
     Parameters
     ----------
@@ -42,11 +54,15 @@ class Mask:
         The masks that it is made of.
     axes : int
         Axes of the mask besides the batch; 1 is the time axis alone.
+    size : int
+        How many parts it is made of, those of its parts counted.
 
     Examples
     --------
     >>> str(joined(Join.AND, [Mask.of("first"), Mask.of("second"), Mask.of("first")]))
     'first and second'
+    >>> Mask.of("first") is Mask.of("first")
+    True
     >>> bool(NO_MASK), str(NO_MASK), str(EVERY_STEP)
     (False, 'none', 'every step')
     """
@@ -56,11 +72,12 @@ class Mask:
     join: Join | None = None
     parts: tuple[Mask, ...] = ()
     axes: int = 1
+    size: int = 1
 
     @classmethod
     def of(cls, source: str, axes: int = 1) -> Mask:
         """Return the mask that a layer makes."""
-        return cls((source,), join=Join.SOURCE, axes=axes)
+        return _the_one((source,), join=Join.SOURCE, axes=axes)
 
     def __bool__(self) -> bool:
         return self.join is not None
@@ -72,14 +89,53 @@ class Mask:
             return "none"
         if self.join is Join.EVERY:
             return "every step"
-        if len(self.parts) < 2:
-            return " and ".join(self.sources)
+        if len(self.parts) < 2 or self.size > _SHOWN_PARTS:
+            return _listed(self.sources)
         shown = (f"({part})" if len(part.parts) > 1 else str(part) for part in self.parts)
         return f" {self.join.value} ".join(shown)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Be the one mask also where it was pickled or copied."""
+        return _the_one, (self.sources, self.known, self.join, self.parts, self.axes)
 
-NO_MASK = Mask()
-EVERY_STEP = Mask(join=Join.EVERY)
+
+def _listed(sources: Sequence[str]) -> str:
+    shown = " and ".join(sources[:_SHOWN_SOURCES])
+    more = len(sources) - _SHOWN_SOURCES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+_MASKS: WeakValueDictionary[tuple[object, ...], Mask] = WeakValueDictionary()
+_MAKING = Lock()
+
+
+def _the_one(
+    sources: tuple[str, ...] = (),
+    known: bool = True,
+    join: Join | None = None,
+    parts: tuple[Mask, ...] = (),
+    axes: int = 1,
+) -> Mask:
+    """Return the mask that is so, made now or before."""
+    size = 1 + sum(part.size for part in parts)
+    if size > LARGEST or len(sources) > LARGEST:
+        return TOO_LARGE
+    key = (sources, known, join, parts, axes)
+    with _MAKING:
+        found = _MASKS.get(key)
+        if found is None:
+            _MASKS[key] = found = Mask(*key, size)
+    return found
+
+
+def _sources_of(masks: Iterable[Mask]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(source for mask in masks for source in mask.sources))
+
+
+NO_MASK = _the_one()
+EVERY_STEP = _the_one(join=Join.EVERY)
+TOO_LARGE = _the_one(known=False, join=Join.AND)
+"""Of a mask with more than `LARGEST` parts, and of all that is made of it."""
 
 
 def joined(join: Join, masks: Sequence[Mask]) -> Mask:
@@ -95,6 +151,8 @@ def joined(join: Join, masks: Sequence[Mask]) -> Mask:
     """
     if not masks:
         return NO_MASK
+    if TOO_LARGE in masks:
+        return TOO_LARGE
     first = masks[0]
     if join is Join.THEN:
         if all(mask.join is Join.EVERY for mask in masks):
@@ -103,7 +161,7 @@ def joined(join: Join, masks: Sequence[Mask]) -> Mask:
     elif all(mask is first for mask in masks):
         return first
     else:
-        flat = [part for mask in masks for part in (mask.parts if mask.join is join else (mask,))]
+        flat = [part for mask in masks for part in _apart(mask, join)]
         parts = tuple(dict.fromkeys(flat))
         if join is Join.OR and EVERY_STEP in parts:
             return EVERY_STEP
@@ -111,29 +169,44 @@ def joined(join: Join, masks: Sequence[Mask]) -> Mask:
             parts = tuple(part for part in parts if part.join is not Join.EVERY) or parts[:1]
         if len(parts) == 1:
             return parts[0]
-    sources = tuple(dict.fromkeys(source for part in parts for source in part.sources))
     known = all(mask.known for mask in masks)
-    return Mask(sources, known, join, parts, max(mask.axes for mask in masks))
+    return _the_one(_sources_of(parts), known, join, parts, max(mask.axes for mask in masks))
+
+
+def _apart(mask: Mask, join: Join) -> tuple[Mask, ...]:
+    """Return the parts of a mask that is joined in the same way; an unknown one has none."""
+    return mask.parts if mask.join is join and mask.parts else (mask,)
 
 
 def changed(mask: Mask) -> Mask:
     """Return a mask whose steps were changed with those of its sequence."""
     if not mask:
         return mask
-    return Mask(mask.sources, mask.known, Join.CHANGED, (mask,), mask.axes)
+    if mask is TOO_LARGE:
+        return mask
+    return _the_one(mask.sources, mask.known, Join.CHANGED, (mask,), mask.axes)
 
 
 def reduced(mask: Mask) -> Mask:
     """Return a mask without its last axis: what counts is whether anything does."""
-    return Mask(mask.sources, mask.known, Join.ANY, (mask,), mask.axes - 1)
+    return _the_one(mask.sources, mask.known, Join.ANY, (mask,), mask.axes - 1)
 
 
 def unknown(masks: Sequence[Mask]) -> Mask:
     """Return what may be left of masks behind a layer that is not known."""
-    sources = tuple(dict.fromkeys(source for mask in masks for source in mask.sources))
-    return Mask(sources, known=False, join=Join.AND if sources else None)
+    if TOO_LARGE in masks:
+        return TOO_LARGE
+    sources = _sources_of(masks)
+    return _the_one(sources, known=False, join=Join.AND if sources else None)
 
 
 def sliced(mask: Mask) -> Mask:
     """Return the mask of one step of a sequence of sequences."""
-    return replace(mask, axes=mask.axes - 1) if mask else mask
+    if not mask or mask is TOO_LARGE:
+        return mask
+    return _the_one(mask.sources, mask.known, mask.join, mask.parts, mask.axes - 1)
+
+
+def made_inside(mask: Mask) -> Mask:
+    """Return the mask that a layer in TimeDistributed makes, with the axis of the steps."""
+    return _the_one(mask.sources, mask.known, Join.SOURCE, (), mask.axes + 1)

@@ -13,6 +13,7 @@ from rewriter.analysis.masks.mask import (
     Mask,
     changed,
     joined,
+    made_inside,
     reduced,
     unknown,
 )
@@ -57,7 +58,7 @@ def of_each_step(keras: int, mask: Mask, inner: Mask) -> Mask:
         return mask
     if inner:
         known = mask.sources == inner.sources
-        return mask if known else Mask(inner.sources, inner.known, Join.SOURCE, (), inner.axes + 1)
+        return mask if known else made_inside(inner)
     while mask and mask.axes > 1:
         mask = reduced(mask)
     return mask

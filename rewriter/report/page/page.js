@@ -23,7 +23,11 @@ function width(node) {
   return Math.max(96, 36 + 7.1 * longest);
 }
 
-// The graph that is drawn: with `folded`, unchanged calls far from any change are one node.
+function isChanged(node) {
+  return SIDES.some((side) => node[side] && node[side].action);
+}
+
+// The graph that is drawn: with `folded`, calls far from any change that stays visible are one node.
 function visible(graph, folded) {
   const nodes = new Map();
   const name = (id) => (folded && graph.nodes[id].fold !== null ? "fold" + graph.nodes[id].fold : "n" + id);
@@ -31,10 +35,12 @@ function visible(graph, folded) {
     const key = name(id);
     const there = nodes.get(key);
     if (key[0] === "n") nodes.set(key, node);
-    else if (there) there.size += 1;
-    else nodes.set(key, { label: "", class: "", size: 1, before: true, after: true, isFold: true, mark: "", config: {} });
+    else if (there) {
+      there.size += 1;
+      there.changed += isChanged(node);
+    } else nodes.set(key, { label: "", class: "", size: 1, changed: Number(isChanged(node)), before: true, after: true, isFold: true, mark: "", config: {} });
   });
-  for (const node of nodes.values()) if (node.isFold) node.label = `${node.size} unchanged`;
+  for (const node of nodes.values()) if (node.isFold) node.label = node.changed ? `${node.size} calls, ${node.changed} changed` : `${node.size} unchanged`;
   const edges = new Map();
   for (const edge of graph.edges) {
     const [from, to] = [name(edge.from), name(edge.to)];

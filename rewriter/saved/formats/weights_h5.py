@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rewriter.saved.safety.links_and_sizes import seekable
+from rewriter.saved.formats.zip_members import seekable
 
 WEIGHTS = "model.weights.h5"
 """The member of a ``.keras`` archive that holds the weights."""

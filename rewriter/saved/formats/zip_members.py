@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from rewriter.errors import ModelReadError, UnsupportedModelError
 from rewriter.saved.formats.bounded_json import too_large
+from rewriter.saved.formats.positioned import Positioned
 
 SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive, and of an empty one
 DIRECTORY_LIMIT = 4 * 2**20  # bytes of the list of members
 _ENCRYPTED = 0x1
+_LENGTHS = 26  # where the header of a member tells the lengths of its name and what follows
 _AS_KERAS_WRITES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What the zipfile module was seen to raise on damaged archives.
 DAMAGE = (
@@ -132,3 +136,35 @@ class _Bounded(io.RawIOBase):
         if self.left < 0:
             raise zipfile.BadZipFile("its list of members has no end")
         return data
+
+
+def seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Return a member as a file; compressed ones are unpacked, seeking back in them is slow."""
+    member = archive.open(info)  # holds the local header against the list of members
+    if info.compress_type == zipfile.ZIP_STORED and archive.fp is not None:
+        archive.fp.seek(info.header_offset + _LENGTHS)
+        name, extra = struct.unpack("<HH", archive.fp.read(4))
+        start = info.header_offset + _LENGTHS + 4 + name + extra
+        return cast(IO[bytes], Section(archive.fp, start, info.file_size))
+    unpacked = tempfile.TemporaryFile()  # noqa: SIM115
+    with member:
+        shutil.copyfileobj(member, unpacked)
+    unpacked.seek(0)
+    return unpacked
+
+
+class Section(Positioned):
+    """A part of a file; a member of an archive reads all that it is to skip, up to Python 3.11."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        super().__init__(size)
+        self.file, self.start = file, start
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as the part goes."""
+        view = memoryview(buffer).cast("B")
+        self.file.seek(self.start + self.at)
+        content = self.file.read(max(0, min(len(view), self.size - self.at)))
+        view[: len(content)] = content
+        self.at += len(content)
+        return len(content)

@@ -10,16 +10,14 @@ import hashlib
 import io
 import json
 import posixpath
-import shutil
-import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.saved.formats.zip_members import seekable
 
 INFLATION_LIMIT = 100
 """How many times the bytes of its file the weights may take."""
@@ -32,8 +30,6 @@ OBJECT_LIMIT = 1_000_000
 
 LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limits=False)"
 
-_LENGTHS = 26
-"""Where the header of a member tells the lengths of its name and of what follows that."""
 
 SLAB = 2**26
 """Bytes that are read at once."""
@@ -126,55 +122,6 @@ def _of_archive(opened: BinaryIO, *, limits: bool) -> Iterator[tuple[str, str]]:
 def _leaves(name: str) -> bool:
     parts = name.replace("\\", "/").split("/")
     return ".." in parts or posixpath.isabs(name) or ":" in parts[0] or name.startswith("\\")
-
-
-def seekable(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    """Return a member as a file; compressed ones are unpacked, seeking back in them is slow."""
-    member = archive.open(info)  # holds the local header against the list of members
-    if info.compress_type == zipfile.ZIP_STORED and archive.fp is not None:
-        archive.fp.seek(info.header_offset + _LENGTHS)
-        name, extra = struct.unpack("<HH", archive.fp.read(4))
-        start = info.header_offset + _LENGTHS + 4 + name + extra
-        return cast(IO[bytes], Section(archive.fp, start, info.file_size))
-    unpacked = tempfile.TemporaryFile()  # noqa: SIM115
-    with member:
-        shutil.copyfileobj(member, unpacked)
-    unpacked.seek(0)
-    return unpacked
-
-
-class Section(io.RawIOBase):
-    """A part of a file; a member of an archive reads all that it is to skip, up to Python 3.11."""
-
-    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
-        self.file, self.start, self.size = file, start, size
-        self.at = 0
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return where the next byte is read."""
-        return self.at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        self.at = max(0, offset + (0, self.at, self.size)[whence])
-        return self.at
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer as far as the part goes."""
-        view = memoryview(buffer).cast("B")
-        self.file.seek(self.start + self.at)
-        content = self.file.read(max(0, min(len(view), self.size - self.at)))
-        view[: len(content)] = content
-        self.at += len(content)
-        return len(content)
 
 
 def _of_hdf5(

@@ -20,6 +20,7 @@ from typing import BinaryIO, cast
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.saved.formats import zip_members
 from rewriter.saved.formats.bounded_json import parse
+from rewriter.saved.formats.positioned import Positioned
 from rewriter.saved.formats.saved_model import lookups
 from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.safety.file_state import changed, require_unchanged, state_of_file
@@ -135,7 +136,7 @@ def _config(pages: Pages) -> str:
         return ""
 
 
-class Pages(io.RawIOBase):
+class Pages(Positioned):
     """A file of which some pages are kept in memory once they are read.
 
     Parameters
@@ -147,10 +148,9 @@ class Pages(io.RawIOBase):
     """
 
     def __init__(self, raw: io.RawIOBase, name: str) -> None:
+        super().__init__(raw.seek(0, io.SEEK_END))
         self.raw = raw
         self.name = name
-        self.at = 0
-        self.size = raw.seek(0, io.SEEK_END)
         self.kept: dict[int, bytes] = {}
         self.keeps = False
 
@@ -166,23 +166,6 @@ class Pages(io.RawIOBase):
     def fileno(self) -> int:
         """Return the number of the open file, for a child process to read it all anew."""
         return self.raw.fileno()
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return where the next byte is read."""
-        return self.at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        self.at = max(0, offset + (0, self.at, self.size)[whence])
-        return self.at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         """Fill a buffer as far as the file goes."""

@@ -6,7 +6,7 @@ import rewriter
 from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.checks import check_graph
 from rewriter.graph import Layer, ModelGraph, Tensor
-from rewriter.pipeline.passes import make_plan
+from rewriter.pipeline.run import make_plan
 
 
 def model(*between, keras=3, dtype="string"):
@@ -56,6 +56,7 @@ NO_PADDING = [
 ]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("between", PADDING)
 def test_index_0_of_given_ids_and_of_a_mask_token_is_padding(between):
     assert not_padding(model(*between)) == {}
@@ -63,6 +64,7 @@ def test_index_0_of_given_ids_and_of_a_mask_token_is_padding(between):
     assert [each.code for each in check_graph(model(*between), codes=["RW203"])] == ["RW203"]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("between", "words"), NO_PADDING)
 @pytest.mark.parametrize("spelled", ["enable-masking", "carry-mask"])
 def test_an_embedding_whose_index_0_is_no_padding_stays_as_it_is(between, words, spelled):
@@ -75,6 +77,7 @@ def test_an_embedding_whose_index_0_is_no_padding_stays_as_it_is(between, words,
     assert not check_graph(graph, codes=["RW203"])
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_an_embedding_that_is_called_twice_must_get_padding_both_times(order):
     graph = model()
@@ -86,6 +89,7 @@ def test_an_embedding_that_is_called_twice_must_get_padding_both_times(order):
     assert "the unknown word of b" in not_padding(graph)["emb"]
 
 
+@pytest.mark.fast
 def test_an_embedding_of_which_some_ids_are_made_by_an_unknown_layer_stays():
     graph = model(Layer("flat", "Flatten", {}))
     x, flat = (Tensor(graph.calls_of(name)[0]) for name in ("x", "flat"))
@@ -105,12 +109,14 @@ def test_ragged_ids_have_no_padding(dialect):
     assert "RW203" not in {each.code for each in rewriter.check(ragged)}
 
 
+@pytest.mark.fast
 def test_ids_that_come_back_from_a_model_inside_time_distributed_are_followed():
     inner = nested(Layer("a", "Hashing", {}), name="prepare")
     wrapped = Layer("each", "TimeDistributed", {}, inner={"layer": inner})
     assert "a bin of prepare/a" in not_padding(model(wrapped))["emb"]
 
 
+@pytest.mark.fast
 def test_a_model_of_many_shared_models_is_followed_in_no_time():
     shared = nested(name="n0")
     for number in range(1, 40):  # 2 ** 39 ways, if each were walked by itself

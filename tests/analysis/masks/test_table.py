@@ -1,8 +1,12 @@
 """The table of rules: what releases change, and what stands in no table."""
 
+import pytest
+
 from rewriter.analysis.masks import Rule, mask_flow, rule_of
 from rewriter.analysis.masks.table import rules
 from rewriter.graph import Layer, ModelGraph, Tensor
+
+pytestmark = pytest.mark.fast
 
 
 def test_a_later_release_of_keras_3_drops_masks_that_3_15_passes_on():

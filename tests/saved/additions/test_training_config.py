@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved import carry_training_config, read
+from rewriter.saved import read
+from rewriter.saved.additions.training_config import carry_training_config
 
 
 @pytest.mark.parametrize("ending", ["h5", "keras"])

@@ -15,6 +15,7 @@ def nested(levels):
     return b'{"":' * levels + b"0" + b"}" * levels
 
 
+@pytest.mark.fast
 def test_depth_is_bounded():
     assert parse(nested(DEPTH_LIMIT), "config.json", 2**20)
     for levels in (DEPTH_LIMIT + 1, 1_000_000):
@@ -24,6 +25,7 @@ def test_depth_is_bounded():
         parse(b'{"a":' + b"[" * 1_000_000, "config.json", 2**30)
 
 
+@pytest.mark.fast
 def test_memory_is_bounded():
     with pytest.raises(ModelReadError, match=r"config\.json takes more than the 1 MB"):
         parse(b'{"a": [' + b"{}," * 10_000 + b"0]}", "config.json", 2**20)
@@ -55,6 +57,7 @@ def test_the_estimate_is_above_what_python_takes(unit):
     assert taken < _memory(text)
 
 
+@pytest.mark.fast
 def test_distinct_keys_are_within_the_estimate():
     text = json.dumps({f"{number:x}": -9 for number in range(100_000)}).encode()
     tracemalloc.start()

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from rewriter.errors import ModelReadError, UnsupportedModelError
 from rewriter.saved.formats.hdf5_attributes import STRUCTURE_LIMIT, root_strings
 
+pytestmark = pytest.mark.fast
+
 LIMITS = {"model_config": 2**20, "training_config": 2**20, "keras_version": 100}
 
 

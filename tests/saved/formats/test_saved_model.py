@@ -121,6 +121,7 @@ def test_graphs_without_layers_are_refused_with_what_to_do(directories, name):
     assert "model.save(DIRECTORY)" in caught.value.fix
 
 
+@pytest.mark.fast
 def test_a_graph_as_text_is_refused(tmp_path):
     (tmp_path / "saved_model.pbtxt").touch()
     with pytest.raises(UnsupportedModelError, match="pbtxt"):
@@ -187,6 +188,7 @@ def test_a_training_config_is_put_in_and_nothing_else_changed(directory):
     assert json.dumps(after.document) == json.dumps(before.document)
 
 
+@pytest.mark.fast
 def test_a_vocabulary_that_is_in_no_config_is_found_at_any_depth():
     layer = {"class_name": "StringLookup", "config": {"name": "words", "vocabulary": None}}
     given_ = {"class_name": "StringLookup", "config": {"name": "given", "vocabulary": ["a"]}}

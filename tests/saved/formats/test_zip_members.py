@@ -9,6 +9,8 @@ import pytest
 from rewriter.errors import ModelReadError, UnsupportedModelError
 from rewriter.saved.formats.zip_members import DIRECTORY_LIMIT, members
 
+pytestmark = pytest.mark.fast
+
 LIMITS = {"config.json": 1000, "metadata.json": 10}
 
 

@@ -161,6 +161,7 @@ def test_public_functions_are_in_the_table(keras):
         assert public <= FUNCTIONS[part], part
 
 
+@pytest.mark.fast
 def test_python_has_no_function_of_the_names_without_a_module_but_two():
     import builtins
 
@@ -184,6 +185,7 @@ def test_types_of_tensors_are_where_the_table_says():
         assert issubclass(type_spec_registry.lookup(name), type_spec.TypeSpec)
 
 
+@pytest.mark.fast
 def test_every_layer_that_this_program_knows_is_in_the_table():
     assert BUILT_IN[2] | BUILT_IN[3] <= ANY_CLASS
 

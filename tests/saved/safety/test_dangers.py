@@ -26,6 +26,7 @@ def function(module, name):
 OF_TENSORS = {"ClassMethod", "InstanceMethod", "InstanceProperty"}  # which name what they call
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", sorted((BUILT_IN[2] | BUILT_IN[3]) - OF_TENSORS))
 def test_the_layers_of_keras_pass_but_those_that_run_code(name):
     runs = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
@@ -43,6 +44,7 @@ def test_what_keras_saves_passes(rich_files, name, ending):
     assert said(file.document) == said(file.training_config) == []
 
 
+@pytest.mark.fast
 def test_real_models_pass(real_models):
     from rewriter.saved import read
 
@@ -51,6 +53,7 @@ def test_real_models_pass(real_models):
     assert [said(file.document) + said(file.training_config) for file in files] == [[]] * len(files)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("symbol", "computes"),
     [
@@ -85,6 +88,7 @@ def test_symbols_of_tensorflow_pass_if_they_only_compute(symbol, computes):
     assert bool(said(layer("TFOpLambda", function=symbol))) != computes
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("named", "passes"),
     [
@@ -109,6 +113,7 @@ def test_functions_pass_if_they_belong_in_a_config(named, passes):
     assert said(layer("Dense", activation=named), known={named["config"]}) == []
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("module", "class_name", "registered_name", "passes"),
     [
@@ -139,6 +144,7 @@ def test_classes_pass_if_they_belong_in_a_config(module, class_name, registered_
         assert said(document, known={registered_name}) == []
 
 
+@pytest.mark.fast
 def test_the_path_of_the_layer_is_told():
     inner = {
         "class_name": "Sequential",
@@ -149,6 +155,7 @@ def test_the_path_of_the_layer_is_told():
     assert said(document) == ["each/tower/f: Lambda runs Python code that the file holds"]
 
 
+@pytest.mark.fast
 def test_deep_documents_are_walked_without_recursion():
     document = {"class_name": "__lambda__"}
     for _ in range(100_000):
@@ -156,22 +163,26 @@ def test_deep_documents_are_walked_without_recursion():
     assert len(said(document)) == 1
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ["../../up", "/etc/x", "a/../../b", "..\\up"])
 def test_names_that_lead_out_of_a_folder_are_told(name):
     assert "leads out" in said(layer("Dense", name))[0]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ["tf.math.add", "block/conv..1", "a..b"])
 def test_other_names_pass(name):
     assert said(layer("Dense", name)) == []
 
 
+@pytest.mark.fast
 def test_a_lambda_of_a_function_that_the_user_brought_passes():
     config = {"function": "double", "function_type": "function", "module": "mine"}
     assert said(layer("Lambda", **config), known={"double"}) == []
     assert said(layer("Lambda", **config)) == ["Lambda calls mine.double"]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     "entry",
     [
@@ -188,6 +199,7 @@ def test_every_name_that_a_class_may_be_looked_up_by_is_looked_at(entry):
     assert "calls tf.io.write_file" in said(document, known)[0]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("node", "passes"),
     [
@@ -206,6 +218,7 @@ def test_operations_of_tensorflow_graphs_pass_if_they_only_compute(node, passes)
     assert bool(said(layer("TensorFlowOpLayer", node_def=node))) != passes
 
 
+@pytest.mark.fast
 def test_a_raw_output_shape_is_no_code():
     config = {"function": "double", "function_type": "function", "output_shape_type": "raw"}
     assert said(layer("Lambda", **config), known={"double"}) == []
@@ -216,6 +229,7 @@ SPEC |= {"module": "tensorflow.python.framework.tensor", "config": [[None, 2], "
 OLD = {"registered_name": "Lambda", "module": "tensorflow.python.keras.layers"}
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("changed", "passes"),
     [
@@ -246,6 +260,7 @@ def test_types_pass_by_module_and_name_and_what_is_below_is_looked_into(changed,
         assert bool(said(document)) != passes
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("name", "passes"), [("tf.RaggedTensorSpec", True), ("My.Spec", False), (None, False)]
 )
@@ -255,11 +270,13 @@ def test_types_of_h5_files_pass_by_their_registered_name(name, passes):
     assert said(layer("InputLayer", type_spec=spec | OLD))  # a .keras file finds a Lambda
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ["__ellipsis__", "__slice__", "__tuple__", "TensorShape", "", 0])
 def test_data_that_is_looked_up_by_another_name_is_no_data(name):
     assert said({"class_name": name, "config": {}, **OLD})
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("config", "passes"),
     [
@@ -275,6 +292,7 @@ def test_strings_that_stand_for_functions_are_looked_up_in_the_same_table(config
     assert bool(said({"class_name": "Sequential", "compile_config": config})) != passes
 
 
+@pytest.mark.fast
 def test_what_one_keras_knows_the_other_does_not(monkeypatch):
     from types import SimpleNamespace
 

@@ -95,6 +95,7 @@ def test_the_payload_is_live_where_nothing_looks_the_file_through(
     assert (tmp_path / MARK).exists()
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("hostile", LIVE, ids=[hostile.name for hostile in LIVE])
 def test_check_names_the_payload(made, tmp_path, hostile):
     found = [str(each) for each in rewriter.check(made(hostile.name), select=["RW501"])]
@@ -177,6 +178,7 @@ def test_a_nested_compile_config_is_looked_through(tmp_path):
         rewriter.rewrite(path, [])
 
 
+@pytest.mark.fast
 def test_a_config_that_hdf5_reads_otherwise_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "two_answers.h5"
     save(path, 2, model(2))

@@ -1,11 +1,9 @@
-"""Files written whole or not at all, and outputs refused in time."""
+"""Files written whole or not at all."""
 
 import errno
 import os
 import signal
 import stat
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,30 +11,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.model_files import ROOT, run_python
+from support.model_files import run_python
+from support.writers import names, posix, replace, start_writer, stop
 
 import rewriter
 from rewriter.errors import ModelWriteError, RewriterError
-from rewriter.saved import check_output, replacing
-from rewriter.saved.writing import output as writing
-
-posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
+from rewriter.saved.writing import replace as writing
+from rewriter.saved.writing.replace import replacing
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def replace(target, text, **how):
-    with replacing(target, **how) as temporary:
-        temporary.write_text(text)
-
-
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "model.keras"
-
-
+@pytest.mark.fast
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
 @pytest.mark.parametrize("old", [None, "old"])
 def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
@@ -54,6 +38,7 @@ def test_the_target_appears_whole_at_the_end(tmp_path, ending, old):
     assert names(tmp_path) == [target.name]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_exception_leaves_the_target_and_nothing_else(target, error):
     target.write_text("old")
@@ -64,11 +49,13 @@ def test_an_exception_leaves_the_target_and_nothing_else(target, error):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_an_error_of_this_program_passes_unchanged(target):
     with pytest.raises(RewriterError, match=r"^said$"), replacing(target):
         raise RewriterError("said")
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("spoil", [lambda path: None, Path.unlink])
 def test_nothing_written_replaces_nothing(target, spoil):
     target.write_text("old")
@@ -78,6 +65,7 @@ def test_nothing_written_replaces_nothing(target, spoil):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o755])
 def test_a_replaced_file_keeps_its_permissions(target, mode):
@@ -89,6 +77,7 @@ def test_a_replaced_file_keeps_its_permissions(target, mode):
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root gives files away")
 def test_a_replaced_file_keeps_its_owner(target):
@@ -98,6 +87,7 @@ def test_a_replaced_file_keeps_its_owner(target):
     assert (target.stat().st_uid, target.stat().st_gid) == (1234, 4321)
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("mask", [0o022, 0o077])
 def test_a_new_file_gets_the_permissions_of_the_umask(target, mask):
@@ -109,6 +99,7 @@ def test_a_new_file_gets_the_permissions_of_the_umask(target, mask):
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.fast
 @posix
 @pytest.mark.parametrize("old", [None, "old"])
 def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
@@ -126,6 +117,7 @@ def test_a_link_stays_and_its_file_is_replaced(tmp_path, old):
     assert names(real.parent) == (["weights", "weights.bak"] if old else ["weights"])
 
 
+@pytest.mark.fast
 @posix
 def test_another_name_of_the_file_keeps_the_old_content(target):
     target.write_text("old")
@@ -135,6 +127,7 @@ def test_another_name_of_the_file_keeps_the_old_content(target):
     assert other.read_text() == "old"
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("links", [True, False], ids=["hard links", "copies"])
 def test_backups_are_never_lost(target, monkeypatch, links):
     if not links:
@@ -155,6 +148,7 @@ def test_backups_are_never_lost(target, monkeypatch, links):
     }
 
 
+@pytest.mark.fast
 def test_a_backup_left_by_a_killed_run_is_used_again(target):
     target.write_text("old")
     os.link(target, target.with_name("model.keras.bak"))
@@ -162,6 +156,7 @@ def test_a_backup_left_by_a_killed_run_is_used_again(target):
     assert names(target.parent) == ["model.keras", "model.keras.bak"]
 
 
+@pytest.mark.fast
 def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
     replace(target, "older")
     replace(target, "old", backup=True)
@@ -180,6 +175,7 @@ def test_a_backup_that_fails_leaves_everything(target, monkeypatch):
     assert len(names(target.parent)) == 2
 
 
+@pytest.mark.fast
 @posix
 def test_a_full_disk_is_told_and_leaves_the_target(target):
     code = """if True:
@@ -187,7 +183,7 @@ def test_a_full_disk_is_told_and_leaves_the_target(target):
         from pathlib import Path
         import h5py, numpy
         from rewriter.errors import ModelWriteError
-        from rewriter.saved import replacing
+        from rewriter.saved.writing.replace import replacing
         target = Path(sys.argv[1])
         target.write_text("old")
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
@@ -217,6 +213,7 @@ def test_a_full_disk_is_told_and_leaves_the_target(target):
     assert names(target.parent) == ["model.keras"]
 
 
+@pytest.mark.fast
 def test_a_full_disk_behind_another_error_is_found(target):
     with pytest.raises(ModelWriteError, match="No space left"), replacing(target):
         try:
@@ -225,34 +222,7 @@ def test_a_full_disk_behind_another_error_is_found(target):
             raise RuntimeError("cannot decrement") from error
 
 
-WRITER = """if True:
-    import os, sys, time
-    from pathlib import Path
-    from rewriter.saved import replacing
-    with replacing(Path(sys.argv[1])) as temporary:
-        temporary.write_text("half")
-        print("ready", flush=True)
-        time.sleep(60)
-"""
-
-
-def start_writer(target):
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(target)],
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    assert writer.stdout.readline() == b"ready\n"
-    return writer
-
-
-def stop(writer, number):
-    writer.send_signal(number)
-    writer.wait()
-    writer.stdout.close()
-    return writer.returncode
-
-
+@pytest.mark.fast
 @posix
 def test_sigterm_leaves_nothing(target):
     target.write_text("old")
@@ -261,6 +231,7 @@ def test_sigterm_leaves_nothing(target):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 def test_the_signal_handler_of_the_caller_is_left_alone(target):
     def handler(*_):
         pass
@@ -276,43 +247,10 @@ def test_the_signal_handler_of_the_caller_is_left_alone(target):
             signal.signal(signal.SIGTERM, before)
 
 
-@posix
-def test_what_a_killed_process_leaves_is_removed_by_the_next_run(target):
-    target.write_text("old")
-    writer = start_writer(target)
-    living = names(target.parent)
-    assert len(living) == 2
-    replace(target, "new")
-    assert names(target.parent) == living  # its owner lives
-    stop(writer, signal.SIGKILL)
-    assert names(target.parent) == living
-    replace(target, "newer")
-    assert names(target.parent) == [target.name]
-
-
-def test_only_leftovers_of_this_target_and_this_host_are_removed(target):
-    with replacing(target) as temporary:
-        ours = temporary.parent.name
-        temporary.write_text("new")
-    prefix, host, _ = ours.rsplit("-", 2)
-    foreign = "00000000" if host != "00000000" else "11111111"
-    others = [
-        ours.replace("model", "other"),
-        ours.replace(host, foreign),
-        f"{prefix}-{host}-notrandom.keras",
-        f"{ours}.more.endings",
-    ]
-    for name in [*others, f"{ours}.keras"]:  # a file, as older versions left them
-        (target.parent / name).touch()
-    (target.parent / ours / "assets").mkdir(parents=True)  # of this very process, but not in use
-    replace(target, "newer")
-    assert names(target.parent) == sorted([*others, target.name])
-
-
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
-from rewriter.saved import replacing
+from rewriter.saved.writing.replace import replacing
 
 target, backup = Path(sys.argv[1]), sys.argv[2] == "backup"
 random.seed(1)
@@ -377,7 +315,7 @@ PAUSE = 0.2
 import importlib, io, tempfile, zipfile
 import h5py
 import numpy as np
-from rewriter.api import plan
+from rewriter.api.functions import plan
 from rewriter.api.rewriting import write as write_model
 keras = importlib.import_module(sys.argv[4])
 saving = importlib.import_module(sys.argv[4] + ".src.saving.saving_lib")
@@ -422,12 +360,13 @@ def test_killed_while_keras_saves_the_target_is_whole(target, name):
     assert left == "[]\n"
 
 
+@pytest.mark.fast
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_of_runs_at_once_one_wins_whole_and_no_backup_is_lost(target):
     code = """
 import os, sys
 from pathlib import Path
-from rewriter.saved import replacing
+from rewriter.saved.writing.replace import replacing
 target = Path(sys.argv[1])
 target.write_text("start")
 children = []
@@ -449,6 +388,7 @@ print([os.waitpid(child, 0)[1] for child in children])
     assert "start" in kept
 
 
+@pytest.mark.fast
 def test_threads_write_to_one_target(target):
     barrier = threading.Barrier(4)
     failures = []
@@ -471,6 +411,7 @@ def test_threads_write_to_one_target(target):
     assert names(target.parent) == [target.name]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
 
@@ -484,96 +425,17 @@ def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(output)(x), model(x))
 
 
+@pytest.mark.fast
 def test_long_names_are_written(tmp_path):
     target = tmp_path / ("n" * 240 + ".keras")
     replace(target, "new")
     assert names(tmp_path) == [target.name]
 
 
+@pytest.mark.fast
 def test_hdf5_is_written_through_the_temporary_name(tmp_path):
     target = tmp_path / "model.h5"
     with replacing(target) as temporary, h5py.File(temporary, "w") as file:
         file["weights"] = np.arange(3)
     with h5py.File(target) as file:
         assert file["weights"][:].tolist() == [0, 1, 2]
-
-
-def refusals(target, source=None, force=False):
-    with pytest.raises(ModelWriteError) as caught:
-        check_output(target, source, force)
-    assert caught.value.where == str(target)
-    assert caught.value.fix
-    return caught.value
-
-
-@pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
-def test_a_new_file_is_accepted(tmp_path, ending):
-    check_output(tmp_path / f"new{ending}", None, force=False)
-    check_output(tmp_path / f"new{ending}", tmp_path / "missing.h5", force=False)
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "model.H5", ".keras", "model.keras.zip"])
-def test_an_ending_that_names_no_format_is_refused(tmp_path, name):
-    assert "ending" in refusals(tmp_path / name, force=True).what
-
-
-def test_a_file_that_exists_is_replaced_only_by_force(target):
-    target.write_text("old")
-    error = refusals(target)
-    assert error.what == "it exists already"
-    assert "--force" in error.fix
-    check_output(target, None, force=True)
-
-
-def test_the_input_is_replaced_only_by_force(target, tmp_path):
-    target.write_text("old")
-    link = tmp_path / "link.keras"
-    os.link(target, link)
-    for name in (target, link, target.parent / "." / target.name):
-        error = refusals(name, source=target)
-        assert error.what == "it is the file that the model comes from"
-        assert "--force" in error.fix
-        check_output(name, target, force=True)
-
-
-@posix
-def test_a_link_to_the_input_is_the_input(target, tmp_path):
-    target.write_text("old")
-    link = tmp_path / "link.keras"
-    link.symlink_to(target)
-    assert "comes from" in refusals(link, source=target).what
-    assert "comes from" in refusals(target, source=link).what
-
-
-@pytest.mark.parametrize("force", [True, False])
-def test_what_is_no_place_for_a_file_is_refused(tmp_path, force):
-    folder = tmp_path / "folder.keras"
-    folder.mkdir()
-    assert "no regular file" in refusals(folder, force=force).what
-    assert "there is no folder" in refusals(tmp_path / "no" / "m.keras", force=force).what
-    assert "cannot be written" in refusals(tmp_path / "null\0.keras", force=force).what
-    closed = tmp_path / "closed.keras"
-    closed.write_text("old")
-    closed.chmod(0o444)
-    assert "write-protected" in refusals(closed, force=force).what
-
-
-@posix
-def test_links_in_a_circle_and_pipes_are_refused(tmp_path):
-    (tmp_path / "a.keras").symlink_to(tmp_path / "b.keras")
-    (tmp_path / "b.keras").symlink_to(tmp_path / "a.keras")
-    assert "circle" in refusals(tmp_path / "a.keras", force=True).what
-    os.mkfifo(tmp_path / "pipe.keras")
-    assert "no regular file" in refusals(tmp_path / "pipe.keras", force=True).what
-
-
-@posix
-def test_a_closed_folder_is_refused(monkeypatch, target):
-    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != target.parent)
-    assert "cannot be written to" in refusals(target).what
-
-
-def test_replacing_refuses_what_check_output_refuses(tmp_path):
-    with pytest.raises(ModelWriteError, match="no folder"), replacing(tmp_path / "no" / "m.keras"):
-        pass

@@ -11,8 +11,9 @@ import pytest
 from support.model_files import ROOT
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved import check_output, replacing
 from rewriter.saved.writing import replace_directory
+from rewriter.saved.writing.output import check_output
+from rewriter.saved.writing.replace import replacing
 from rewriter.saved.writing.replace_directory import exchange
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
@@ -47,6 +48,7 @@ def contents(folder):
     return found
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("old", [None, "empty", "old"])
 def test_the_directory_appears_whole_at_the_end(target, old):
     if old == "old":
@@ -61,6 +63,7 @@ def test_the_directory_appears_whole_at_the_end(target, old):
     assert contents(target.parent) == {"model": "new"}
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_an_exception_leaves_the_directory_and_nothing_else(target, error):
     make(target, "old")
@@ -70,6 +73,7 @@ def test_an_exception_leaves_the_directory_and_nothing_else(target, error):
     assert contents(target.parent) == {"model": "old"}
 
 
+@pytest.mark.fast
 def test_nothing_written_replaces_nothing(target):
     make(target, "old")
     with pytest.raises(ModelWriteError, match="nothing was written"), replacing(target):
@@ -77,6 +81,7 @@ def test_nothing_written_replaces_nothing(target):
     assert contents(target.parent) == {"model": "old"}
 
 
+@pytest.mark.fast
 def test_backups_are_never_lost(target):
     for number in range(4):
         replace(target, str(number), backup=True)
@@ -88,6 +93,7 @@ def test_backups_are_never_lost(target):
     }
 
 
+@pytest.mark.fast
 def test_without_a_backup_the_old_directory_goes_and_older_backups_stay(target):
     make(target, "0")
     replace(target, "1", backup=True)
@@ -95,6 +101,7 @@ def test_without_a_backup_the_old_directory_goes_and_older_backups_stay(target):
     assert contents(target.parent) == {"model": "2", "model.bak": "0"}
 
 
+@pytest.mark.fast
 def test_a_rename_that_fails_leaves_the_old_directory_in_its_place(target, monkeypatch):
     make(target, "old")
     monkeypatch.setattr(replace_directory, "exchange", lambda one, other: False)
@@ -111,6 +118,7 @@ def test_a_rename_that_fails_leaves_the_old_directory_in_its_place(target, monke
     assert contents(target.parent) == {"model": "old"}
 
 
+@pytest.mark.fast
 @posix
 def test_a_replaced_directory_keeps_its_permissions(target):
     make(target, "old")
@@ -121,6 +129,7 @@ def test_a_replaced_directory_keeps_its_permissions(target):
     assert stat.S_IMODE(target.stat().st_mode) == 0o750
 
 
+@pytest.mark.fast
 @pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is of Linux")
 def test_two_directories_are_exchanged_in_one_step(tmp_path):
     make(tmp_path / "one", "1")
@@ -136,7 +145,7 @@ def test_two_directories_are_exchanged_in_one_step(tmp_path):
 WRITER = """if True:
     import sys
     from pathlib import Path
-    from rewriter.saved import replacing
+    from rewriter.saved.writing.replace import replacing
     target = Path(sys.argv[1])
     number = 0
     while True:
@@ -173,6 +182,7 @@ def test_a_killed_writer_leaves_a_whole_directory_and_the_next_run_cleans_up(tmp
     assert contents(tmp_path)["model"] == "last"
 
 
+@pytest.mark.fast
 def test_no_directory_but_a_model_is_replaced_and_none_with_more_than_one(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").touch()
@@ -189,6 +199,7 @@ def test_no_directory_but_a_model_is_replaced_and_none_with_more_than_one(tmp_pa
     check_output(tmp_path / "noted", tmp_path / "noted", force=True)
 
 
+@pytest.mark.fast
 def test_a_model_that_exists_is_replaced_by_force_alone_and_an_empty_folder_is_filled(tmp_path):
     make(tmp_path / "model", "old")
     (tmp_path / "empty").mkdir()

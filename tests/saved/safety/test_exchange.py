@@ -148,9 +148,9 @@ def test_a_file_that_changes_before_its_additions_are_carried_over_is_refused(
     form, tmp_path, monkeypatch, change
 ):
     path, hostile, mark = form
-    from rewriter import api
+    from rewriter.api import functions
 
-    once(monkeypatch, api, "write", lambda: change(path, hostile), after=False)
+    once(monkeypatch, functions, "write", lambda: change(path, hostile), after=False)
     assert "the file changed while it was worked on" in rewritten(path, tmp_path)
     assert not mark.exists()
 
