@@ -11,6 +11,7 @@ from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
 from rewriter.analysis.masks.symbolic_masks import readers
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import from_recurrent, misfit_behind, put_in_front
+from rewriter.analysis.value_flow import gives_model_output
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -34,7 +35,8 @@ class MoveDropout(Pass):
        variance that training stores (arXiv 1801.05134). A note says that the variance which
        is stored stays so until it is re-estimated.
     4. It stays, with a note, where another layer gets its output too, unless it is copied
-       for that one; where its rank or ``noise_shape`` does not fit there; where the
+       for that one; where what it would go behind gives an output of the model; where its
+       rank or ``noise_shape`` does not fit there; where the
        recurrent layer has further outputs in use; where it is active at inference.
 
     Parameters
@@ -135,6 +137,8 @@ def _refusal(
         return "stays: it has no input, or several"
     if training_true.draws_at_inference(graph, noise):
         return "stays: it draws noise at inference too"
+    if gives_model_output(graph, target):
+        return f"stays: {target} gives an output of the model, and the loss would see the noise"
     kept = graph.layer(target)
     if is_recurrent(kept):
         if from_recurrent(graph, source):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.lookups import makes_ids
 from rewriter.graph.calls import Call, Tensor
-from rewriter.graph.graph import Layer
+from rewriter.graph.graph import Graph, Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
@@ -33,6 +34,12 @@ _HANDING_ON = NOISE | {
     "Minimum",
     "Squeeze",
 }
+
+_OF_IDS = frozenset({"StringLookup", "IntegerLookup", "CategoryEncoding"})
+"""Layers that give whole numbers or text whichever way they work."""
+
+_CASTING = frozenset({"TFOpLambda", "Cast", "Clip", "Minimum"})
+"""Of those that hand values on, the ones that may give another type of number."""
 
 _FUNCTIONS = frozenset(
     {
@@ -149,6 +156,56 @@ class Reach:
         for parent, call, wraps in self._callers.get(id(graph), ()) if given else ():
             for number in given:
                 yield parent, Tensor(call, number), axis - wraps
+
+
+def gives_model_output(graph: Graph, call: Call) -> bool:
+    """Whether the first output of a call is one of the outermost model, through nested ones too.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {}))
+    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
+    >>> graph.inputs, graph.outputs = Tensor(ids), Tensor(flat)
+    >>> gives_model_output(graph, ids), gives_model_output(graph, flat)
+    (False, True)
+    """
+    given = [number for number, end in enumerate(leaves(graph.outputs)) if end == Tensor(call)]
+    if not given or graph is graph.root:
+        return bool(given)
+    return any(
+        outside == end
+        for outer in graph.root.walk()
+        for layer in outer.layers
+        if taken_apart(layer)[0].graph is graph
+        for place in outer.calls_of(layer.name)
+        for outside in (Tensor(place, number) for number in given)
+        for end in leaves(outer.outputs)
+        if outer is outer.root or gives_model_output(outer, place)
+    )
+
+
+def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
+    """Whether a tensor has whole numbers or text: those of an input, or ids that a layer makes.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {"dtype": "int32"}))
+    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
+    >>> gives_whole_numbers(graph, Tensor(flat))
+    True
+    """
+    layer = graph.layer(tensor.call)
+    if layer.class_name == "InputLayer":
+        dtype = str(layer.config.get("dtype"))
+        return any(kind in dtype for kind in ("int", "string", "bool"))
+    if makes_ids(layer) or class_of(layer) in _OF_IDS:
+        return True
+    sources = graph.producers(tensor.call)
+    if class_of(layer) in _CASTING or not hands_on(layer) or not sources:
+        return False
+    return all(gives_whole_numbers(graph, source) for source in sources)
 
 
 def taken_apart(layer: Layer) -> tuple[Layer, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
+from rewriter.analysis.value_flow import gives_model_output
 from rewriter.checks.checked_model import Place, Subject, noise_rate
 from rewriter.checks.code import Code, Found
 from rewriter.graph.graph import Layer
@@ -72,7 +73,7 @@ def _through_activations(place: Place) -> Place | None:
 def noise_on_output(model: Subject) -> Iterator[Found]:
     """Find noise that is the last thing before an output of the model."""
     for place in model.noise:
-        if place.graph is model.graph and place.graph.is_output(place.call):
+        if gives_model_output(place.graph, place.call):
             if is_pinned(place.layer, place.arguments.kwargs, model.keras):
                 continue
             yield Found(
