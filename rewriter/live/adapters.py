@@ -111,6 +111,9 @@ class LiveKeras(Protocol):
     def seeds(self, layer: Live) -> list[Live]:
         """Return the variables that a layer draws its noise from."""
 
+    def hold(self, holder: Live, name: str, layer: Live) -> None:
+        """Make a layer hold another one in an attribute."""
+
     def sublayers(self, layer: Live) -> list[Live]:
         """Return the layers that a layer holds."""
 
