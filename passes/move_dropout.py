@@ -137,8 +137,6 @@ def _refusal(
         return "stays: it has no input, or several"
     if training_true.draws_at_inference(graph, noise):
         return "stays: it draws noise at inference too"
-    if gives_model_output(graph, target):
-        return f"stays: {target} gives an output of the model, and the loss would see the noise"
     kept = graph.layer(target)
     if is_recurrent(kept):
         if from_recurrent(graph, source):
@@ -146,5 +144,8 @@ def _refusal(
         if any(tensor.output for tensor in graph.outputs_in_use(target)):
             return f"stays: the states that {target} gives are used too, and would get no noise"
         misfit = misfit_behind(graph.layer(noise), kept)
-        return f"stays: {misfit}" if misfit else None
+        if misfit is not None:
+            return f"stays: {misfit}"
+    if gives_model_output(graph, target):
+        return f"stays: {target} gives an output of the model, and the loss would see the noise"
     return None

@@ -29,6 +29,7 @@ def check_graph(
     version: str | None = None,
     format: str = "",
     documents: Sequence[Any] = (),
+    references: Sequence[tuple[str, str]] = (),
     declared: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a model, in the order of the codes.
@@ -45,6 +46,8 @@ def check_graph(
         ``h5`` or ``keras``, if the model comes from a file.
     documents : sequence of JSON values
         The config and the training configuration that the file holds.
+    references : sequence of tuple of str
+        What leads out of the file, besides them: the place and what it does.
     declared : mapping of str to str, optional
         What custom layers declare to do with masks, by the layer's path.
 
@@ -60,7 +63,7 @@ def check_graph(
     """
 
     def found(graph: ModelGraph, codes: Iterable[str]) -> list[Finding]:
-        subject = Subject(graph, parse_version(version), format, documents, declared)
+        subject = Subject(graph, parse_version(version), format, documents, references, declared)
         findings: dict[Finding, None] = {}
         for code in codes:
             about = CODES[code]
@@ -69,9 +72,8 @@ def check_graph(
                 findings[Finding(code, layer, message, mended, about.since)] = None
         return list(findings)
 
-    return with_kept_promises(
-        graph, found(graph, CODES if codes is None else codes), found, declared
-    )
+    findings = found(graph, CODES if codes is None else codes)
+    return with_kept_promises(graph, findings, found, declared)
 
 
 def code_named(wanted: str) -> Code:

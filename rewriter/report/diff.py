@@ -115,17 +115,26 @@ def _gap(hidden: list[Row]) -> Sequence[Row | Gap]:
 def brief(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is worth showing of the config of a layer that comes or goes."""
     dull = ("name", "trainable", "dtype", "seed")
+    named = {key: _function_name(value) for key, value in config.items()}
     return {
         key: value
-        for key, value in config.items()
+        for key, value in named.items()
         if key not in dull and (value or value == 0) and not isinstance(value, dict)
     }
+
+
+def _function_name(value: Any) -> Any:
+    """Return the name of a function that stands serialised; all else as it is."""
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return value.get("config")
+    return value
 
 
 def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
     """Return key, old and new value of what a change does to a config that stays."""
     if change.action is Action.CONFIGURE:
-        return [(key, change.before.get(key), value) for key, value in change.after.items()]
+        every = {**change.before, **change.after}
+        return [(key, change.before.get(key), change.after.get(key)) for key in every]
     if change.action is Action.REPLACE:
         old, new = brief(change.before["config"]), brief(change.after["config"])
         return [
@@ -134,6 +143,11 @@ def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
             if old.get(key) != new.get(key)
         ]
     return []
+
+
+def is_dropped(change: Change, key: str) -> bool:
+    """Whether a change leaves a key out of a config that stays."""
+    return change.action is Action.CONFIGURE and key not in change.after
 
 
 @dataclass(slots=True)
