@@ -100,7 +100,7 @@ class EnableMasking(Pass):
     def switch_on(self, source: Source, used_by: str) -> Change:
         """Make a source give its mask."""
         graph, call = source.graph, source.call
-        reason = f"padding no longer counts in {used_by}, which the mask reaches"
+        reason = f"with a mask, padded steps no longer count in {used_by}"
         if graph.layer(call).class_name != "InputLayer":
             return graph.configure(call.layer, {"mask_zero": True}, reason=reason)
         layer = Layer(
@@ -170,6 +170,6 @@ def _refusal(reached: Sequence[CallFlow], empty: str | None) -> str | None:
             around = way_around(flow.graph.layer(flow.call)) is not None
             return (
                 f"{flow.layer} ({flow.class_name}) drops the mask before any layer that could use "
-                f"it{'; carry-mask carries it around, if one could' if around else ''}"
+                f"it{'; carry-mask can carry it around' if around else ''}"
             )
     return NOT_USED

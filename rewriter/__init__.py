@@ -1,4 +1,4 @@
-"""Rewrites trained Keras models, and checks that the outputs are kept.
+"""Rewrite trained Keras models, and check that their outputs are kept.
 
 >>> import rewriter
 >>> plan = rewriter.plan("model.keras", ["strip-dropout"])  # doctest: +SKIP

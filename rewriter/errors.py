@@ -1,4 +1,4 @@
-"""The errors of this program: what went wrong, where, and what to do about it."""
+"""Define the errors: each says what went wrong, where, and what to do."""
 
 from __future__ import annotations
 

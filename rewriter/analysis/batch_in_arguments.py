@@ -1,4 +1,4 @@
-"""Operations that have a shape in their arguments, and the batch size in it."""
+"""Find operations with a batch size written in their arguments, and free them of it."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def freed_call(graph: ModelGraph, call: Call, batches: Set[int]) -> Freed | str 
     if written.function == "broadcast_to":
         return _freed_broadcast(graph, call, sizes, batches)
     if written.function != "reshape":
-        told = sizes[0] in batches
-        return f"{written.function}: {sizes[0]} rows stand in its arguments" if told else None
+        is_batch = sizes[0] in batches
+        return f"{written.function}: {sizes[0]} rows stand in its arguments" if is_batch else None
     freed = _freed(graph, call, sizes, batches)
     if freed is None or isinstance(freed, str):
         return freed
@@ -243,8 +243,8 @@ def _freed(
     rest = shape[1:]
     fixed = prod(each for each in rest if each != -1)
     if -1 not in rest:
-        told = size == fixed or (size is None and shape[0] in batches)
-        return [-1, *rest] if told else None
+        is_batch = size == fixed or (size is None and shape[0] in batches)
+        return [-1, *rest] if is_batch else None
     if shape[0] not in batches and size is None:
         return "what its first size means cannot be told"
     if size is None or size % fixed:

@@ -1,4 +1,4 @@
-"""The kinds of layers that passes and analyses speak of, by class name."""
+"""List layer classes by kind: noise, recurrent, mask users; find such layers inside others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell which layers turn words and numbers into ids, and what id 0 means there."""
+"""Tell which layers turn words and numbers into ids, and what their id 0 means."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def mask_token(layer: Layer) -> str | int | None:
     return None
 
 
-def zero_of(graph: ModelGraph, call: Call) -> str:
-    """Return what index 0 of a call that makes ids is; empty where it is padding."""
+def meaning_of_id_zero(graph: ModelGraph, call: Call) -> str:
+    """Return what id 0 means in the output of a call that makes ids; empty for padding."""
     layer = graph.layer(call)
     if mask_token(layer) is not None:
         return ""

@@ -123,8 +123,8 @@ def make_noise(
 def put_in_front(noise: Layer, recurrent: Layer) -> bool:
     """Whether externalise-dropout put noise in front of a recurrent layer: its name tells."""
     name, number = noise.name.removeprefix(f"{recurrent.name}_dropout"), noise.name
-    told = name != number and (not name or name.removeprefix("_").isdigit())
-    return told and noise.class_name == "DynamicDropout" and bool(noise.config["shared_axes"])
+    named_so = name != number and (not name or name.removeprefix("_").isdigit())
+    return named_so and noise.class_name == "DynamicDropout" and bool(noise.config["shared_axes"])
 
 
 def from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""How many weights a layer has, as far as its config and the shape of its input tell."""
+"""Count the weights of a layer from its config and the shape of its input."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def _shape(graph: ModelGraph, call: Call, shapes: Shapes) -> Shape | None:
             shapes[call] = shape or _last_axis(layer)
             break
         call = source.call
-    found = shapes[call]
-    shapes.update(dict.fromkeys(walked, found))
-    return found
+    shape_there = shapes[call]
+    shapes.update(dict.fromkeys(walked, shape_there))
+    return shape_there
 
 
 def _last_axis(layer: Layer) -> Shape | None:

@@ -1,4 +1,4 @@
-"""The shapes of tensors, as far as a config tells them."""
+"""Work out the shape and rank of tensors from configs."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def declared_shape(config: Mapping[str, Any]) -> Any:
     >>> declared_shape({"name": "x", "batch_shape": [None, 4]})
     [None, 4]
     """
-    found = (config[key] for key in INPUT_SHAPE_KEYS if config.get(key) is not None)
-    return next(found, None)
+    shapes = (config[key] for key in INPUT_SHAPE_KEYS if config.get(key) is not None)
+    return next(shapes, None)
 
 
 def input_shape(graph: ModelGraph, call: Call) -> Shape | None:
@@ -110,14 +110,14 @@ def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     (None, 7, 8)
     """
     calls = []
-    told, source = output_shape(graph, tensor), graph.producer(tensor.call)
-    while told is None and source is not None and not tensor.output:
+    shape, source = output_shape(graph, tensor), graph.producer(tensor.call)
+    while shape is None and source is not None and not tensor.output:
         calls.append(tensor.call)
         tensor = source
-        told, source = output_shape(graph, tensor), graph.producer(tensor.call)
+        shape, source = output_shape(graph, tensor), graph.producer(tensor.call)
     for call in reversed(calls):
-        told = None if told is None else _after(graph.layer(call), told)
-    return told
+        shape = None if shape is None else _after(graph.layer(call), shape)
+    return shape
 
 
 def shapes_of(graph: ModelGraph) -> dict[Call, Shape]:

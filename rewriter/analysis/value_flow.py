@@ -1,4 +1,4 @@
-"""Which layers receive a tensor's values unchanged, across nested models."""
+"""Find the layers that receive a tensor's values unchanged, across nested models."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rewriter.graph.graph import Graph, Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
-# Layers and operations that hand on the values that they get, if in another order or shape,
+# Layers and operations that give the values that they get, if in another order or shape,
 # or with the greatest ones cut off.
-_HANDING_ON = NOISE | {
+_KEEPING_VALUES = NOISE | {
     "InputLayer",
     "Identity",
     "Masking",
@@ -57,8 +57,8 @@ _FUNCTIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A layer that gets values as they are.
+class Receiver:
+    """A layer that receives values unchanged.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ class Reached:
         return (*self.graph.path, self.call.layer)
 
 
-class Reach:
-    """The ways of values through a model.
+class ValueFlow:
+    """The flow of values through a model.
 
     Calls of one nested model are not told apart: what enters it by one call counts as leaving
     it by all.
@@ -108,7 +108,7 @@ class Reach:
     >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
     >>> emb = graph.add(Layer("emb", "Embedding", {}), [Tensor(flat)])
     >>> graph.inputs, graph.outputs = Tensor(ids), Tensor(emb)
-    >>> [each.path for each in Reach(graph).of(graph, Tensor(ids))]
+    >>> [each.path for each in ValueFlow(graph).receivers(graph, Tensor(ids))]
     ['flat', 'emb']
     """
 
@@ -116,12 +116,12 @@ class Reach:
         self._callers: dict[int, list[tuple[ModelGraph, Call, int]]] = {}
         for graph in model.walk():
             for layer in graph.layers:
-                inside, wraps = taken_apart(layer)
+                inside, wraps = unwrap_time_distributed(layer)
                 if inside.graph is not None:
                     calls = [(graph, call, wraps) for call in graph.calls_of(layer.name)]
                     self._callers.setdefault(id(inside.graph), []).extend(calls)
 
-    def of(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Reached]:
+    def receivers(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Receiver]:
         """Yield the calls that get a tensor's values, nested models themselves not counted.
 
         Parameters
@@ -133,20 +133,20 @@ class Reach:
         """
         pending, seen = [(graph, tensor, 1)], {(id(graph), tensor)}
         while pending:
-            place, current, axis = pending.pop()
-            following = list(self._outside(place, current, axis))
-            for call, hole in place.consumers(current):
-                inside, wraps = taken_apart(place.layer(call))
+            inner, current, axis = pending.pop()
+            following = list(self._outside(inner, current, axis))
+            for call, hole in inner.consumers(current):
+                inside, wraps = unwrap_time_distributed(inner.layer(call))
                 if inside.graph is None:
-                    yield Reached(place, call, axis)
-                    if hands_on(place.layer(call)):
-                        following.append((place, Tensor(call), axis))
+                    yield Receiver(inner, call, axis)
+                    if keeps_values(inner.layer(call)):
+                        following.append((inner, Tensor(call), axis))
                 elif hole < len(entrances := list(leaves(inside.graph.inputs))):
                     following.append((inside.graph, entrances[hole], axis + wraps))
-            for each in following:
-                if (id(each[0]), each[1]) not in seen:
-                    seen.add((id(each[0]), each[1]))
-                    pending.append(each)
+            for step in following:
+                if (id(step[0]), step[1]) not in seen:
+                    seen.add((id(step[0]), step[1]))
+                    pending.append(step)
 
     def _outside(
         self, graph: ModelGraph, tensor: Tensor, axis: int
@@ -177,7 +177,7 @@ def gives_model_output(graph: Graph, call: Call) -> bool:
         outside == end
         for outer in graph.root.walk()
         for layer in outer.layers
-        if taken_apart(layer)[0].graph is graph
+        if unwrap_time_distributed(layer)[0].graph is graph
         for place in outer.calls_of(layer.name)
         for outside in (Tensor(place, number) for number in given)
         for end in leaves(outer.outputs)
@@ -203,21 +203,21 @@ def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
     if makes_ids(layer) or class_of(layer) in _OF_IDS:
         return True
     sources = graph.producers(tensor.call)
-    if class_of(layer) in _CASTING or not hands_on(layer) or not sources:
+    if class_of(layer) in _CASTING or not keeps_values(layer) or not sources:
         return False
     return all(gives_whole_numbers(graph, source) for source in sources)
 
 
-def taken_apart(layer: Layer) -> tuple[Layer, int]:
-    """Return what TimeDistributed applies to each step, and how many of them are around it."""
+def unwrap_time_distributed(layer: Layer) -> tuple[Layer, int]:
+    """Return the layer inside TimeDistributed, and how many TimeDistributed are around it."""
     wraps = 0
     while class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
         layer, wraps = layer.inner["layer"], wraps + 1
     return layer, wraps
 
 
-def hands_on(layer: Layer) -> bool:
+def keeps_values(layer: Layer) -> bool:
     """Whether a layer gives the values that it gets, if in another order or shape."""
     if class_of(layer) == "TFOpLambda":
         return layer.config.get("function") in _FUNCTIONS
-    return class_of(layer) in _HANDING_ON
+    return class_of(layer) in _KEEPING_VALUES

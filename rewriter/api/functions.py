@@ -1,4 +1,4 @@
-"""The public functions: read, check, plan, rewrite, verify."""
+"""Define the public functions: read, check, plan, rewrite, verify, rehearse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Monte Carlo prediction: many passes through a model with its noise switched on.
+"""Predict many times with the noise switched on (Monte Carlo dropout).
 
 The spread of the outputs tells how unsure the model is (Gal and Ghahramani, Dropout as a
 Bayesian Approximation, arXiv 1506.02142). ``model(x, training=True)`` is another thing: it

@@ -1,4 +1,4 @@
-"""Make a plan once, from a file or a live model; show it, and hand it on to be applied."""
+"""Make a plan from a file or a live model, show it, and hand it on to be applied."""
 
 from __future__ import annotations
 

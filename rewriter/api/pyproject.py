@@ -1,4 +1,4 @@
-"""The ``[tool.rewriter]`` table of the nearest pyproject.toml."""
+"""Read the ``[tool.rewriter]`` table of the nearest pyproject.toml."""
 
 from __future__ import annotations
 

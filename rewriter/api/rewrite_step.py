@@ -1,4 +1,4 @@
-"""A rewrite as a value: a step for pipelines, and a few lines of TOML or YAML.
+"""Describe a rewrite as a value, for pipelines and for a few lines of TOML or YAML.
 
 >>> step = Rewrite(["enable-masking", "move-dropout:masking=false"])
 >>> print(step.to_toml(), end="")
@@ -126,11 +126,11 @@ class Rewrite:
         PassError
             A pass is not registered: no name leads back to it.
         """
-        for each in self.passes:
-            if load_pass(each.name) is not type(each):
+        for one in self.passes:
+            if load_pass(one.name) is not type(one):
                 raise PassError(
                     "another pass is registered under this name",
-                    where=each.name,
+                    where=one.name,
                     fix="register the pass under the entry point group rewriter.passes",
                 )
         return self._table()
@@ -208,16 +208,16 @@ class Rewrite:
         return readers[path.suffix](text, str(path))
 
 
-def _is_registered(each: Pass) -> bool:
+def _is_registered(wanted: Pass) -> bool:
     try:
-        return load_pass(each.name) is type(each)
+        return load_pass(wanted.name) is type(wanted)
     except PassError:
         return False
 
 
-def _named(each: Pass) -> tuple[str, dict[str, Any]]:
+def _named(wanted: Pass) -> tuple[str, dict[str, Any]]:
     """Return the name and the options of a registered pass."""
-    return each.name, {name: getattr(each, name) for name in options_of(type(each))}
+    return wanted.name, {name: getattr(wanted, name) for name in options_of(type(wanted))}
 
 
 def _of_name(name: str, options: Mapping[str, Any]) -> Pass:

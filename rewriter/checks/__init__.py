@@ -1,4 +1,4 @@
-"""What is wrong with a model, told from its graph alone."""
+"""Check a graph with every rule, and collect the findings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rewriter.checks import batch, masks, noise, portability, speed
-from rewriter.checks.checked_model import Subject
+from rewriter.checks.checked_model import CheckedModel
 from rewriter.checks.code import Code
 from rewriter.checks.findings import Finding
 from rewriter.checks.promises import with_kept_promises
@@ -63,11 +63,11 @@ def check_graph(
     """
 
     def found(graph: ModelGraph, codes: Iterable[str]) -> list[Finding]:
-        subject = Subject(graph, parse_version(version), format, documents, references, declared)
+        model = CheckedModel(graph, parse_version(version), format, documents, references, declared)
         findings: dict[Finding, None] = {}
         for code in codes:
             about = CODES[code]
-            for layer, message, fix in about.rule(subject):
+            for layer, message, fix in about.rule(model):
                 mended = about.fix if fix == "" else fix
                 findings[Finding(code, layer, message, mended, about.since)] = None
         return list(findings)

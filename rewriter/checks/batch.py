@@ -1,4 +1,4 @@
-"""RW1xx: sizes of batches, and of sequences, that are fixed where they should be free."""
+"""Find batch sizes and lengths that are fixed where they should be free (RW1xx)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from rewriter.analysis.batch_in_arguments import Freed, freed_call, input_batche
 from rewriter.analysis.each_step import without_time_distributed
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.shapes import as_shape, output_shape
-from rewriter.checks.checked_model import Place, Subject
+from rewriter.checks.checked_model import CheckedModel, LayerCall
 from rewriter.checks.code import Code, Found
 from rewriter.graph.nested import leaves
 
 
-def _noise_batch(place: Place) -> int | None:
+def _noise_batch(place: LayerCall) -> int | None:
     shape = as_shape(place.config.get("noise_shape"))
     return shape[0] if shape else None
 
 
-def fixed_batch_noise(model: Subject) -> Iterator[Found]:
+def fixed_batch_noise(model: CheckedModel) -> Iterator[Found]:
     """Find noise whose shape fixes the batch."""
     for place in model.layers(NOISE):
         batch = _noise_batch(place)
@@ -30,7 +30,7 @@ def fixed_batch_noise(model: Subject) -> Iterator[Found]:
             )
 
 
-def one_mask_for_the_batch(model: Subject) -> Iterator[Found]:
+def one_mask_for_the_batch(model: CheckedModel) -> Iterator[Found]:
     """Find noise that is the same for every sample."""
     for place in model.layers(NOISE):
         if _noise_batch(place) == 1:
@@ -40,7 +40,7 @@ def one_mask_for_the_batch(model: Subject) -> Iterator[Found]:
             )
 
 
-def fixed_batch_input(model: Subject) -> Iterator[Found]:
+def fixed_batch_input(model: CheckedModel) -> Iterator[Found]:
     """Find inputs with a fixed batch, unless a stateful layer needs them so."""
     if any(place.config.get("stateful") for place in model.layers()):
         return
@@ -54,14 +54,14 @@ def fixed_batch_input(model: Subject) -> Iterator[Found]:
             )
 
 
-def stateful(model: Subject) -> Iterator[Found]:
+def stateful(model: CheckedModel) -> Iterator[Found]:
     """Find layers whose state has the batch in its shape."""
     for place in model.layers():
         if place.config.get("stateful") is True:
             yield Found(place.path, "the batch size is part of its state: every other size raises")
 
 
-def baked_batch(model: Subject) -> Iterator[Found]:
+def baked_batch(model: CheckedModel) -> Iterator[Found]:
     """Find operations with a batch size among their arguments."""
     batches = input_batches(model.graph)
     for place in model.calls():
@@ -79,7 +79,7 @@ def baked_batch(model: Subject) -> Iterator[Found]:
             )
 
 
-def time_distributed_unknown_steps(model: Subject) -> Iterator[Found]:
+def time_distributed_unknown_steps(model: CheckedModel) -> Iterator[Found]:
     """Find TimeDistributed over an unknown number of steps."""
     if model.keras != 3 or not model.reaches((3, 14)):
         return
@@ -94,7 +94,7 @@ def time_distributed_unknown_steps(model: Subject) -> Iterator[Found]:
             )
 
 
-def unroll_unknown_steps(model: Subject) -> Iterator[Found]:
+def unroll_unknown_steps(model: CheckedModel) -> Iterator[Found]:
     """Find recurrent layers that are unrolled over an unknown number of steps."""
     if model.keras != 3:
         return

@@ -1,4 +1,4 @@
-"""A model as the rules see it: its layers and calls with their paths, and the way of its masks."""
+"""Show a model to the rules: its layers and calls with their paths, and what its masks do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rewriter.graph.model_graph import ModelGraph
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LayerCall:
     """A call, or a layer that a wrapper holds at that call.
 
     Parameters
@@ -54,10 +54,10 @@ class Place:
         return has_unknown_steps(self.graph, self.call)
 
     @property
-    def consumers(self) -> list[Place]:
+    def consumers(self) -> list[LayerCall]:
         """The calls that get an output of this one."""
         targets = dict.fromkeys(self.graph.network.successors(self.call))
-        return [place_of(self.graph, target) for target in targets]
+        return [layer_call(self.graph, target) for target in targets]
 
     def number(self, key: str) -> float:
         """Return a number of the config; 0 where none stands there."""
@@ -65,12 +65,12 @@ class Place:
         return float(value) if isinstance(value, int | float) else 0.0
 
 
-def place_of(graph: ModelGraph, call: Call) -> Place:
-    """Return the place of a call."""
-    return Place(graph, call, graph.layer(call), graph.path_of(call))
+def layer_call(graph: ModelGraph, call: Call) -> LayerCall:
+    """Return a call with its graph, layer and path."""
+    return LayerCall(graph, call, graph.layer(call), graph.path_of(call))
 
 
-class Subject:
+class CheckedModel:
     """A model that is checked.
 
     Parameters
@@ -108,10 +108,10 @@ class Subject:
         self.declared = declared
 
     @cached_property
-    def _places(self) -> list[Place]:
-        return [place_of(graph, call) for graph in self.graph.walk() for call in graph.calls()]
+    def _places(self) -> list[LayerCall]:
+        return [layer_call(graph, call) for graph in self.graph.walk() for call in graph.calls()]
 
-    def calls(self, classes: Collection[str] | None = None) -> Iterator[Place]:
+    def calls(self, classes: Collection[str] | None = None) -> Iterator[LayerCall]:
         """Yield every call, nested models included, in order; or those of classes of Keras."""
         for place in self._places:
             layer = place.layer
@@ -119,18 +119,18 @@ class Subject:
                 yield place
 
     @cached_property
-    def _layers(self) -> list[Place]:
-        found = []
+    def _layers(self) -> list[LayerCall]:
+        layers = []
         for place in self._places:
             if place.call.number:
                 continue
             for layer in place.layer.walk():
                 wrapped = layer is not place.layer
                 path = f"{place.path}/{layer.name}" if wrapped else place.path
-                found.append(Place(place.graph, place.call, layer, path))
-        return found
+                layers.append(LayerCall(place.graph, place.call, layer, path))
+        return layers
 
-    def layers(self, classes: Collection[str] | None = None) -> Iterator[Place]:
+    def layers(self, classes: Collection[str] | None = None) -> Iterator[LayerCall]:
         """Yield every layer once, those inside wrappers too, each with a call of its wrapper."""
         for place in self._layers:
             layer = place.layer
@@ -138,7 +138,7 @@ class Subject:
                 yield place
 
     @cached_property
-    def noise(self) -> list[Place]:
+    def noise(self) -> list[LayerCall]:
         """The calls of noise layers that have a rate."""
         return [place for place in self.calls(NOISE) if noise_rate(place) > 0]
 
@@ -166,6 +166,6 @@ class Subject:
         return self.version is None or self.version >= since
 
 
-def noise_rate(place: Place) -> float:
+def noise_rate(place: LayerCall) -> float:
     """Return the rate of a noise layer, or the deviation of GaussianNoise."""
     return place.number("stddev" if place.layer.class_name == "GaussianNoise" else "rate")

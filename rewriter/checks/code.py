@@ -1,4 +1,4 @@
-"""What a finding's code stands for, and the rules that find it: one record for both."""
+"""Describe a code such as RW101: its text, and the rule that finds it in a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rewriter.checks.checked_model import Subject
+from rewriter.checks.checked_model import CheckedModel
 
 
 class Found(NamedTuple):
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     fix: str | None = ""
 
 
-Rule = Callable[[Subject], Iterator[Found]]
+Rule = Callable[[CheckedModel], Iterator[Found]]
 
 
 @dataclass(frozen=True, slots=True)

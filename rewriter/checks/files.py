@@ -1,4 +1,4 @@
-"""Many files checked at once: each gets an answer, whatever is in the others."""
+"""Check many files; a file that cannot be read does not stop the others."""
 
 from __future__ import annotations
 
@@ -77,9 +77,10 @@ def check_file(
         file = read_file(path, limits=limits)
         graph = graph_of(file)
         if to_keras3:
-            wanted = [each for each in port_findings(graph) if codes is None or each.code in codes]
+            ported = port_findings(graph)
+            wanted = [finding for finding in ported if codes is None or finding.code in codes]
             return Checked(path, tuple(wanted))
-        found = check_graph(
+        findings = check_graph(
             graph,
             codes=codes,
             version=version or file.version,
@@ -93,7 +94,7 @@ def check_file(
         return Checked(path, error=f"{path}: there is too little memory to check it")
     except Exception as error:
         return Checked(path, error=str(contradictory(path, error)))
-    return Checked(path, tuple(found))
+    return Checked(path, tuple(findings))
 
 
 def check_files(
@@ -123,20 +124,20 @@ def expanded(patterns: Sequence[str]) -> list[str]:
     A name that is no pattern, or that a file has, stands for itself; a folder for the models
     below it.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     for pattern in patterns:
         if _exists(pattern):
             folder = Path(pattern)
             holds = folder.is_dir() and not is_saved_model(folder)
             inside = _models_below(folder) if holds else []
-            found |= dict.fromkeys(inside or [pattern])
+            files |= dict.fromkeys(inside or [pattern])
         elif glob.has_magic(pattern):
             # Path.glob takes no absolute patterns
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-            found |= dict.fromkeys(matches or [pattern])
+            files |= dict.fromkeys(matches or [pattern])
         else:
-            found[pattern] = None
-    return list(found)
+            files[pattern] = None
+    return list(files)
 
 
 def _exists(pattern: str) -> bool:

@@ -1,4 +1,4 @@
-"""What there is to say about a model, whoever says it: `check`, or a rehearsal."""
+"""Define a finding: code, layer, message, and the pass that fixes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings mended: the passes that they name, held to the layers that they name."""
+"""Run a fixing pass on the reported layers only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fixes(findings: Sequence[Finding]) -> list[Pass]:
     return [focused(to_pass(fix), paths) for fix, paths in layers.items()]
 
 
-def focused(each: Pass, paths: Collection[str]) -> Pass:
+def focused(fixing: Pass, paths: Collection[str]) -> Pass:
     """Return a pass that changes no other layers than these; it may insert some beside them.
 
     Every other layer that the pass would change is covered: while the pass runs it has a class
@@ -40,7 +40,7 @@ def focused(each: Pass, paths: Collection[str]) -> Pass:
 
     Parameters
     ----------
-    each : Pass
+    fixing : Pass
         The pass.
     paths : collection of str
         Paths of the layers, or of layers inside of wrappers.
@@ -48,35 +48,35 @@ def focused(each: Pass, paths: Collection[str]) -> Pass:
     within = set(paths)
 
     class Focused(Pass):
-        name = each.name
-        guarantee = each.guarantee
-        tolerance = each.tolerance
+        name = fixing.name
+        guarantee = fixing.guarantee
+        tolerance = fixing.tolerance
 
         def run_with(self, model: ModelGraph, context: Context) -> Iterator[Change | Note]:
             covered: set[str] = set()
-            while beside := _changed_beside(each, model, context, covered, within):
+            while beside := _changed_beside(fixing, model, context, covered, within):
                 if beside <= covered:
                     what = f"the pass cannot be held to {', '.join(sorted(within))}"
                     yield Note(min(beside), "", f"{what}: it changes this too")
                     return
                 covered |= beside
             hidden = _cover(model, covered)
-            for word in each.run_with(model, context):
+            for word in fixing.run_with(model, context):
                 if isinstance(word, Change) or _belongs(word.layer, within):
                     yield word
             _uncover(model, hidden)
 
         def tolerance_of(self, change: Change) -> float:
-            return each.tolerance_of(change)
+            return fixing.tolerance_of(change)
 
         def __str__(self) -> str:
-            return str(each)
+            return str(fixing)
 
     return Focused()
 
 
 def _changed_beside(
-    each: Pass,
+    fixing: Pass,
     model: ModelGraph,
     context: Context,
     covered: Collection[str],
@@ -85,7 +85,7 @@ def _changed_beside(
     """Return the layers that a pass would change and must not."""
     trial = model.copy()
     _cover(trial, covered)
-    said = [word for word in each.run_with(trial, context) if isinstance(word, Change)]
+    said = [word for word in fixing.run_with(trial, context) if isinstance(word, Change)]
     changed = {word.layer for word in said if word.action is not Action.INSERT}
     return {path for path in changed if not _belongs(path, within)}
 

@@ -1,4 +1,4 @@
-"""RW2xx: masks that are missing, lost, hidden by noise, or more than a layer can stand."""
+"""Find masks that are missing, lost, hidden by noise, or make a layer fail (RW2xx)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
 from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
-from rewriter.checks.checked_model import Place, Subject, place_of
+from rewriter.checks.checked_model import CheckedModel, LayerCall, layer_call
 from rewriter.checks.code import Code, Found
 from rewriter.graph.calls import Call
 from rewriter.graph.graph import Layer
@@ -32,7 +32,7 @@ _NO_STEPS = frozenset(
 )
 
 
-def noise_before_masking(model: Subject) -> Iterator[Found]:
+def noise_before_masking(model: CheckedModel) -> Iterator[Found]:
     """Find noise whose output goes into Masking."""
     for place in model.noise:
         for target in place.consumers:
@@ -44,7 +44,7 @@ def noise_before_masking(model: Subject) -> Iterator[Found]:
                 )
 
 
-def mask_lost(model: Subject) -> Iterator[Found]:
+def mask_lost(model: CheckedModel) -> Iterator[Found]:
     """Find layers that drop a mask before one that could use it."""
     users = _UsersBehind()
     for flow in _once(model.flows):
@@ -57,7 +57,7 @@ def mask_lost(model: Subject) -> Iterator[Found]:
             )
 
 
-def no_mask(model: Subject) -> Iterator[Found]:
+def no_mask(model: CheckedModel) -> Iterator[Found]:
     """Find Embedding layers without a mask in front of layers that would use one."""
     if not model.unmasked:
         return
@@ -89,7 +89,7 @@ def no_mask(model: Subject) -> Iterator[Found]:
             )
 
 
-def mask_fails(model: Subject) -> Iterator[Found]:
+def mask_fails(model: CheckedModel) -> Iterator[Found]:
     """Find layers that raise because of a mask."""
     for flow in _once(model.flows):
         if flow.fails:
@@ -99,7 +99,7 @@ def mask_fails(model: Subject) -> Iterator[Found]:
             )
 
 
-def mask_hides_ids(model: Subject) -> Iterator[Found]:
+def mask_hides_ids(model: CheckedModel) -> Iterator[Found]:
     """Find Embedding layers that mask index 0 where that is no padding, and who skips it."""
     masked = [each for each in model.layers({"Embedding"}) if each.config.get("mask_zero")]
     real = real_zeros(model.graph) if masked else {}
@@ -139,15 +139,15 @@ class _UsersBehind:
             return None
         if id(graph) not in self.known:
             self.known[id(graph)] = _nearest_users(graph)
-        found = self.known[id(graph)].get(flow.call)
-        return None if found is None else found[1]
+        nearest = self.known[id(graph)].get(flow.call)
+        return None if nearest is None else nearest[1]
 
 
 def _nearest_users(graph: ModelGraph) -> dict[Call, tuple[int, str]]:
     nearest: dict[Call, tuple[int, str]] = {}
     used: dict[Call, str] = {}
     for call in reversed(graph.calls()):
-        place = place_of(graph, call)
+        place = layer_call(graph, call)
         for target in graph.network.successors(call):
             if target in used:
                 found = (1, used[target])
@@ -164,7 +164,7 @@ def _nearest_users(graph: ModelGraph) -> dict[Call, tuple[int, str]]:
     return nearest
 
 
-def _user_in(place: Place) -> str | None:
+def _user_in(place: LayerCall) -> str | None:
     """Return the layer that could use a mask: the one that is called, or one nested in it."""
     if place.layer.graph is None:
         if class_of(place.layer) not in MASK_USERS:

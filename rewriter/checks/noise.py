@@ -1,4 +1,4 @@
-"""RW3xx: dropout that is not what it looks like."""
+"""Find dropout that does not do what it looks like (RW3xx)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.analysis.value_flow import gives_model_output
-from rewriter.checks.checked_model import Place, Subject, noise_rate
+from rewriter.checks.checked_model import CheckedModel, LayerCall, noise_rate
 from rewriter.checks.code import Code, Found
 from rewriter.graph.graph import Layer
 
@@ -32,7 +32,7 @@ def _has_noise(layer: Layer) -> bool:
     return any(_has_rate(each) for graph in layer.graph.walk() for each in graph.layers)
 
 
-def training_ignored(model: Subject) -> Iterator[Found]:
+def training_ignored(model: CheckedModel) -> Iterator[Found]:
     """Find calls whose ``training=True`` Keras 3 ignores."""
     if model.keras != 3:
         return
@@ -45,7 +45,7 @@ def training_ignored(model: Subject) -> Iterator[Found]:
             )
 
 
-def noise_before_batchnorm(model: Subject) -> Iterator[Found]:
+def noise_before_batchnorm(model: CheckedModel) -> Iterator[Found]:
     """Find noise that feeds BatchNormalization, through activations if need be."""
     for place in model.noise:
         target = _through_activations(place)
@@ -57,7 +57,7 @@ def noise_before_batchnorm(model: Subject) -> Iterator[Found]:
             )
 
 
-def _through_activations(place: Place) -> Place | None:
+def _through_activations(place: LayerCall) -> LayerCall | None:
     """Return what gets the output of a call, behind activations; None if several layers do."""
     seen = {place.call}
     while True:
@@ -70,7 +70,7 @@ def _through_activations(place: Place) -> Place | None:
             return place
 
 
-def noise_on_output(model: Subject) -> Iterator[Found]:
+def noise_on_output(model: CheckedModel) -> Iterator[Found]:
     """Find noise that is the last thing before an output of the model."""
     for place in model.noise:
         if gives_model_output(place.graph, place.call):
@@ -83,7 +83,7 @@ def noise_on_output(model: Subject) -> Iterator[Found]:
             )
 
 
-def noise_twice(model: Subject) -> Iterator[Found]:
+def noise_twice(model: CheckedModel) -> Iterator[Found]:
     """Find noise behind noise."""
     for place in model.noise:
         for target in place.consumers:
@@ -95,7 +95,7 @@ def noise_twice(model: Subject) -> Iterator[Found]:
                 )
 
 
-def dead_noise(model: Subject) -> Iterator[Found]:
+def dead_noise(model: CheckedModel) -> Iterator[Found]:
     """Find noise layers with a rate of 0."""
     for place in model.layers(NOISE):
         key = "stddev" if place.layer.class_name == "GaussianNoise" else "rate"
@@ -104,7 +104,7 @@ def dead_noise(model: Subject) -> Iterator[Found]:
             yield Found(place.path, f"{key}=0: the layer does nothing")
 
 
-def frozen_noise(model: Subject) -> Iterator[Found]:
+def frozen_noise(model: CheckedModel) -> Iterator[Found]:
     """Find noise layers that were frozen, which does not stop them."""
     for place in model.noise:
         if place.config.get("trainable") is False and place.call.number == 0:
@@ -116,7 +116,7 @@ def frozen_noise(model: Subject) -> Iterator[Found]:
             )
 
 
-def implementation_1(model: Subject) -> Iterator[Found]:
+def implementation_1(model: CheckedModel) -> Iterator[Found]:
     """Find the cells of Keras 3 whose dropout fails in fit."""
     if model.keras != 3 or not model.reaches((3, 8)):
         return
@@ -129,7 +129,7 @@ def implementation_1(model: Subject) -> Iterator[Found]:
             )
 
 
-def frozen_recurrent_noise(model: Subject) -> Iterator[Found]:
+def frozen_recurrent_noise(model: CheckedModel) -> Iterator[Found]:
     """Find frozen recurrent layers that still drop."""
     for place in model.layers(RECURRENT):
         if place.config.get("trainable") is False and any(place.number(key) for key in _RATES):
@@ -139,7 +139,7 @@ def frozen_recurrent_noise(model: Subject) -> Iterator[Found]:
             )
 
 
-def _frozen(model: Subject) -> Iterator[Found]:
+def _frozen(model: CheckedModel) -> Iterator[Found]:
     yield from frozen_noise(model)
     yield from frozen_recurrent_noise(model)
 

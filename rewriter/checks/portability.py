@@ -1,4 +1,4 @@
-"""RW5xx: models that run code, and models that another Keras cannot load or computes otherwise."""
+"""Find models that run code, or that another Keras cannot load or computes otherwise (RW5xx)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
-from rewriter.checks.checked_model import Place, Subject
+from rewriter.checks.checked_model import CheckedModel, LayerCall
 from rewriter.checks.code import Code, Found
 from rewriter.porting.hard_sigmoid import keys_of
 from rewriter.porting.layers import rules, without_class
@@ -17,7 +17,7 @@ _LONG = 64
 """Lists of a config that are longer hold data."""
 
 
-def marshalled_code(model: Subject) -> Iterator[Found]:
+def marshalled_code(model: CheckedModel) -> Iterator[Found]:
     """Find what runs code, or reads or writes files, when the model is loaded or run."""
     for document in model.documents:
         for danger in dangers(document):
@@ -67,7 +67,7 @@ _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def keras3_cannot_load(model: Subject) -> Iterator[Found]:
+def keras3_cannot_load(model: CheckedModel) -> Iterator[Found]:
     """Find what keeps Keras 3 from loading a model of Keras 2, once for each class of layer."""
     if model.keras != 2:
         return
@@ -85,15 +85,15 @@ def keras3_cannot_load(model: Subject) -> Iterator[Found]:
         if reason:
             refused.setdefault((place.layer.class_name, reason), []).append(place.path)
     for (class_name, reason), paths in refused.items():
-        said = f"Keras 3 cannot load {class_name} as it is written here: {reason}"
-        yield Found(paths[0], said + _and_more(paths))
+        message = f"Keras 3 cannot load {class_name} as it is written here: {reason}"
+        yield Found(paths[0], message + _and_more(paths))
 
 
 def _and_more(paths: Sequence[str]) -> str:
     return f", and {len(paths) - 1} more" if len(paths) > 1 else ""
 
 
-def _refusal(place: Place, format: str) -> str:
+def _refusal(place: LayerCall, format: str) -> str:
     class_name, config = place.layer.class_name, place.config
     if class_name in _MISSING:
         return "it has no such layer"
@@ -106,7 +106,7 @@ def _refusal(place: Place, format: str) -> str:
     return ""
 
 
-def hard_sigmoid(model: Subject) -> Iterator[Found]:
+def hard_sigmoid(model: CheckedModel) -> Iterator[Found]:
     """Find activations that are another function in the other Keras."""
     if model.keras != 2:
         return

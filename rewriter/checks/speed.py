@@ -1,15 +1,15 @@
-"""RW4xx: settings that cost speed."""
+"""Find settings that make a layer slow (RW4xx)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rewriter.analysis.recurrent_layers import FUSED, fast_path_obstacles
-from rewriter.checks.checked_model import Subject
+from rewriter.checks.checked_model import CheckedModel
 from rewriter.checks.code import Code, Found
 
 
-def closed_fast_path(model: Subject) -> Iterator[Found]:
+def closed_fast_path(model: CheckedModel) -> Iterator[Found]:
     """Find LSTM and GRU layers that cannot run on cuDNN."""
     for place in model.layers(FUSED):
         reasons = fast_path_obstacles(place.layer)

@@ -1,4 +1,4 @@
-"""The commands, one module each: a few lines over the public names."""
+"""Define the commands, one module each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `check` and `explain`."""
+"""Run the commands `check` and `explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line shows while it works, on standard error."""
+"""Show progress and warnings on standard error."""
 
 from __future__ import annotations
 

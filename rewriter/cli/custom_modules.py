@@ -1,4 +1,4 @@
-"""The user's own layers and functions, from the modules that ``--custom`` names."""
+"""Import the user's own layers and functions from the modules that ``--custom`` names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `passes`."""
+"""Run the command `passes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `rehearse`."""
+"""Run the command `rehearse`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `rewrite`."""
+"""Run the command `rewrite`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `show`."""
+"""Run the command `show`."""
 
 from __future__ import annotations
 

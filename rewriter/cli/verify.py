@@ -1,4 +1,4 @@
-"""The command `verify`."""
+"""Run the command `verify`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two dialects of Keras: how a config tells a graph, and nothing else."""
+"""Translate configs of Keras 2 and Keras 3 into graphs and back."""
 
 from __future__ import annotations
 

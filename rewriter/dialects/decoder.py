@@ -17,7 +17,7 @@ from rewriter.dialects.config_keys import (
     SEQUENTIAL_KEYS,
     put_inner,
 )
-from rewriter.dialects.names import Names, made_name, told_name
+from rewriter.dialects.names import Names, default_name, name_in_config
 from rewriter.dialects.numbering import (
     GRAPH_KEYS,
     Dialect,
@@ -89,8 +89,8 @@ class _Decoder:
         origin: tuple[str, ...],
     ) -> ModelGraph:
         rest = None if isinstance(config, list) else _without(config, GRAPH_KEYS)
-        made = path[-1] if path else class_name.lower()
-        name = made if rest is None else str(rest.get("name", made))
+        default = path[-1] if path else class_name.lower()
+        name = default if rest is None else str(rest.get("name", default))
         graph = ModelGraph(
             self.dialect.keras,
             class_name,
@@ -122,7 +122,7 @@ class _Decoder:
         written, config = str(entry["class_name"]), entry["config"]
         class_name = written.removeprefix(PACKAGE)
         held = config if isinstance(config, dict) else {}
-        name = name or told_name(entry) or made_name(class_name)
+        name = name or name_in_config(entry) or default_name(class_name)
         path, origin = (*path, name), (*origin, role or name)
         envelope = {**entry, "class_name": written if written != class_name else None}
         if "inbound_nodes" in envelope:
@@ -141,11 +141,11 @@ class _Decoder:
     def inner(
         self, config: Mapping[str, Any], path: tuple[str, ...], origin: tuple[str, ...]
     ) -> Iterator[tuple[str, Layer]]:
-        found = {key: config[key] for key in INNER_KEYS if _is_layer(config.get(key))}
+        layers = {key: config[key] for key in INNER_KEYS if _is_layer(config.get(key))}
         for key in INNER_LISTS:
             if _are_layers(config.get(key)):
-                found |= {f"{key}/{number}": each for number, each in enumerate(config[key])}
-        for role, entry in found.items():
+                layers |= {f"{key}/{number}": each for number, each in enumerate(config[key])}
+        for role, entry in layers.items():
             yield role, self.layer(entry, path, origin, role)
 
     def sequential(self, graph: ModelGraph, layers: list[Layer]) -> None:
@@ -184,14 +184,16 @@ class _Decoder:
             [self.dialect.decode_call(node, names) for node in entry.get("inbound_nodes") or ()]
             for entry in entries
         ]
-        for layer, found in zip(layers, nodes, strict=True):
-            if layer.class_name == "TFOpLambda" and not all(held for _, held in found):
+        for layer, its_calls in zip(layers, nodes, strict=True):
+            if layer.class_name == "TFOpLambda" and not all(held for _, held in its_calls):
                 raise _without_tensors(graph, layer)
         layers = tell_models(layers, nodes, config, self.dialect, graph)
         used: dict[str, set[int]] = {layer.name: set() for layer in layers}
         offsets = {layer.name: self.dialect.end_offset(layer) for layer in layers}
         ends = [decode_ends(config[key], offsets) for key in GRAPH_KEYS[1:]]
-        everything = [reference for each in nodes for _, found in each for reference in found]
+        everything = [
+            reference for each in nodes for _, its_calls in each for reference in its_calls
+        ]
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
                 raise UnsupportedModelError(
@@ -201,12 +203,12 @@ class _Decoder:
                 )
             used[reference.layer].add(reference.node)
         known = [
-            numbered(layer, len(found), used[layer.name], self.dialect)
-            for layer, found in zip(layers, nodes, strict=True)
+            numbered(layer, len(its_calls), used[layer.name], self.dialect)
+            for layer, its_calls in zip(layers, nodes, strict=True)
         ]
         first = {layer.name: layer.first_node for layer in known}
-        for layer, found in zip(known, nodes, strict=True):
-            for arguments, _ in found or [(Arguments(), [])]:
+        for layer, its_calls in zip(known, nodes, strict=True):
+            for arguments, _ in its_calls or [(Arguments(), [])]:
                 graph.add(layer, arguments=arguments)
 
         def tensor(reference: Reference) -> Tensor:
@@ -220,9 +222,9 @@ class _Decoder:
                 )
             return Tensor(call, reference.output)
 
-        for layer, found in zip(known, nodes, strict=True):
+        for layer, its_calls in zip(known, nodes, strict=True):
             for call, (arguments, references) in zip(
-                graph.calls_of(layer.name), found, strict=False
+                graph.calls_of(layer.name), its_calls, strict=False
             ):
                 for hole, reference in zip(arguments.holes, references, strict=True):
                     graph.connect(tensor(reference), call, hole, reference.spec)

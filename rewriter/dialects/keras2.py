@@ -1,4 +1,4 @@
-"""Config <-> graph for Keras 2: tf_keras, and files that tf.keras and Keras 2.x saved.
+"""Translate configs of Keras 2: tf_keras, and files that tf.keras and Keras 2.x saved.
 
 A node is a nested structure of ``[layer, node, output, kwargs]``, the first argument of the
 call; every leaf repeats the keyword arguments, in which a tensor is ``[layer, node, output]``

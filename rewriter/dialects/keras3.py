@@ -1,4 +1,4 @@
-"""Config <-> graph for Keras 3.
+"""Translate configs of Keras 3.
 
 A node is ``{"args": [...], "kwargs": {...}}``, a tensor in it
 ``{"class_name": "__keras_tensor__", "config": {shape, dtype, keras_history}}``

@@ -1,4 +1,4 @@
-"""The names of layers, and of those whose config tells none."""
+"""Read the names of layers, and name the layers whose config has no name."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from itertools import count
 from typing import Any
 
 
-def told_name(entry: Mapping[str, Any]) -> str | None:
+def name_in_config(entry: Mapping[str, Any]) -> str | None:
     """Return the name that Keras wrote beside a layer or in its config; None if it did not."""
     config = entry["config"]
     name = entry.get("name") or (config.get("name") if isinstance(config, dict) else None)
     return str(name) if name else None
 
 
-def made_name(class_name: str) -> str:
+def default_name(class_name: str) -> str:
     """Return a class in snake case, as Keras names its layers by default."""
     word = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", class_name.rpartition(">")[2])
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", word).lower()
 
 
 class Names:
-    """The names of layers in one document; those that tell none get what a new process gives.
+    """The names of layers in one document; a layer without one is named as Keras would name it.
 
     No two of these are alike, in whatever models of the document they are: the variables of a
     layer are called by its name, and an .h5 file has those of nested models side by side.
@@ -51,16 +51,18 @@ class Names:
         entries : sequence of mapping
             The serialised forms of its layers.
         """
-        told = [told_name(entry) for entry in entries]
+        written = [name_in_config(entry) for entry in entries]
         classes = [str(entry["class_name"]) for entry in entries]
-        shared = (model, *zip(classes, told, strict=True))
-        if shared not in self._known:
-            taken = set(filter(None, told))
-            pairs = zip(classes, told, strict=True)
-            self._known[shared] = [name or self._made(each, taken) for each, name in pairs]
-        return self._known[shared]
+        pairs = list(zip(classes, written, strict=True))
+        model_key = (model, *pairs)
+        if model_key not in self._known:
+            taken = set(filter(None, written))
+            self._known[model_key] = [
+                name or self._next_default(class_name, taken) for class_name, name in pairs
+            ]
+        return self._known[model_key]
 
-    def _made(self, class_name: str, taken: Collection[str]) -> str:
-        base = made_name(class_name)
-        made = (f"{base}_{number}" if number else base for number in self._numbers[base])
-        return next(each for each in made if each not in taken)
+    def _next_default(self, class_name: str, taken: Collection[str]) -> str:
+        base = default_name(class_name)
+        names = (f"{base}_{number}" if number else base for number in self._numbers[base])
+        return next(name for name in names if name not in taken)

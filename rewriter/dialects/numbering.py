@@ -1,4 +1,4 @@
-"""How the calls of a model are numbered in its config, and named as tensors.
+"""Number the calls of a model as its config does, and name their tensors.
 
 A tensor is ``[layer, call, output]``. The calls of a layer count from 0, but those of nested
 models often from 1, because their own graph is the first.

@@ -1,4 +1,4 @@
-"""One layer that stands in several places of a model: told, and read as one.
+"""Recognise one layer that a config writes in several places, and read it as one.
 
 A layer that two nested models have, or a wrapper and its surroundings, is written down in each
 place. `join` finds the places, so that a change of the layer's config is made in all of them,

@@ -1,4 +1,4 @@
-"""The graph of a model: layers, their calls, the tensors between them, and the edits."""
+"""Represent a model as a graph: layers, their calls, and the tensors between them."""
 
 from rewriter.graph.calls import Arguments, Call, Hole, Tensor
 from rewriter.graph.graph import Graph, Layer

@@ -1,4 +1,4 @@
-"""Calls of layers, their arguments and their tensors."""
+"""Define calls of layers, their arguments and their tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pass has to say: the changes it made, and the places where it declined."""
+"""Define what a pass reports: changes, and notes on where it declined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers, and the graph of their calls: what can be read of a model, and how a graph is made."""
+"""Define a layer, and a graph that can be read, built and copied."""
 
 from __future__ import annotations
 
@@ -174,12 +174,12 @@ class Graph:
     def fillings(self, call: Call) -> dict[int, Tensor]:
         """Return the tensor in each hole of a call, by the number of the hole."""
         # networkx' own dicts, for its views take most of the time that a large graph takes.
-        found = {
+        tensors = {
             hole: Tensor(source, edge["output"])
             for source, edges in self.network._pred[call].items()
             for hole, edge in edges.items()
         }
-        return found if len(found) < 2 else dict(sorted(found.items()))
+        return tensors if len(tensors) < 2 else dict(sorted(tensors.items()))
 
     def producers(self, call: Call) -> list[Tensor]:
         """Return the tensors that go into a call, by the number of their hole."""
@@ -193,8 +193,10 @@ class Graph:
     def consumers(self, tensor: Tensor) -> list[tuple[Call, int]]:
         """Return the calls, with the hole, that a tensor goes into."""
         edges = self.network.out_edges(tensor.call, keys=True, data="output")
-        found = [(call, hole) for _, call, hole, output in edges if output == tensor.output]
-        return sorted(found, key=lambda item: (self._rank[item[0].layer], item[0].number, item[1]))
+        targets = [(call, hole) for _, call, hole, output in edges if output == tensor.output]
+        return sorted(
+            targets, key=lambda item: (self._rank[item[0].layer], item[0].number, item[1])
+        )
 
     def outputs_in_use(self, call: Call) -> set[Tensor]:
         """Return the tensors of a call that other calls get, or that the model gives."""
@@ -284,9 +286,9 @@ class Graph:
 
     def copy(self) -> Self:
         """Return a copy that can be edited; nested graphs are copied, shared ones once."""
-        made: dict[int, Self] = {}
-        new = self._copy(made)
-        for graph in made.values():
+        copies: dict[int, Self] = {}
+        new = self._copy(copies)
+        for graph in copies.values():
             graph.root = new
         return new
 
@@ -295,17 +297,17 @@ class Graph:
         for name, layer in self._layers.items():
             self._layers[name] = function(layer)
 
-    def _copy(self, made: dict[int, Any]) -> Self:
-        if id(self) in made:
-            known: Self = made[id(self)]
+    def _copy(self, copies: dict[int, Any]) -> Self:
+        if id(self) in copies:
+            known: Self = copies[id(self)]
             return known
         new = type(self)(self.keras, self.class_name, self.name, path=self.path)
-        made[id(self)] = new
+        copies[id(self)] = new
         new.config, new.envelope = self.config, self.envelope
         new.network = self.network.copy()
         new.inputs, new.outputs, new.listed = self.inputs, self.outputs, self.listed
         new.notes = self.notes
-        new._layers = {name: _copy_layer(layer, made) for name, layer in self._layers.items()}
+        new._layers = {name: _copy_layer(layer, copies) for name, layer in self._layers.items()}
         new._rank = dict(self._rank)
         new._calls = {name: list(calls) for name, calls in self._calls.items()}
         new._inserted, new._sorted = self._inserted, self._sorted
@@ -329,11 +331,11 @@ def is_chain(graph: Graph) -> bool:
     )
 
 
-def _copy_layer(layer: Layer, made: dict[int, Any]) -> Layer:
+def _copy_layer(layer: Layer, copies: dict[int, Any]) -> Layer:
     if layer.graph is None and not layer.inner:
         return layer
-    graph = None if layer.graph is None else layer.graph._copy(made)
-    inner = {role: _copy_layer(each, made) for role, each in layer.inner.items()}
+    graph = None if layer.graph is None else layer.graph._copy(copies)
+    inner = {role: _copy_layer(each, copies) for role, each in layer.inner.items()}
     return replace(layer, graph=graph, inner=inner)
 
 

@@ -1,4 +1,4 @@
-"""The graph of a model: layers, their calls, the tensors between them, and the edits.
+"""Edit a graph: insert, remove, move, replace, configure and rewire layers.
 
 The nodes of the networkx graph are calls, its edges carry tensors. The arguments of a call
 are kept as Keras wrote them, with a numbered hole where a tensor goes in; the edge whose key
@@ -85,9 +85,9 @@ class ModelGraph(Graph):
         """
         if layer.name in self._layers:
             raise GraphError("a layer of that name is there", where=self.path_of(layer.name))
-        for each in (tensor, beside or tensor):
-            if each.call not in self.network:
-                raise GraphError("no such call", where=self.path_of(each.call))
+        for end in (tensor, beside or tensor):
+            if end.call not in self.network:
+                raise GraphError("no such call", where=self.path_of(end.call))
         targets = None if consumers is None else list(consumers)
         call = self._splice(tensor, layer, targets, beside)
         return self._change(

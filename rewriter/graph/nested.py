@@ -1,4 +1,4 @@
-"""Nested lists, tuples and dicts, walked in one fixed order."""
+"""Walk nested lists, tuples and dicts in one fixed order."""
 
 from __future__ import annotations
 

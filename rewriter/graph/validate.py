@@ -1,4 +1,4 @@
-"""Check what holds of every graph."""
+"""Check that a graph is valid: no cycle, no missing tensor, unique names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers for Keras 2 (`tf_keras`)."""
+"""Define DynamicDropout, CarryMask and ZeroMaskedSteps for Keras 2 (`tf_keras`)."""
 
 from __future__ import annotations
 

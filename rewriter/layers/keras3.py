@@ -1,4 +1,4 @@
-"""Layers for Keras 3."""
+"""Define DynamicDropout, CarryMask and ZeroMaskedSteps for Keras 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mask changed as a layer changes the steps of its sequence, for both Keras.
+"""Change a mask as a layer changes the steps: strides, pooling, padding, cropping, repeating.
 
 Plain Python over the few functions that the two do not write alike.
 """

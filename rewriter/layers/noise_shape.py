@@ -1,4 +1,4 @@
-"""What both dialects' `DynamicDropout` agree on: valid arguments, the noise's shape and its dtype.
+"""Check the arguments of `DynamicDropout`, and compute the shape of its noise, for both Keras.
 
 Plain Python, so that neither dialect has to import the other's Keras.
 """

@@ -1,4 +1,4 @@
-"""Live models: what has to be asked of Keras itself, a package for each Keras."""
+"""Ask Keras itself about live models; a package for each Keras."""
 
 from rewriter.live.adapters import (
     Live,

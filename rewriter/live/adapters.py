@@ -1,4 +1,4 @@
-"""What has to be asked of Keras itself, and who answers for each Keras.
+"""Define what each Keras must answer about live models, and find the one that does.
 
 Keras N is answered for by the package ``rewriter.live.kerasN``. It has three modules, each with the
 functions of one protocol below: ``models`` those of `LiveKeras`, ``training`` those of
@@ -67,10 +67,10 @@ class LiveKeras(Protocol):
     def clone_layer(self, layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]) -> Live:
         """Return a new layer of the same class with this config."""
 
-    def unwritten(self, layer: Live) -> dict[str, Any]:
+    def arguments_missing_from_config(self, layer: Live) -> dict[str, Any]:
         """Return the arguments that a layer was made with and that Keras writes into no config."""
 
-    def cut_calls(self, model: Live) -> Iterator[tuple[str, int, int]]:
+    def calls_losing_arguments(self, model: Live) -> Iterator[tuple[str, int, int]]:
         """Yield layers of a model of whose calls Keras writes down a part of the arguments.
 
         With their names go the number of arguments, and how many of them are lost.

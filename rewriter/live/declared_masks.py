@@ -1,4 +1,4 @@
-"""What the classes of custom layers declare to do with masks; only a live model has them."""
+"""Read what the classes of custom layers declare to do with masks."""
 
 from __future__ import annotations
 

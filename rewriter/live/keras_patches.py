@@ -1,7 +1,7 @@
-"""Where Keras reaches for disk and memory while it loads and saves, and what it is held to there.
+"""Patch a Keras attribute for the calling thread, and restore it.
 
-An attribute of Keras is another one for as long, in one thread at a time; to other threads it does
-what it always did.
+The patched functions are those with which Keras reaches for disk and memory while it loads and
+saves. Other threads go on with what Keras itself has.
 """
 
 from __future__ import annotations
@@ -107,15 +107,15 @@ def weights_within(refuse: Callable[[int, str], None], keras: int) -> Iterator[N
     owner = importlib.import_module(_ROOT[keras]).layers.Layer
     plain, place = owner.add_weight, _SHAPE[keras]
     thread = threading.get_ident()
-    made = 0
+    elements = 0
 
     @wraps(plain)
     def add_weight(layer: Live, *args: Any, **kwargs: Any) -> Any:
-        nonlocal made
+        nonlocal elements
         if threading.get_ident() == thread:
             shape = kwargs.get("shape", args[place] if len(args) > place else None)
-            made += BYTES * _elements((shape,) if isinstance(shape, int) else shape)
-            refuse(made, layer.name)
+            elements += BYTES * _elements((shape,) if isinstance(shape, int) else shape)
+            refuse(elements, layer.name)
         return plain(layer, *args, **kwargs)
 
     with _replaced(owner, "add_weight", add_weight):
@@ -126,14 +126,14 @@ def largest_output(layers: Iterable[Live]) -> tuple[str, int]:
     """Return the layer that gives the largest tensor, and the elements of that."""
     import tensorflow as tf
 
-    found = [
+    sizes = [
         (layer.name, _elements(tensor.shape))
         for layer in layers
         for node in getattr(layer, "_inbound_nodes", ())
         for tensor in tf.nest.flatten(node.outputs)
         if getattr(tensor, "shape", None)  # neither a scalar nor of unknown rank
     ]
-    return max(found, key=lambda each: each[1], default=("", 0))
+    return max(sizes, key=lambda each: each[1], default=("", 0))
 
 
 def _elements(shape: Iterable[Any] | None) -> int:

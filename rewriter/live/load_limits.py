@@ -1,4 +1,4 @@
-"""A model file loaded by Keras within bounds: memory in proportion to the file, no litter."""
+"""Limit the memory that Keras takes to load a file, and clean up what it leaves on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A saved model loaded by Keras, within what the safety rules and the limits allow."""
+"""Load a saved model with Keras, within the safety rules and the limits."""
 
 from __future__ import annotations
 
@@ -84,19 +84,19 @@ def _loaded(
     reason = admission.reason
     if file.training_config and admission.compiled:
         try:
-            model, said = _with_warnings(lambda: bounded(partial(load_file, compiled=True)))
-            return Loaded(model, notes=[_note(model, each) for each in said])
+            model, warned = _with_warnings(lambda: bounded(partial(load_file, compiled=True)))
+            return Loaded(model, notes=[_note(model, each) for each in warned])
         except ModelReadError:  # beyond a limit
             raise
         except Exception as error:
             reason = first_line(error)
     try:
-        model, said = _with_warnings(lambda: bounded(partial(load_file, compiled=False)))
+        model, warned = _with_warnings(lambda: bounded(partial(load_file, compiled=False)))
     except ModelReadError:
         raise
     except Exception as error:
         raise _load_error(file, error, custom_objects, admission, limits) from error
-    notes = [_note(model, each) for each in said]
+    notes = [_note(model, each) for each in warned]
     if not file.training_config:
         return Loaded(model, notes=notes)
     left_out = (
@@ -163,5 +163,5 @@ def _rejected(
 
 def _innermost(error: Exception) -> str:
     """Return what the class of a layer says, where Keras has put a frame around it."""
-    found = re.findall(r"Exception encountered: *(\S.*)", str(error))
-    return str(found[-1])[:300] if found else first_line(error)
+    causes = re.findall(r"Exception encountered: *(\S.*)", str(error))
+    return str(causes[-1])[:300] if causes else first_line(error)

@@ -1,4 +1,4 @@
-"""The names of layers whose config tells none: Keras makes up others whenever it loads them."""
+"""Write layer names into a config that has none, so that loading does not make up others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rewriter.dialects.config_keys import INNER_KEYS
-from rewriter.dialects.names import told_name
+from rewriter.dialects.names import name_in_config
 from rewriter.errors import ModelReadError
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -69,10 +69,10 @@ def _entries(
 ) -> Iterator[Mapping[str, Any]]:
     live = keras.layers(model)
     names = list(live)
-    for place, entry in enumerate(entries):
-        told = told_name(entry)
-        name = told or names[place]
-        yield with_names(entry if told else {**entry, "name": name}, live.get(name), keras)
+    for number, entry in enumerate(entries):
+        written = name_in_config(entry)
+        name = written or names[number]
+        yield with_names(entry if written else {**entry, "name": name}, live.get(name), keras)
 
 
 def _is_layer(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A live model read into a graph."""
+"""Read a live model into a graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, keras_of, live_keras
 from rewriter.live.naming import with_names
-from rewriter.live.walk import places_of
+from rewriter.live.walk import original_layers
 
 
 def read_live(model: Live) -> ModelGraph:
@@ -32,18 +32,22 @@ def read_live(model: Live) -> ModelGraph:
     """
     keras = live_keras(keras_of(model))
     graph = _decoded(model, keras)
-    places = list(places_of(graph, model, keras))
-    _refuse_cut_calls(graph, model, keras)
-    for place in places:
-        if place.layer.graph is not None:
-            _refuse_cut_calls(place.layer.graph, place.live, keras)
-    live = {place.origin: place.live for place in places}
+    originals = list(original_layers(graph, model, keras))
+    _refuse_calls_losing_arguments(graph, model, keras)
+    for original in originals:
+        if original.layer.graph is not None:
+            _refuse_calls_losing_arguments(original.layer.graph, original.live, keras)
+    live = {original.origin: original.live for original in originals}
     identities = {origin: id(layer) for origin, layer in live.items()}
     join(graph, lambda layer: identities.get(layer.origin or ()))
-    unwritten = {origin: found for origin in live if (found := keras.unwritten(live[origin]))}
-    if unwritten:
+    missing = {
+        origin: arguments
+        for origin in live
+        if (arguments := keras.arguments_missing_from_config(live[origin]))
+    }
+    if missing:
         for each in graph.walk():
-            each.map_layers(lambda layer: _with_unwritten(layer, unwritten))
+            each.map_layers(lambda layer: _with_missing_arguments(layer, missing))
     return graph
 
 
@@ -59,22 +63,26 @@ def written_graph(model: Live) -> ModelGraph:
     return decode(with_names(_document(model, keras), model, keras), keras.keras)
 
 
-def _refuse_cut_calls(graph: ModelGraph, model: Live, keras: LiveKeras) -> None:
-    for name, given, lost in keras.cut_calls(model):
+def _refuse_calls_losing_arguments(graph: ModelGraph, model: Live, keras: LiveKeras) -> None:
+    for name, given, lost in keras.calls_losing_arguments(model):
         raise UnsupportedModelError(
-            f"Keras {keras.keras} writes down its call without {lost} of its {given} arguments, "
-            "so that any copy of the model, of Keras' own too, is another model",
+            f"Keras {keras.keras} saves its call without {lost} of its {given} arguments, "
+            "so that every copy of the model, also one that Keras makes, is another model",
             where=graph.path_of(name),
             fix="have a layer of your own take the tensors as one list, and call it with that",
         )
 
 
-def _with_unwritten(layer: Layer, unwritten: Mapping[tuple[str, ...], dict[str, Any]]) -> Layer:
-    """Return a layer with the arguments that its live layer has and its config does not tell."""
+def _with_missing_arguments(
+    layer: Layer, missing: Mapping[tuple[str, ...], dict[str, Any]]
+) -> Layer:
+    """Return a layer with the arguments that its live layer has and its config does not have."""
     return replace(
         layer,
-        config={**layer.config, **unwritten.get(layer.origin or (), {})},
-        inner={role: _with_unwritten(each, unwritten) for role, each in layer.inner.items()},
+        config={**layer.config, **missing.get(layer.origin or (), {})},
+        inner={
+            role: _with_missing_arguments(inner, missing) for role, inner in layer.inner.items()
+        },
     )
 
 

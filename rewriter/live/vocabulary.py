@@ -1,4 +1,4 @@
-"""The tables of lookup layers: state that is no weight, and in no config once it is adapted."""
+"""Read the tables of lookup layers, and share them with another layer."""
 
 from __future__ import annotations
 

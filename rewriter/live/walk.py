@@ -1,4 +1,4 @@
-"""Walk a live model: its layers by path, by place in the graph, and at any depth."""
+"""Walk the layers of a live model: by path, beside their layers in the graph, at any depth."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ def held_with(wrapper: Live, role: str, layer: Live) -> tuple[str, Any]:
     return key, cells
 
 
-class Place(NamedTuple):
-    """A layer of the original: where it stands, as it was read, and live."""
+class OriginalLayer(NamedTuple):
+    """A layer of the original: the way to it, as it was read, and live."""
 
     origin: tuple[str, ...]
     layer: Layer
     live: Live
 
 
-def places_of(graph: ModelGraph, model: Live, keras: LiveKeras) -> Iterator[Place]:
+def original_layers(graph: ModelGraph, model: Live, keras: LiveKeras) -> Iterator[OriginalLayer]:
     """Yield the layers of a model, at any depth, those that wrappers hold included."""
     seen: set[int] = set()
 
-    def within(layer: Layer, live: Live, origin: tuple[str, ...]) -> Iterator[Place]:
-        yield Place(origin, layer, live)
+    def within(layer: Layer, live: Live, origin: tuple[str, ...]) -> Iterator[OriginalLayer]:
+        yield OriginalLayer(origin, layer, live)
         if layer.graph is not None and id(layer.graph) not in seen:
             yield from nested(layer.graph, live, origin)
         for role, inner in layer.inner.items():
             yield from within(inner, inner_of(live, role), (*origin, role))
 
-    def nested(graph: ModelGraph, model: Live, origin: tuple[str, ...]) -> Iterator[Place]:
+    def nested(graph: ModelGraph, model: Live, origin: tuple[str, ...]) -> Iterator[OriginalLayer]:
         seen.add(id(graph))
         live = keras.layers(model)
         for layer in graph.layers:

@@ -1,4 +1,4 @@
-"""Where Keras stores each weight of a live model: the same walk that saving and loading take."""
+"""Find where Keras stores each weight of a live model in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell passes what stands in no graph: the user's data, and what custom layers declare."""
+"""Hold what a pass may know beside the graph: the user's data, what custom layers declare."""
 
 from __future__ import annotations
 

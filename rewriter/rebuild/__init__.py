@@ -1,4 +1,4 @@
-"""Graph -> live model, with the weights, the compile state and the optimizer of the original."""
+"""Build a live model from a graph, with weights, compile settings and optimizer of the original."""
 
 from rewriter.rebuild.builder import Rebuilt, rebuild
 

@@ -1,4 +1,4 @@
-"""Graph -> live model, with the weights of the original.
+"""Build a live model from a graph, with the weights of the original.
 
 Each layer is made anew from its live original, so that functions and classes that only the
 original has are there; what a pass changed in its config is changed on top. Weights go from
@@ -21,7 +21,7 @@ from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.live.naming import keep_names_inside
-from rewriter.live.walk import Place, inner_of, pairs_with_sublayers, places_of
+from rewriter.live.walk import OriginalLayer, inner_of, original_layers, pairs_with_sublayers
 from rewriter.rebuild.config_changes import alike, changed_config, holds_edited_model
 from rewriter.rebuild.weights import Pair, check_complete, copy_weights
 
@@ -76,8 +76,8 @@ def rebuild(
         Variables do not fit.
     """
     keras = live_keras(graph.keras)
-    places = {place.origin: place for place in places_of(before, original, keras)}
-    builder = _Builder(keras, places, dict(custom_objects or {}))
+    originals = {each.origin: each for each in original_layers(before, original, keras)}
+    builder = _Builder(keras, originals, dict(custom_objects or {}))
     builder.following = {
         layer.origin: (layer, each)
         for each in graph.walk()
@@ -93,24 +93,24 @@ def rebuild(
 @dataclass(slots=True)
 class _Builder:
     keras: LiveKeras
-    places: Mapping[tuple[str, ...], Place]
+    originals: Mapping[tuple[str, ...], OriginalLayer]
     custom_objects: Mapping[str, Any]
     new: list[Live] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     tensors: dict[int, dict[Call, list[Live]]] = field(default_factory=dict)
-    made: dict[int, list[tuple[Layer, Live]]] = field(default_factory=dict)
+    recreated: dict[int, list[tuple[Layer, Live]]] = field(default_factory=dict)
     times: Counter[int] = field(init=False)
     standing: dict[int, tuple[str, ...]] = field(init=False)
     following: dict[tuple[str, ...], tuple[Layer, ModelGraph]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.standing = {id(place.live): place.origin for place in self.places.values()}
-        self.times = Counter(id(place.live) for place in self.places.values())
+        self.standing = {id(each.live): each.origin for each in self.originals.values()}
+        self.times = Counter(id(each.live) for each in self.originals.values())
 
     def removed(self) -> list[Live]:
         """Return the original's layers that nothing was made from."""
         used = {id(pair.old) for pair in self.pairs}
-        return [place.live for place in self.places.values() if id(place.live) not in used]
+        return [each.live for each in self.originals.values() if id(each.live) not in used]
 
     def model(self, graph: ModelGraph, like: Live) -> Live:
         layers = {
@@ -154,26 +154,26 @@ class _Builder:
 
     def layer(self, layer: Layer, graph: ModelGraph) -> Live:
         if layer.origin is None:
-            return self.inserted(layer, graph)
-        place = self.places[layer.origin]
-        made = self.made.setdefault(id(place.live), [])
-        for known, live in made:
+            return self.create_new(layer, graph)
+        original = self.originals[layer.origin]
+        recreated = self.recreated.setdefault(id(original.live), [])
+        for known, live in recreated:
             if alike(known, layer):
                 return live
-        if layer.graph is not None and not self.untouched(layer, place):
-            live = self.model(layer.graph, place.live)
+        if layer.graph is not None and not self.untouched(layer, original):
+            live = self.model(layer.graph, original.live)
         else:
-            live = self.follower(layer, place, graph)
-            self.pairs.append(Pair(graph.path_of(layer.name), place.live, live))
-        made.append((layer, live))
+            live = self.recreate(layer, original, graph)
+            self.pairs.append(Pair(graph.path_of(layer.name), original.live, live))
+        recreated.append((layer, live))
         return live
 
-    def untouched(self, layer: Layer, place: Place) -> bool:
+    def untouched(self, layer: Layer, original: OriginalLayer) -> bool:
         """Whether a nested model can keep a class that was read from its live layers."""
-        own = layer.class_name == "Functional" != type(place.live).__name__
-        return own and self.keras.is_functional(place.live) and alike(layer, place.layer)
+        own = layer.class_name == "Functional" != type(original.live).__name__
+        return own and self.keras.is_functional(original.live) and alike(layer, original.layer)
 
-    def inserted(self, layer: Layer, graph: ModelGraph) -> Live:
+    def create_new(self, layer: Layer, graph: ModelGraph) -> Live:
         config = {"name": layer.name, **layer.config}
         try:
             live = self.keras.make_layer(layer, config, self.custom_objects)
@@ -185,16 +185,16 @@ class _Builder:
         self.new.append(live)
         return live
 
-    def follower(self, layer: Layer, place: Place, graph: ModelGraph) -> Live:
+    def recreate(self, layer: Layer, original: OriginalLayer, graph: ModelGraph) -> Live:
         """Make a layer like its original, but for what the passes changed."""
-        original, before = place.live, place.layer
-        scope = {**scope_of(original, self.keras), **self.custom_objects}
+        live_original, before = original.live, original.layer
+        scope = {**scope_of(live_original, self.keras), **self.custom_objects}
         try:
             if before.class_name != layer.class_name:
                 config = encode_layer(layer, graph.keras)["config"]
                 return self.keras.make_layer(layer, config, scope)
-            config = changed_config(original.get_config(), before, layer, graph.keras)
-            live = self.keras.clone_layer(original, config, scope)
+            config = changed_config(live_original.get_config(), before, layer, graph.keras)
+            live = self.keras.clone_layer(live_original, config, scope)
             keep_names_inside(before, live, self.keras)
         except Exception as error:
             raise RebuildError(
@@ -202,12 +202,12 @@ class _Builder:
                 where=graph.path_of(layer.name),
                 fix="its class needs a from_config that takes what its get_config returns",
             ) from error
-        for old, new in pairs_with_sublayers(original, live, self.keras):
+        for old, new in pairs_with_sublayers(live_original, live, self.keras):
             self.keras.carry_state(old, new)
             # The globals and the closure of a function are not in its config.
             if type(old) is type(new) and type(old).__name__ == "Lambda":
                 new.function = old.function
-        self.fill(layer, before, live, graph)
+        self.replace_inner_layers(layer, before, live, graph)
         self.tie(layer, original, live, graph)
         return live
 
@@ -234,17 +234,19 @@ class _Builder:
             if follower is not None:
                 self.keras.hold(live, kept[id(held)], self.layer(*follower))
 
-    def fill(self, layer: Layer, before: Layer, wrapper: Live, graph: ModelGraph) -> None:
-        """Put into a wrapper what Keras does not make from its config.
+    def replace_inner_layers(
+        self, layer: Layer, before: Layer, wrapper: Live, graph: ModelGraph
+    ) -> None:
+        """Put the layers into a wrapper that Keras does not make from its config.
 
         That is a layer that stands elsewhere in the model too, and a model that was changed.
         """
         for role, inner in layer.inner.items():
-            place = self.places.get(inner.origin or ())
-            if place is None:
+            original = self.originals.get(inner.origin or ())
+            if original is None:
                 continue
             old = before.inner.get(role)
-            if holds_edited_model(inner, old) or self.times[id(place.live)] > 1:
+            if holds_edited_model(inner, old) or self.times[id(original.live)] > 1:
                 self.keras.put_inside(wrapper, role, self.layer(inner, graph))
             elif inner.inner:
-                self.fill(inner, old or inner, inner_of(wrapper, role), graph)
+                self.replace_inner_layers(inner, old or inner, inner_of(wrapper, role), graph)

@@ -1,4 +1,4 @@
-"""Compile state and optimizer state, carried from the original to the rewritten model.
+"""Compile the rewritten model as the original was, and carry its optimizer over.
 
 What a model was compiled with is taken from the live original, not from its config: losses
 and schedules are the same objects, so that they need not be registered; metrics and the
@@ -80,8 +80,8 @@ class _Carrier:
         try:
             compiled = self.compile()
         except Exception as error:
-            said = f"{type(error).__name__}: {first_line(error)}"
-            self.note(f"is not compiled, because the original's way cannot be repeated: {said}")
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            self.note(f"is not compiled, because the original's way cannot be repeated: {reason}")
             return
         if compiled and getattr(self.original, "optimizer", None) is not None:
             copy_optimizer_state(self.keras, self.training, self.original, self.rebuilt, self.note)
@@ -167,10 +167,10 @@ class _Carrier:
             try:
                 return self.training.copy_metric(leaf, own, scope)
             except Exception as error:
-                said = f"{type(error).__name__}: {first_line(error)}"
+                reason = f"{type(error).__name__}: {first_line(error)}"
                 self.note(
-                    f"metric {leaf.name} is the original's own, for it cannot be copied ({said}): "
-                    "do not train both models at once"
+                    f"both models share the metric {leaf.name}, which cannot be copied ({reason}): "
+                    "do not train both at once"
                 )
                 return leaf
 

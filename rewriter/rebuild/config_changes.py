@@ -1,4 +1,4 @@
-"""Tell what passes changed in a layer's config, and put that into the original's config."""
+"""Find what passes changed in a layer's config, and put that into the original's config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights and other state, copied from each layer to the one that follows it."""
+"""Copy weights and other state from each layer of the original to the one made from it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def check_complete(
         Names the variable.
     """
     copied = list(variable_pairs(keras, pairs))
-    for side, model, alone, said in (
+    for side, model, alone, what in (
         (0, pairs[-1].old, removed, "of the original is used by no layer"),
         (1, pairs[-1].new, inserted, "got no value from the original"),
     ):
@@ -89,7 +89,7 @@ def check_complete(
             if id(variable) not in known and hasattr(variable, "shape"):
                 name = getattr(variable, "path", variable.name)
                 raise WeightsError(
-                    f"variable {name} {said}",
+                    f"variable {name} {what}",
                     where=pairs[-1].path,
                     fix="report it with the class of the layer; the original is as it was",
                 )

@@ -1,4 +1,4 @@
-"""Training steps at several batch sizes and lengths, eager and compiled."""
+"""Run training steps at several batch sizes and lengths, eager and compiled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TELLING = r"(?i)incompatible|must be|expected|cannot|requires|not supported|dim
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TrainingCase:
     """One size, tried in one mode.
 
     Parameters
@@ -60,24 +60,24 @@ class Case:
 
 
 @dataclass(slots=True)
-class Steps:
+class TrainingSteps:
     """The cases, and what became of the gradients in them.
 
     Parameters
     ----------
-    cases : list of Case
+    cases : list of TrainingCase
         Every size in every mode.
     missing, infinite : set of int
         Numbers of the trainable variables that never got a gradient, and of those whose
         gradient was not finite.
     """
 
-    cases: list[Case] = field(default_factory=list)
+    cases: list[TrainingCase] = field(default_factory=list)
     missing: set[int] = field(default_factory=set)
     infinite: set[int] = field(default_factory=set)
 
 
-Step = Callable[..., Any]
+TrainingStep = Callable[..., Any]
 
 
 def run_cases(
@@ -87,11 +87,11 @@ def run_cases(
     layers: dict[str, Live],
     sizes: Sequence[tuple[int, int | None, Arrays]],
     loss: Loss,
-) -> Steps:
+) -> TrainingSteps:
     """Run every size, first eagerly, then in one compiled function."""
     import tensorflow as tf
 
-    steps = Steps(missing=set(range(len(keras.trainable(model)))))
+    steps = TrainingSteps(missing=set(range(len(keras.trainable(model)))))
     eager = _make_step(keras, graph, model, loss)
     compiled = tf.function(eager, reduce_retracing=True)
     with watching(layers) as watch:
@@ -102,7 +102,7 @@ def run_cases(
     return steps
 
 
-def _make_step(keras: LiveKeras, graph: ModelGraph, model: Live, loss: Loss) -> Step:
+def _make_step(keras: LiveKeras, graph: ModelGraph, model: Live, loss: Loss) -> TrainingStep:
     """Return a function that makes a training step, and gives what came of it."""
     import tensorflow as tf
 
@@ -135,29 +135,36 @@ def call_model(graph: ModelGraph, model: Live, tensors: Sequence[Any], *, traini
 
 
 def _eager_case(
-    steps: Steps, watch: Watch, step: Step, batch: int, length: int | None, arrays: Arrays
+    steps: TrainingSteps,
+    watch: Watch,
+    step: TrainingStep,
+    batch: int,
+    length: int | None,
+    arrays: Arrays,
 ) -> None:
     watch.clear()
     try:
         still, outputs, finite = step(*arrays_to_tensors(arrays))
     except Exception as error:
         layer = watch.culprit or _named(watch.layers, str(error))
-        steps.cases.append(Case(batch, length, "eager", "fails", layer, telling_line(error)))
+        steps.cases.append(
+            TrainingCase(batch, length, "eager", "fails", layer, telling_line(error))
+        )
         return
     _count(steps, finite)
     wrong = [each for each in (*still, *outputs) if each.shape.rank and each.shape[0] != batch]
     if not wrong:
-        steps.cases.append(Case(batch, length, "eager", TRAINS))
+        steps.cases.append(TrainingCase(batch, length, "eager", TRAINS))
         return
     seen = (path for path, given, gave in watch.shapes if given and gave and given[0] != gave[0])
     detail = f"{wrong[0].shape[0]} rows come out for {batch}"
-    steps.cases.append(Case(batch, length, "eager", "wrong batch", next(seen, ""), detail))
+    steps.cases.append(TrainingCase(batch, length, "eager", "wrong batch", next(seen, ""), detail))
 
 
 def _compiled_case(
-    steps: Steps,
+    steps: TrainingSteps,
     layers: dict[str, Live],
-    functions: tuple[Step, Step],
+    functions: tuple[TrainingStep, TrainingStep],
     batch: int,
     length: int | None,
     arrays: Arrays,
@@ -173,19 +180,23 @@ def _compiled_case(
         layer = before.layer or _named(layers, str(error)) or _traced(layers, eager, tensors)
         if not layer and before.outcome == TRAINS:
             layer = _known_to_contradict(layers)
-        steps.cases.append(Case(batch, length, "compiled", "fails", layer, telling_line(error)))
+        steps.cases.append(
+            TrainingCase(batch, length, "compiled", "fails", layer, telling_line(error))
+        )
         return
     _count(steps, finite)
     rows = [each.shape[0] for each in (*still, *outputs) if each.shape.rank]
     if any(number != batch for number in rows):
         number = next(number for number in rows if number != batch)
         detail = f"{number} rows come out for {batch}"
-        found = Case(batch, length, "compiled", "wrong batch", before.layer, detail)
+        case = TrainingCase(batch, length, "compiled", "wrong batch", before.layer, detail)
     elif expected is not None and (detail := _differs(expected, still, eager, tensors)):
-        found = Case(batch, length, "compiled", "differs", _known_to_contradict(layers), detail)
+        case = TrainingCase(
+            batch, length, "compiled", "differs", _known_to_contradict(layers), detail
+        )
     else:
-        found = Case(batch, length, "compiled", TRAINS)
-    steps.cases.append(found)
+        case = TrainingCase(batch, length, "compiled", TRAINS)
+    steps.cases.append(case)
 
 
 def _known_to_contradict(layers: dict[str, Live]) -> str:
@@ -195,7 +206,7 @@ def _known_to_contradict(layers: dict[str, Live]) -> str:
 
 
 def _differs(
-    expected: Sequence[Any], still: Sequence[Any], eager: Step, tensors: Sequence[Any]
+    expected: Sequence[Any], still: Sequence[Any], eager: TrainingStep, tensors: Sequence[Any]
 ) -> str:
     """Return how compiled outputs differ; empty where eager ones differ from each other too."""
     detail = _difference(expected, still)
@@ -217,7 +228,7 @@ def _difference(expected: Sequence[Any], still: Sequence[Any]) -> str:
     return ""
 
 
-def _count(steps: Steps, finite: Sequence[Any]) -> None:
+def _count(steps: TrainingSteps, finite: Sequence[Any]) -> None:
     for number, flag in enumerate(finite):
         if flag is not None:
             steps.missing.discard(number)
@@ -237,7 +248,7 @@ def _named(layers: Mapping[str, Live], message: str) -> str:
     return max(named or quoted, key=len, default="")
 
 
-def _traced(layers: dict[str, Live], step: Step, tensors: Sequence[Any]) -> str:
+def _traced(layers: dict[str, Live], step: TrainingStep, tensors: Sequence[Any]) -> str:
     """Trace the step with open sizes, and return the layer that raises."""
     import tensorflow as tf
 
@@ -261,8 +272,8 @@ def telling_line(error: Exception) -> str:
     """Return the line of an error that says most, without colours and names of devices."""
     lines = [line.strip() for line in plain(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith(("\u2022", "-", "*"))]
-    told = [line for line in lines if re.search(_TELLING, line)]
-    return " ".join((told or lines or [type(error).__name__])[0].split())[:200]
+    telling = [line for line in lines if re.search(_TELLING, line)]
+    return " ".join((telling or lines or [type(error).__name__])[0].split())[:200]
 
 
 def sizes_of(

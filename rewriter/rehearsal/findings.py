@@ -1,4 +1,4 @@
-"""What is wrong with what a rehearsal saw, as findings."""
+"""Turn what a rehearsal saw into findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rewriter.checks.findings import Finding
 from rewriter.checks.promises import changes_layer
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.rehearsal.cases import TRAINS, Case
+from rewriter.rehearsal.cases import TRAINS, TrainingCase
 from rewriter.rehearsal.noise_result import NoiseMeasured
 
 CODES = {
@@ -30,9 +30,9 @@ CODES = {
 _CODE_OF = {"fails": "RW151", "wrong batch": "RW152", "differs": "RW153"}
 
 
-def judge_cases(graph: ModelGraph, cases: Sequence[Case]) -> Iterator[Finding]:
+def judge_cases(graph: ModelGraph, cases: Sequence[TrainingCase]) -> Iterator[Finding]:
     """Yield a finding for each layer and outcome that is not in order."""
-    groups: dict[tuple[str, str], list[Case]] = {}
+    groups: dict[tuple[str, str], list[TrainingCase]] = {}
     for case in cases:
         if case.outcome != TRAINS:
             groups.setdefault((case.outcome, case.layer), []).append(case)
@@ -48,7 +48,7 @@ def judge_cases(graph: ModelGraph, cases: Sequence[Case]) -> Iterator[Finding]:
         yield Finding(_CODE_OF[outcome], layer, message, _fix(graph, layer))
 
 
-def _size(case: Case) -> str:
+def _size(case: TrainingCase) -> str:
     length = "" if case.length is None else f" length {case.length}"
     return f"batch {case.batch}{length}"
 
@@ -106,32 +106,32 @@ def judge_noise(graph: ModelGraph, measured: Sequence[NoiseMeasured]) -> Iterato
         yield from _judge(each, each.layer in asked, each.layer in active)
 
 
-def _judge(each: NoiseMeasured, asked: bool, active: bool) -> Iterator[Finding]:
-    found, rate = each.drawn, each.configured
-    inside = "" if each.on == "input" else f" of its {each.on}"
-    if not each.in_training and rate:
+def _judge(measured: NoiseMeasured, asked: bool, active: bool) -> Iterator[Finding]:
+    found, rate = measured.drawn, measured.configured
+    inside = "" if measured.on == "input" else f" of its {measured.on}"
+    if not measured.in_training and rate:
         message = f"drops nothing{inside} in training; its rate is {rate:g}"
-        yield Finding("RW351", each.layer, message, None)
-    if each.at_inference and not active:
-        yield Finding("RW352", each.layer, "draws noise at inference", None)
-    if asked and not each.at_inference and rate:
+        yield Finding("RW351", measured.layer, message, None)
+    if measured.at_inference and not active:
+        yield Finding("RW352", measured.layer, "draws noise at inference", None)
+    if asked and not measured.at_inference and rate:
         message = "is called with training=True and draws nothing at inference"
-        yield Finding("RW352", each.layer, message, _honoured_by(each))
-    if found is None or not (each.in_training or each.at_inference):
+        yield Finding("RW352", measured.layer, message, _honoured_by(measured))
+    if found is None or not (measured.in_training or measured.at_inference):
         return
-    if each.drops and rate and found.rate_differs(rate):
+    if measured.drops and rate and found.rate_differs(rate):
         message = f"drops {found.dropped:.4f} of the units{inside}; its rate is {rate:g}"
-        yield Finding("RW353", each.layer, message, None)
-    if not each.is_alpha and found.expectation_differs:
+        yield Finding("RW353", measured.layer, message, None)
+    if not measured.is_alpha and found.expectation_differs:
         message = (
             f"keeps {found.expectation:.3f} of the expectation{inside}: what gets it sees another "
             "scale in training than at inference"
         )
-        yield Finding("RW354", each.layer, message, None)
+        yield Finding("RW354", measured.layer, message, None)
 
 
-def _honoured_by(each: NoiseMeasured) -> str | None:
-    return "honour-training" if each.known else None
+def _honoured_by(measured: NoiseMeasured) -> str | None:
+    return "honour-training" if measured.known else None
 
 
 def judge_gradients(missing: Sequence[str], infinite: Sequence[str]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Noise inside cells, recurrent layers, attention and custom layers, measured by what it does.
+"""Measure the noise inside recurrent, attention and custom layers by what it does to outputs.
 
 What such a layer multiplies with noise goes through matrices before it comes out. Three things
 can be seen all the same:
@@ -24,7 +24,7 @@ from rewriter.analysis.layer_kinds import RECURRENT
 from rewriter.live.adapters import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.live.known_classes import is_known_class
 from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
-from rewriter.rehearsal.replay import Again, numbers_of, tensors_in, told_otherwise
+from rewriter.rehearsal.replay import LayerReplay, numbers_of, tensors_in, with_other_options
 from rewriter.verification.layer_traffic import Arguments
 from rewriter.verification.noise_statistics import Drawn, drawn, is_mask
 
@@ -70,7 +70,7 @@ def measure_inside(
             continue
         shown = _shown(path, layers)
         name = type(layers[shown]).__name__
-        subject = _Subject(noise, shown, name, Again(layer, training[path]), inference[path])
+        subject = _Subject(noise, shown, name, LayerReplay(layer, training[path]), inference[path])
         yield from subject.measured()
 
 
@@ -120,14 +120,14 @@ class _Subject:
     noise: NoiseKeras
     path: str
     class_name: str
-    training: Again
+    training: LayerReplay
     arguments_at_inference: Arguments
 
     @property
-    def inference(self) -> Again:
+    def inference(self) -> LayerReplay:
         """The same input, given as at inference."""
-        told = told_otherwise(self.training.arguments, self.arguments_at_inference)
-        return Again(self.layer, told)
+        arguments = with_other_options(self.training.arguments, self.arguments_at_inference)
+        return LayerReplay(self.layer, arguments)
 
     @property
     def layer(self) -> Live:
@@ -146,14 +146,22 @@ class _Subject:
         self,
         on: str,
         rate: float | None,
-        found: Drawn | None,
+        outcome: Drawn | None,
         *,
         in_training: bool,
         at_inference: bool = False,
         over_time: bool | None = None,
     ) -> NoiseMeasured:
         return NoiseMeasured(
-            self.path, self.class_name, False, rate, in_training, at_inference, found, over_time, on
+            self.path,
+            self.class_name,
+            False,
+            rate,
+            in_training,
+            at_inference,
+            outcome,
+            over_time,
+            on,
         )
 
     def _measured(self, rates: Mapping[str, float | None]) -> Iterator[NoiseMeasured]:
@@ -185,10 +193,10 @@ class _Subject:
         self, rate: float | None, still: NDArray[Any], over_time: bool | None
     ) -> NoiseMeasured:
         rows = len(still)
-        found = drawn([(still, self._outputs(self.training, rows)[0]) for _ in range(RUNS)])
+        outcome = drawn([(still, self._outputs(self.training, rows)[0]) for _ in range(RUNS)])
         if not _is_cell(self.layer) and still.ndim > 2:
-            over_time = 1 in found.shared_axes
-        return self._row("output", rate, found, in_training=True, over_time=over_time)
+            over_time = 1 in outcome.shared_axes
+        return self._row("output", rate, outcome, in_training=True, over_time=over_time)
 
     def _most_rows(self) -> int:
         given = [tensor.shape for tensor in tensors_in(self.training.arguments.args)]
@@ -196,10 +204,10 @@ class _Subject:
         gates = 4 if _is_cell(self.layer) or hasattr(self.layer, "cell") else 1
         return max(MOST_NUMBERS // max(gates * widest, 1), 1)
 
-    def _outputs(self, again: Again, rows: int) -> list[NDArray[Any]]:
+    def _outputs(self, replay: LayerReplay, rows: int) -> list[NDArray[Any]]:
         self.noise.forget_masks(self.layer)
-        given = again.with_rows(rows)
-        return [numbers_of(each) for each in again.call(given) if each.dtype.is_floating]
+        given = replay.with_rows(rows)
+        return [numbers_of(each) for each in replay.call(given) if each.dtype.is_floating]
 
     def _holds_mask(self, rows: int) -> bool:
         """Whether a cell drops the same units at the next step."""
@@ -217,12 +225,14 @@ class _Subject:
         ]
         in_training = not all(_alike([still], [noisy]) for still, noisy in pairs)
         at_inference = not _alike([pairs[0][0]], [pairs[1][0]])
-        found = drawn(pairs) if in_training and not at_inference else None
-        return self._row("scores", rate, found, in_training=in_training, at_inference=at_inference)
+        outcome = drawn(pairs) if in_training and not at_inference else None
+        return self._row(
+            "scores", rate, outcome, in_training=in_training, at_inference=at_inference
+        )
 
-    def _scores(self, again: Again, rows: int | None) -> NDArray[Any]:
-        given = again.arguments if rows is None else again.with_rows(rows)
-        return numbers_of(again.call(given, return_attention_scores=True)[-1])
+    def _scores(self, replay: LayerReplay, rows: int | None) -> NDArray[Any]:
+        given = replay.arguments if rows is None else replay.with_rows(rows)
+        return numbers_of(replay.call(given, return_attention_scores=True)[-1])
 
     def _on_what_goes_in(
         self, rates: Mapping[str, float | None], rows: int, over_time: bool | None
@@ -242,8 +252,8 @@ class _Subject:
         if affected == {"state"} and "state" not in rates and "input" in rates:
             rates = {"state": rates["input"]}  # a cell that keeps one rate, for its state
         masks = self._masks(rows)
-        told = linear and not additive
-        if not told and not masks:
+        visible = linear and not additive
+        if not visible and not masks:
             for on in rates or ("input",):
                 yield self._row(on, rates.get(on), None, in_training=True, over_time=over_time)
             return
@@ -251,13 +261,13 @@ class _Subject:
             rate = rates.get(on)
             if rate is None and on not in affected:
                 continue
-            found = _of_response(pairs[on]) if on in affected and told else None
+            outcome = _of_response(pairs[on]) if on in affected and visible else None
             if on in affected and on in masks:
-                found = _of_masks(masks[on], found)
+                outcome = _of_masks(masks[on], outcome)
             steps = over_time
-            if found is not None and found.dropped and not _is_cell(self.layer):
-                steps = 1 in found.shared_axes
-            yield self._row(on, rate, found, in_training=on in affected, over_time=steps)
+            if outcome is not None and outcome.dropped and not _is_cell(self.layer):
+                steps = 1 in outcome.shared_axes
+            yield self._row(on, rate, outcome, in_training=on in affected, over_time=steps)
 
     def _masks(self, rows: int) -> dict[str, list[NDArray[Any]]]:
         """Return masks that the layer draws by its Keras' own means."""
@@ -275,43 +285,45 @@ class _Subject:
         self.noise.forget_masks(self.layer)
         return found
 
-    def _response(self, again: Again, rows: int, seed: int) -> tuple[Responses, NDArray[Any]]:
+    def _response(
+        self, replay: LayerReplay, rows: int, seed: int
+    ) -> tuple[Responses, NDArray[Any]]:
         """Return the gradients by input and state, and the output, at small inputs."""
         import numpy as np
         import tensorflow as tf
 
-        given = again.with_rows(rows, small=True, seed=seed)
+        given = replay.with_rows(rows, small=True, seed=seed)
         floats = [each for each in tensors_in(given.args) if each.dtype.is_floating]
         targets = dict(zip(("input", "state"), floats, strict=False))
         random = np.random.default_rng(0)
         self.noise.forget_masks(self.layer)
         with tf.GradientTape() as tape:
             tape.watch(list(targets.values()))
-            gave = [each for each in again.call(given) if each.dtype.is_floating]
+            gave = [each for each in replay.call(given) if each.dtype.is_floating]
             weights = [tf.constant(random.standard_normal(each.shape[1:])) for each in gave]
             total = sum(
                 tf.reduce_sum(tf.cast(each, "float64") * weight)
                 for each, weight in zip(gave, weights, strict=True)
             )
         gradients = tape.gradient(total, targets)
-        found = {on: numbers_of(each) for on, each in gradients.items() if each is not None}
-        return found, numbers_of(gave[0])
+        arrays = {on: numbers_of(each) for on, each in gradients.items() if each is not None}
+        return arrays, numbers_of(gave[0])
 
 
 def _of_response(pairs: list[tuple[NDArray[Any], NDArray[Any]]]) -> Drawn:
     """Return what gradients tell: the expectation, and the rate where one mask made them."""
-    found = drawn(pairs)
-    return found if is_mask(pairs) else replace(found, dropped=0.0, shared_axes=())
+    outcome = drawn(pairs)
+    return outcome if is_mask(pairs) else replace(outcome, dropped=0.0, shared_axes=())
 
 
 def _of_masks(masks: list[NDArray[Any]], response: Drawn | None) -> Drawn:
     """Return what masks tell, with the expectation of what they do where that was measured."""
     import numpy as np
 
-    found = drawn([(np.ones_like(each), each) for each in masks])
+    outcome = drawn([(np.ones_like(each), each) for each in masks])
     if response is None:
-        return found
-    return replace(found, expectation=response.expectation, error=response.error)
+        return outcome
+    return replace(outcome, expectation=response.expectation, error=response.error)
 
 
 def _alike(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> bool:

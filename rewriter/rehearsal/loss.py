@@ -1,4 +1,4 @@
-"""What the training steps of a rehearsal minimise: the model's own loss, where that can be."""
+"""Choose the loss of a rehearsal: the model's own, where it can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What noise layers do, in training and at inference, measured layer by layer."""
+"""Measure what noise layers do in training and at inference, layer by layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rewriter.live.adapters import Live, LiveKeras
 from rewriter.rehearsal.cases import arrays_to_tensors
 from rewriter.rehearsal.inner_noise import measure_inside
 from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
-from rewriter.rehearsal.replay import Again, numbers_of, tensors_in
+from rewriter.rehearsal.replay import LayerReplay, numbers_of, tensors_in
 from rewriter.verification.layer_traffic import Arguments, Traffic, Watch, watching
 from rewriter.verification.noise_statistics import drawn
 
@@ -71,9 +71,9 @@ def measure_noise(
     return _in_order(layers, [*measured, *measure_inside(keras, others, training, inference)])
 
 
-def _in_order(layers: Mapping[str, Live], found: Sequence[NoiseMeasured]) -> list[NoiseMeasured]:
+def _in_order(layers: Mapping[str, Live], rows: Sequence[NoiseMeasured]) -> list[NoiseMeasured]:
     places = {path: number for number, path in enumerate(layers)}
-    return sorted(found, key=lambda each: places[each.layer])
+    return sorted(rows, key=lambda each: places[each.layer])
 
 
 def _may_be_noise(layer: Live, still: Sequence[Traffic]) -> bool:
@@ -104,7 +104,7 @@ def _measured(
     shapes = {given.shape for given, _ in pairs}
     pairs = [pair for pair in pairs if pair[0].shape == max(shapes, key=len)]
     if in_training and path in training:
-        pairs += _more(Again(layer, training[path]), pairs)
+        pairs += _more(LayerReplay(layer, training[path]), pairs)
     found = drawn(pairs)
     steps = pairs[0][0].ndim > 2
     class_name = next((c.__name__ for c in type(layer).__mro__ if c.__name__ in NOISE), "")
@@ -120,20 +120,20 @@ def _measured(
     )
 
 
-def _more(again: Again, pairs: Sequence[Pair]) -> Iterator[Pair]:
+def _more(replay: LayerReplay, pairs: Sequence[Pair]) -> Iterator[Pair]:
     """Yield more of what a layer does, on the rows that it had, until there are enough draws."""
     shape, so_far = pairs[0][0].shape, drawn(pairs)
     units = sum(given.size for given, _ in pairs)
-    if 0 in so_far.shared_axes or so_far.draws == 0 or tuple(again.first.shape) != shape:
+    if 0 in so_far.shared_axes or so_far.draws == 0 or tuple(replay.first.shape) != shape:
         return
     wanted = min(WANTED_DRAWS * units // so_far.draws, MOST_UNITS) - units
     row = prod(shape[1:])
     while wanted > 0:
         rows = max(min(wanted, CHUNK) // row, 1)
         wanted -= rows * row
-        given = again.with_rows(rows)
+        given = replay.with_rows(rows)
         try:
-            gave = again.call(given)[0]
+            gave = replay.call(given)[0]
         except Exception:  # a layer that has the batch size in it: there are fewer draws then
             return
         pair = tuple(numbers_of(each) for each in (tensors_in(given.args)[0], gave))

@@ -1,4 +1,4 @@
-"""What was measured of the noise of one layer."""
+"""Hold what was measured of the noise of one layer."""
 
 from __future__ import annotations
 

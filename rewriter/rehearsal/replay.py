@@ -1,4 +1,4 @@
-"""A layer called again, alone, as the model called it, on as many rows as are wanted."""
+"""Call one layer alone, as the model called it, on any number of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class LayerReplay:
     """A layer with the arguments of one of its calls.
 
     Parameters
@@ -77,8 +77,8 @@ class Again:
         return tensors_in(self.layer(*arguments.args, **{**arguments.kwargs, **options}))
 
 
-def told_otherwise(arguments: Arguments, others: Arguments) -> Arguments:
-    """Return the tensors of one call with what is no tensor from another: ``training``."""
+def with_other_options(arguments: Arguments, others: Arguments) -> Arguments:
+    """Keep the tensors of `arguments`; take the other arguments, as ``training``, from `others`."""
     import tensorflow as tf
 
     args, kwargs = tf.nest.map_structure(

@@ -1,4 +1,4 @@
-"""What a rehearsal gives: cases, noise, findings, and the table of them."""
+"""Hold what a rehearsal found, and print it as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rewriter.checks.findings import Finding
-from rewriter.rehearsal.cases import Case
+from rewriter.rehearsal.cases import TrainingCase
 from rewriter.rehearsal.loss import MADE_UP
 from rewriter.rehearsal.noise_result import NoiseMeasured
 
@@ -22,7 +22,7 @@ class Rehearsal:
         Path or name.
     keras : int
         2 or 3.
-    cases : tuple of Case
+    cases : tuple of TrainingCase
         Every size, eager and compiled.
     noise : tuple of NoiseMeasured
         The layers that draw noise.
@@ -34,7 +34,7 @@ class Rehearsal:
 
     model: str
     keras: int
-    cases: tuple[Case, ...]
+    cases: tuple[TrainingCase, ...]
     noise: tuple[NoiseMeasured, ...]
     findings: tuple[Finding, ...]
     loss: str = MADE_UP
@@ -172,20 +172,22 @@ def _said(rehearsal: Rehearsal, path: str) -> tuple[str, ...]:
     return (*noise, *found)
 
 
-def _noise_words(each: NoiseMeasured) -> str:
-    rate, dropped, expectation, over_time, at_inference = _figures(each)
-    parts = [f"noise on its {each.on}: rate {rate}, dropped {dropped}, expectation {expectation}"]
+def _noise_words(measured: NoiseMeasured) -> str:
+    rate, dropped, expectation, over_time, at_inference = _figures(measured)
+    parts = [
+        f"noise on its {measured.on}: rate {rate}, dropped {dropped}, expectation {expectation}"
+    ]
     parts += [over_time] if over_time != "-" else []
     return ", ".join([*parts, f"{at_inference} at inference"])
 
 
 def _outcomes(compared: Compared) -> dict[tuple[int, int | None, str], list[str | None]]:
-    found: dict[tuple[int, int | None, str], list[str | None]] = {}
+    outcomes: dict[tuple[int, int | None, str], list[str | None]] = {}
     for place, each in enumerate((compared.before, compared.after)):
         for case in each.cases:
             key = (case.batch, case.length, case.mode)
-            found.setdefault(key, [None, None])[place] = case.outcome
-    return found
+            outcomes.setdefault(key, [None, None])[place] = case.outcome
+    return outcomes
 
 
 def _case_table(rehearsals: Sequence[tuple[str, Rehearsal]]) -> list[str]:
@@ -213,15 +215,15 @@ def _noise_table(noise: Sequence[NoiseMeasured]) -> list[str]:
     )
 
 
-def _figures(each: NoiseMeasured) -> list[str]:
-    rate = "-" if each.configured is None else f"{each.configured:g}"
-    if each.drawn is None:
-        dropped = expectation = "not measured" if each.in_training else "-"
+def _figures(measured: NoiseMeasured) -> list[str]:
+    rate = "-" if measured.configured is None else f"{measured.configured:g}"
+    if measured.drawn is None:
+        dropped = expectation = "not measured" if measured.in_training else "-"
     else:
-        dropped = f"{each.drawn.dropped:.4f}" if each.drops else "-"
-        expectation = "-" if each.is_alpha else f"{each.drawn.expectation:.4f}"
-    over_time = {None: "-", True: "one mask", False: "new masks"}[each.constant_over_time]
-    return [rate, dropped, expectation, over_time, "drawn" if each.at_inference else "nothing"]
+        dropped = f"{measured.drawn.dropped:.4f}" if measured.drops else "-"
+        expectation = "-" if measured.is_alpha else f"{measured.drawn.expectation:.4f}"
+    over_time = {None: "-", True: "one mask", False: "new masks"}[measured.constant_over_time]
+    return [rate, dropped, expectation, over_time, "drawn" if measured.at_inference else "nothing"]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A rehearsal from the copy to the findings."""
+"""Rehearse the training of a model: copy it, run the cases, measure its noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewriter.rebuild.builder import rebuild
 from rewriter.rehearsal.cases import (
     BATCHES,
     TRAINS,
-    Steps,
+    TrainingSteps,
     arrays_to_tensors,
     call_model,
     run_cases,
@@ -102,7 +102,7 @@ def _loss(keras: LiveKeras, graph: ModelGraph, model: Live, copy: Live, sizes: S
     return made_up(copy)
 
 
-def _any_trains(steps: Steps) -> bool:
+def _any_trains(steps: TrainingSteps) -> bool:
     return any(case.outcome == TRAINS for case in steps.cases)
 
 
@@ -121,7 +121,7 @@ def _noise(
     graph: ModelGraph,
     copy: Live,
     layers: dict[str, Live],
-    steps: Steps,
+    steps: TrainingSteps,
     sizes: Sizes,
 ) -> list[NoiseMeasured]:
     """Measure at the largest batch that trains."""
@@ -138,7 +138,7 @@ def _noise(
 
 
 def _gradients(
-    keras: LiveKeras, copy: Live, layers: dict[str, Live], steps: Steps
+    keras: LiveKeras, copy: Live, layers: dict[str, Live], steps: TrainingSteps
 ) -> Iterable[Finding]:
     if all(case.outcome == "fails" for case in steps.cases):
         return ()

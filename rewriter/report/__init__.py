@@ -1,1 +1,1 @@
-"""A plan and a verification, written for people and for programs."""
+"""Write plans, findings and verifications for people and for programs."""

@@ -1,4 +1,4 @@
-"""A plan as rows: one for each call, in the order of the calls, with what happens to it."""
+"""Turn a plan into rows, one for each call, in the order of the calls, with its changes."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def rows(plan: PlanData) -> list[Row]:
     reading = _Reading({graph.path: graph for graph in plan.before.walk()})
     for change in plan.changes:
         reading.pending.setdefault(change.layer, []).append(change)
-    found = list(reading.model(plan.before, plan.after, 0))
+    every = list(reading.model(plan.before, plan.after, 0))
     left = [change for changes in reading.pending.values() for change in changes]
-    return found + [Row(each.layer, each.layer, each.class_name, 0, (each,)) for each in left]
+    return every + [Row(each.layer, each.layer, each.class_name, 0, (each,)) for each in left]
 
 
 def near_changes(every: list[Row]) -> list[Row | Gap]:
@@ -113,13 +113,25 @@ def _gap(hidden: list[Row]) -> Sequence[Row | Gap]:
 
 
 def brief(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is worth showing of the config of a layer that comes or goes."""
+    """Return what is worth showing of the config of a layer that comes or goes.
+
+    Options that are off or empty are not: most are so by default.
+
+    Examples
+    --------
+    >>> brief({"name": "drop", "rate": 0.0, "always_on": False, "noise_shape": None})
+    {'rate': 0.0}
+    """
+    return {key: value for key, value in _telling(config).items() if not _is_off(value)}
+
+
+def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
     dull = ("name", "trainable", "dtype", "seed")
     named = {key: _function_name(value) for key, value in config.items()}
     return {
         key: value
         for key, value in named.items()
-        if key not in dull and (value or value == 0) and not isinstance(value, dict)
+        if key not in dull and not isinstance(value, dict)
     }
 
 
@@ -130,17 +142,23 @@ def _function_name(value: Any) -> Any:
     return value
 
 
+def _is_off(value: Any) -> bool:
+    return value is False or (not value and value != 0)
+
+
 def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
     """Return key, old and new value of what a change does to a config that stays."""
     if change.action is Action.CONFIGURE:
         every = {**change.before, **change.after}
         return [(key, change.before.get(key), change.after.get(key)) for key in every]
     if change.action is Action.REPLACE:
-        old, new = brief(change.before["config"]), brief(change.after["config"])
+        old, new = _telling(change.before["config"]), _telling(change.after["config"])
+        pairs = [(key, old.get(key), new.get(key)) for key in {**old, **new}]
+        # An option that only one of the two classes has, and that is off, changes nothing.
         return [
-            (key, old.get(key), new.get(key))
-            for key in {**old, **new}
-            if old.get(key) != new.get(key)
+            (key, was, now)
+            for key, was, now in pairs
+            if was != now and not (_is_off(was) and _is_off(now))
         ]
     return []
 

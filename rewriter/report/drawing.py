@@ -1,4 +1,4 @@
-"""A plan as drawings: for each model the calls before and after, in one graph.
+"""Draw the calls of each model before and after in one graph, for the HTML report.
 
 What stays is one node on both sides, so that a layout puts it at the same height in both; a
 call that moves is two nodes.
@@ -62,20 +62,20 @@ def drawings(plan: PlanData) -> Drawings:
     flows = [_flows(plan.before, declared), _flows(plan.after, declared)]
     changes = _Changes.of(plan.changes)
     numbers = {path: number for number, path in enumerate(pairs)}
-    made = [
+    drawn = [
         _Drawing(path, pair, flows, masks, changes, numbers).to_json(plan.model)
         for path, pair in pairs.items()
     ]
-    return Drawings(made, list(masks))
+    return Drawings(drawn, list(masks))
 
 
 def _flows(
     graph: ModelGraph, declared: Mapping[str, str]
 ) -> dict[tuple[tuple[str, ...], Call], CallFlow]:
-    found: dict[tuple[tuple[str, ...], Call], CallFlow] = {}
+    flows: dict[tuple[tuple[str, ...], Call], CallFlow] = {}
     for flow in mask_flow(graph, declared=declared):
-        found.setdefault((flow.graph.path, flow.call), flow)
-    return found
+        flows.setdefault((flow.graph.path, flow.call), flow)
+    return flows
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +188,13 @@ class _Drawing:
     ) -> dict[str, Any]:
         """Return what is drawn of a call on one side."""
         layer = graph.layer(call)
-        said = self.changes.say(layer, graph.path_of(call), side)
+        word = self.changes.say(layer, graph.path_of(call), side)
         return {
             "class": printable(layer.class_name),
-            "mark": "" if said.action is None else SIGNS[said.action],
-            "action": "" if said.action is None else said.action.value,
-            "said": said.words,
-            "config": said.config,
+            "mark": "" if word.action is None else SIGNS[word.action],
+            "action": "" if word.action is None else word.action.value,
+            "said": word.words,
+            "config": word.config,
             "uses": self.mask(flow.mask_in) if flow is not None and flow.uses else None,
             "loses": flow is not None and flow.loses,
         }

@@ -1,4 +1,4 @@
-"""Reports written to files, in the form that the ending names."""
+"""Write a report to a file, in the format that its ending names."""
 
 from __future__ import annotations
 

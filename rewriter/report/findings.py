@@ -1,4 +1,4 @@
-"""Findings, written for people, and what their codes stand for."""
+"""Write findings and the explanations of their codes as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as one HTML page that needs no network: drawings, tables, and the diff as text."""
+"""Write a plan as one HTML page that needs no network."""
 
 from __future__ import annotations
 
@@ -193,8 +193,8 @@ def _rehearsal(rehearsal: Compared) -> str:
     for place, each in enumerate((rehearsal.before, rehearsal.after)):
         for case in each.cases:
             size = (str(case.batch), "" if case.length is None else str(case.length), case.mode)
-            said = ": ".join(filter(None, (case.outcome, case.layer)))
-            outcomes.setdefault(size, ["", ""])[place] = said
+            outcome = ": ".join(filter(None, (case.outcome, case.layer)))
+            outcomes.setdefault(size, ["", ""])[place] = outcome
     heads = ("batch", "length", "mode", "before", "after")
     layers = [
         (row.layer or "the model", "; ".join(row.before) or "-", "; ".join(row.after) or "-")

@@ -1,4 +1,4 @@
-"""The layers of a model, as `show` lists them."""
+"""List the layers of a model, for `show`."""
 
 from __future__ import annotations
 
@@ -137,14 +137,14 @@ def layers_lines(graph: ModelGraph, model: str, layers: Sequence[Shown]) -> list
     """Return the layers as a table, with a line that sums up."""
     rows = [
         (
-            "  " * each.depth + printable(each.label),
-            printable(each.class_name),
-            _shape_text(each.shape),
-            "" if each.parameters is None else f"{each.parameters:,}",
-            each.noise,
-            printable(each.mask),
+            "  " * layer.depth + printable(layer.label),
+            printable(layer.class_name),
+            _shape_text(layer.shape),
+            "" if layer.parameters is None else f"{layer.parameters:,}",
+            layer.noise,
+            printable(layer.mask),
         )
-        for each in layers
+        for layer in layers
     ]
     heads = ("layer", "class", "shape", "parameters", "noise", "mask")
     used = [place for place in range(len(heads)) if place < 2 or any(row[place] for row in rows)]
@@ -159,8 +159,8 @@ def layers_lines(graph: ModelGraph, model: str, layers: Sequence[Shown]) -> list
 
     title = f"{printable(model)} ({graph.class_name}, Keras {graph.keras})"
     lines = [Line(title, "title"), Line(""), Line(line(heads), "dim")]
-    for each, row in zip(layers, rows, strict=True):
-        lines.append(Line(line(row), "error" if each.mask.startswith(("loses", "fails")) else ""))
+    for layer, row in zip(layers, rows, strict=True):
+        lines.append(Line(line(row), "error" if layer.mask.startswith(("loses", "fails")) else ""))
     return [*lines, Line(""), Line(_sum(layers), "result")]
 
 

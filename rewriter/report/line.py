@@ -1,4 +1,4 @@
-"""A line of a report, and the style that a terminal gives it."""
+"""Define a line of a report with its style."""
 
 from __future__ import annotations
 

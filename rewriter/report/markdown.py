@@ -1,4 +1,4 @@
-"""A plan in Markdown, for pull requests and issues."""
+"""Write a plan in Markdown, for pull requests and issues."""
 
 from __future__ import annotations
 

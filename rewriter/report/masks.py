@@ -1,4 +1,4 @@
-"""The way of the masks through a model, as `show --masks` lists it."""
+"""List what happens to masks at every call, for `show --masks`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The passes and their options, as the command line lists them."""
+"""List the passes and their options, for `passes`."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def pass_text(each: type[Pass]) -> str:
     return "\n".join(lines)
 
 
-def _doc(each: type[Pass]) -> str:
-    return inspect.getdoc(each) or ""
+def _doc(shown: type[Pass]) -> str:
+    return inspect.getdoc(shown) or ""

@@ -1,4 +1,4 @@
-"""Names out of files that nobody vouches for, made fit for a terminal."""
+"""Escape what a terminal must not get from names in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, which code hosts and editors show beside the files."""
+"""Write findings as SARIF 2.1.0, which code hosts and editors show beside the files."""
 
 from __future__ import annotations
 

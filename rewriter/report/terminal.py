@@ -1,4 +1,4 @@
-"""Lines on a terminal: its width, and colour where it has any and nobody forbids it."""
+"""Print lines on a terminal: fit its width, and use colour where it has any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as a diff that a person reads: plain lines, each with the style that a terminal gives."""
+"""Write a plan as a diff in plain text."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def summary(plan: PlanData) -> str:
 
 def not_looked_into(graph: ModelGraph) -> list[tuple[str, str, str]]:
     """Return path, class and reason of the layers that no pass can see through."""
-    found = []
+    opaque = []
     for each in graph.walk():
         for outer in each.layers:
             for layer in outer.walk():
@@ -116,10 +116,10 @@ def not_looked_into(graph: ModelGraph) -> list[tuple[str, str, str]]:
                 if layer is not outer:
                     path = f"{path}/{layer.name}"
                 if layer.class_name == "Lambda":
-                    found.append((path, layer.class_name, "its code is not read"))
+                    opaque.append((path, layer.class_name, "its code is not read"))
                 elif not is_known(layer, graph.keras):
-                    found.append((path, layer.class_name, "not a layer of Keras"))
-    return found
+                    opaque.append((path, layer.class_name, "not a layer of Keras"))
+    return opaque
 
 
 def change_detail(change: Change) -> str:
@@ -196,32 +196,32 @@ def _said(reason: str, pass_name: str) -> str:
 
 
 def _notes(plan: PlanData, full: bool, width: int | None) -> Iterator[Line]:
-    said = [
+    texts = [
         f"{printable(note.layer)} ({printable(note.class_name)}): "
         + _said(note.reason, note.said_by)
         for note in plan.notes
     ]
-    yield from _listed("notes:", said, full, width)
+    yield from _listed("notes:", texts, full, width)
 
 
 def _not_looked_into(graph: ModelGraph, full: bool, width: int | None) -> Iterator[Line]:
-    said = [
+    texts = [
         f"{printable(path)} ({printable(class_name)}): {reason}"
         for path, class_name, reason in not_looked_into(graph)
     ]
-    yield from _listed("not looked into:", said, full, width)
+    yield from _listed("not looked into:", texts, full, width)
 
 
-def _listed(heading: str, said: list[str], full: bool, width: int | None) -> Iterator[Line]:
-    if not said:
+def _listed(heading: str, texts: list[str], full: bool, width: int | None) -> Iterator[Line]:
+    if not texts:
         return
     yield Line("")
     yield Line(heading, "title")
-    shown = said if full or len(said) <= NOTES else said[: NOTES - 1]
+    shown = texts if full or len(texts) <= NOTES else texts[: NOTES - 1]
     for text in shown:
         yield from _wrapped(text, "  ", width, "")
-    if len(shown) < len(said):
-        yield Line(f"  ... {len(said) - len(shown)} more; --full shows them", "dim")
+    if len(shown) < len(texts):
+        yield Line(f"  ... {len(texts) - len(shown)} more; --full shows them", "dim")
 
 
 def _wrapped(text: str, indent: str, width: int | None, style: str) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""Model files: read without a framework, kept whole, written whole or not at all."""
+"""Read model files without Keras, and write them whole or not at all."""
 
 from rewriter.saved.model_file import ModelFile, read
 

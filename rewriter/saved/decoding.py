@@ -1,4 +1,4 @@
-"""Return the graph of a model file; every error names the file."""
+"""Decode a model file into a graph; every error names the file."""
 
 from __future__ import annotations
 

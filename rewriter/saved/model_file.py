@@ -1,4 +1,4 @@
-"""What a model file says of its model: the format, the Keras it is for, and the config.
+"""Read from a model file its format, its Keras and its config.
 
 Nothing here imports Keras, reads weights, or runs code from the file.
 """
@@ -150,10 +150,10 @@ def _read_directory(path: Path, limits: _Limits) -> ModelFile:
 
 
 def _read_saved_model(path: Path, limits: _Limits) -> ModelFile:
-    found = saved_model.read_metadata(path, limits.config, limits.config_memory)
-    document = _described(found["model_config"], saved_model.METADATA, limits)
-    version = found.get("keras_version")
-    training = found.get("training_config")
+    metadata = saved_model.read_metadata(path, limits.config, limits.config_memory)
+    document = _described(metadata["model_config"], saved_model.METADATA, limits)
+    version = metadata.get("keras_version")
+    training = metadata.get("training_config")
     keras = _keras(version) if isinstance(version, str) else 2
     return ModelFile(
         path,
@@ -167,21 +167,21 @@ def _read_saved_model(path: Path, limits: _Limits) -> ModelFile:
 
 def _read_archive(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
     wanted = {"config.json": limits.config, "metadata.json": limits.detail}
-    found = zip_members.members(file, wanted)
-    if "config.json" not in found:
+    members = zip_members.members(file, wanted)
+    if "config.json" not in members:
         raise ModelReadError("a zip archive without config.json is no .keras file", fix=_SAVE_WHOLE)
-    metadata = parse(found.get("metadata.json", b"{}"), "metadata.json", limits.detail_memory)
+    metadata = parse(members.get("metadata.json", b"{}"), "metadata.json", limits.detail_memory)
     version = metadata.get("keras_version")
     if not isinstance(version, str):
         raise ModelReadError("metadata.json does not tell which Keras saved the model")
-    document = _document(found.pop("config.json"), "config.json", limits)
+    document = _document(members.pop("config.json"), "config.json", limits)
     compiled = document.get("compile_config")
     training = compiled if isinstance(compiled, dict) and compiled else None
     return ModelFile(path, "keras", _keras(version), version, document, training)
 
 
 def _read_hdf5(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
-    found = hdf5_attributes.root_strings(
+    strings = hdf5_attributes.root_strings(
         file,
         {
             "model_config": limits.config,
@@ -189,16 +189,16 @@ def _read_hdf5(path: Path, file: BinaryIO, limits: _Limits) -> ModelFile:
             "keras_version": limits.detail,
         },
     )
-    if "model_config" not in found:
+    if "model_config" not in strings:
         raise ModelReadError(
             "it has no model_config: it holds weights alone, or is no Keras model", fix=_SAVE_WHOLE
         )
-    version = found["keras_version"].decode("utf-8") if "keras_version" in found else None
-    document = _document(found.pop("model_config"), "model_config", limits)
+    version = strings["keras_version"].decode("utf-8") if "keras_version" in strings else None
+    document = _document(strings.pop("model_config"), "model_config", limits)
     training = None
-    if found.get("training_config", b"null") not in (b"", b"null"):
+    if strings.get("training_config", b"null") not in (b"", b"null"):
         memory = limits.detail_memory
-        training = parse(found["training_config"], "training_config", memory) or None
+        training = parse(strings["training_config"], "training_config", memory) or None
     keras = 2 if version is None else _keras(version)
     return ModelFile(path, "h5", keras, version, document, training)
 

@@ -1,4 +1,4 @@
-"""A file read back before it takes its place: the layers, and every weight in its own place."""
+"""Read a written file back before it is put in place: its layers, and every weight."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def read_back(
     """
     try:
         file = read(written, limits=False)
-        found = _layers(decode(file.document, file.keras))
+        layers = _layers(decode(file.document, file.keras))
         wrong = _wrong(written, weights, places, file.format)
     except (RewriterError, OSError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
         raise _otherwise(f"it cannot be read: {error}") from error
-    missing = sorted(_layers(graph) ^ found)
+    missing = sorted(_layers(graph) ^ layers)
     if missing:
         raise _otherwise(f"layer {missing[0][0]!r} is not as it was")
     if wrong:

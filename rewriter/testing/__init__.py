@@ -1,4 +1,4 @@
-"""What the author of a pass needs to test it: models, and the check of what every pass owes.
+"""Test your own pass: random models, and a check of what every pass must do.
 
 from rewriter.testing import check_pass, random_models
 

@@ -1,4 +1,4 @@
-"""The check of what every pass owes, whatever it does."""
+"""Check what every pass must do, whatever it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small models made at random, each the same for the same seed."""
+"""Make small random models, the same for the same seed."""
 
 from __future__ import annotations
 

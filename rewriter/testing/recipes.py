@@ -1,4 +1,4 @@
-"""Random models for property tests: small, valid, and of all that a pass may meet.
+"""Describe random models as data, and build them in either Keras.
 
 A model is drawn as a recipe, which is plain data that hypothesis can shrink and print; `build`
 makes it in either Keras.
@@ -249,8 +249,8 @@ MODELS: dict[str, Callable[[_Builder, Step, Any], Any]] = {
 
 def _branch(builder: _Builder, step: Step, tensor: Any) -> Any:
     other = tensor
-    for each in step.inner:
-        other = builder.apply(each, other)
+    for inner in step.inner:
+        other = builder.apply(inner, other)
     layer = ("Add", "Multiply", "Average", "Maximum")[step.choice % 4]
     return getattr(builder.keras.layers, layer)()([tensor, other])
 

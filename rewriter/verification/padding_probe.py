@@ -14,7 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.masks.ways_around import way_around
-from rewriter.analysis.value_flow import Reach
+from rewriter.analysis.value_flow import ValueFlow
 from rewriter.graph.calls import Tensor
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
@@ -177,9 +177,9 @@ def tables(keras: LiveKeras, graph: ModelGraph, masked: ModelGraph, model: Live)
     model : live model
         The model.
     """
-    ways, found = Reach(masked), dict[tuple[str, ...], Live]()
+    ways, found = ValueFlow(masked), dict[tuple[str, ...], Live]()
     for end in leaves(masked.inputs):
-        for each in ways.of(masked, Tensor(end.call)):
+        for each in ways.receivers(masked, Tensor(end.call)):
             if each.layer.class_name == "Embedding" and each.layer.config.get("mask_zero"):
                 found[each.steps] = layer_at(keras, model, each.steps).embeddings
     return list(found.values())

@@ -20,7 +20,7 @@ import rewriter
 from rewriter.api import rewriting
 from rewriter.errors import ModelWriteError
 from rewriter.saved import read, read_back
-from rewriter.saved.additions.config_merge import merged, strange
+from rewriter.saved.additions.config_merge import unknown_keys, with_unknown_keys
 
 KEYS = [(name, ending) for name in ("tf_keras", "keras") for ending in ("h5", "keras")]
 
@@ -140,7 +140,7 @@ def test_a_note_beside_a_layer_is_carried_over_and_has_no_place_in_another_forma
 
 def test_nothing_that_keras_writes_beside_a_config_is_strange(rich_files):
     for path in rich_files.values():
-        assert list(strange(read(path).document)) == []
+        assert list(unknown_keys(read(path).document)) == []
 
 
 def test_which_layers_are_one_object_is_told_by_the_new_file_alone():
@@ -150,7 +150,7 @@ def test_which_layers_are_one_object_is_told_by_the_new_file_alone():
         {"config": {"layers": [{"class_name": "Dense", "config": {"name": "a"}, **number}]}}
         for number in (shared, {})
     )
-    assert merged(old, new) is None
+    assert with_unknown_keys(old, new) is None
     assert new["config"]["layers"] == [{"class_name": "Dense", "config": {"name": "a"}}]
 
 
@@ -344,27 +344,27 @@ def test_what_is_unknown_among_the_weights_has_no_place_in_another_format(
 def test_a_note_at_a_weight_that_is_gone_is_refused_by_name(dialect, tmp_path):
     path = tmp_path / "noted.keras"
     _, weight = noted(dialect, path)
-    from rewriter.saved.additions.unknown_in_hdf5 import carry, unknown
+    from rewriter.saved.additions.unknown_in_hdf5 import carry, unknown_objects
 
     lost = pytest.raises(ModelWriteError, match=f"{weight.strip('/')}@unit")
     with weights_to_change(path) as source, h5py.File(tmp_path / "empty.h5", "w") as target, lost:
-        carry(unknown(source, "keras"), source, target)
+        carry(unknown_objects(source, "keras"), source, target)
 
 
 @pytest.mark.parametrize(("name", "ending"), KEYS)
 def test_nothing_that_keras_wrote_is_unknown(rich_files, name, ending):
-    from rewriter.saved.additions.unknown_in_hdf5 import unknown
+    from rewriter.saved.additions.unknown_in_hdf5 import unknown_objects
 
     with read_back.weights_file(rich_files[name, ending]) as root:
-        assert unknown(root, ending) == []
+        assert unknown_objects(root, ending) == []
 
 
 def test_nothing_in_real_models_is_unknown(real_models):
-    from rewriter.saved.additions.unknown_in_hdf5 import unknown
+    from rewriter.saved.additions.unknown_in_hdf5 import unknown_objects
 
     for path in real_models.glob("*.h5"):
         with read_back.weights_file(path) as root:
-            assert unknown(root, "h5") == []
+            assert unknown_objects(root, "h5") == []
 
 
 FULL = """if True:

@@ -137,10 +137,10 @@ def test_in_keras_3_the_fast_kernel_goes_and_the_plan_says_why():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, "no data was given"),
-        ([[1, 2, 0]], "the data has padding behind sequences alone"),
-        ([[0, 1, 2]], "though the data has padding in front"),
-        ([[1, 2, 0], [0, 0, 0]], "though the data has padding in front"),
+        (None, "without --data it is not known"),
+        ([[1, 2, 0]], "your data has padding only behind sequences"),
+        ([[0, 1, 2]], "your data has padding in front"),
+        ([[1, 2, 0], [0, 0, 0]], "your data has padding in front"),
     ],
 )
 def test_the_fast_kernel_is_kept_if_asked_and_the_plan_says_what_the_data_shows(data, words):
@@ -166,10 +166,10 @@ def test_it_says_what_changes_in_later_training():
         ("dense", "Dense", {}),
     ]
     said = " ".join(reasons(plan(chain(2, *layers))))
-    assert "its statistics leave the padded steps out" in said
-    assert "losses and metrics leave the padded steps out" in said
+    assert "padded steps no longer count in its statistics" in said
+    assert "losses and metrics no longer count padded steps" in said
     pooled = plan(chain(2, EMBEDDING, ("mean", "GlobalAveragePooling1D", {})))
-    assert "averages over the steps that are no padding" in reasons(pooled)[0]
+    assert "no longer averages over padded steps" in reasons(pooled)[0]
 
 
 def test_the_fast_kernel_stays_off_in_the_file_and_keras_alone_reads_it(tmp_path):
@@ -254,7 +254,7 @@ def test_keras_3_hands_no_mask_to_a_recurrent_layer_with_an_initial_state(keras,
     made = plan(graph)
     assert bool(made.changes) is sees
     if not sees:
-        assert "gru (GRU) does not see the mask" in reasons(made)[0]
+        assert "gru (GRU) does not get the mask" in reasons(made)[0]
 
 
 def test_keras_3_really_hands_no_mask_to_a_recurrent_layer_with_an_initial_state(dialect):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.checking import calls_of, check
+from support.checking import by_refusal, calls_of, check, check_refusal
 
 import rewriter
 
@@ -92,4 +92,32 @@ def test_a_stateful_layer_keeps_the_batch_size_of_its_model(dialect):
     model = dialect.keras.Model(inputs, layers.GRU(2, stateful=True, name="gru")(inputs))
     (note,) = rewriter.plan(model, ["free-batch"]).notes
     assert note.layer == "gru"
-    assert "the batch size is part of its state; stateful=drop frees it" in note.reason
+    assert "its state fixes the batch size; stateful=drop makes it stateless" in note.reason
+
+
+def open_reshape(keras):
+    """Return a reshape to a fixed first size, of a tensor whose size nothing tells."""
+    import tensorflow as tf
+
+    inputs = keras.layers.Input((None, 3), name="x")
+    reshape = keras.ops.reshape if hasattr(keras, "ops") else tf.reshape
+    return keras.Model(inputs, keras.layers.Dense(2)(reshape(inputs, (4, -1, 3))))
+
+
+def fixed_reshape(keras):
+    import tensorflow as tf
+
+    inputs = keras.layers.Input(batch_shape=(4, None, 3), name="x")
+    reshape = keras.ops.reshape if hasattr(keras, "ops") else tf.reshape
+    return keras.Model(inputs, keras.layers.Dense(2)(reshape(inputs, (4, -1, 3))))
+
+
+REFUSALS = [
+    ("free-batch", fixed_reshape, "the size of its input is not known"),
+    ("free-batch", open_reshape, "what its first size means cannot be told"),
+]
+
+
+@by_refusal(REFUSALS)
+def test_it_says_why_it_declines(wanted, model, words, dialect):
+    check_refusal(model(dialect.keras), wanted, words)

@@ -86,7 +86,7 @@ def test_noise_that_keras_2_draws_at_inference_stays(dialect, tmp_path):
     plan = rewriter.plan(pinned(dialect.keras), ["strip-dropout"])
     assert plan.changes == ()
     assert [note.reason for note in plan.notes] == [
-        "stays: it is active at inference as well; pinned=remove takes it too"
+        "stays: it draws noise at inference too; pinned=remove removes it as well"
     ] * 2
 
 

@@ -103,7 +103,8 @@ def fixed(keras, number, kind):
         parts = tf.split(y, 2, axis=0) if number == 2 else ops.split(y, 2, axis=0)
         y = layers.Concatenate(axis=0)(list(parts))
     elif kind == "index":
-        y = layers.Concatenate(axis=0)([y[:2], y[2:]])
+        rows = slice(2) if number == 2 else (slice(0, 2),)
+        y = layers.Concatenate(axis=0)([y[rows], y[rows]])
     elif kind == "lambda":
         y = layers.Lambda(lambda t: t + constant, output_shape=(3,), name="hidden")(y)
     elif kind == "harmless":

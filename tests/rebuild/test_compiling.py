@@ -399,7 +399,7 @@ def test_what_is_not_registered_is_carried_live(dialect):
     trained(original)
     result = rewriter.rewrite(original, [], verify=False)
     (note,) = result.plan.notes
-    assert "metric mean_absolute_error is the original's own" in note.reason
+    assert "both models share the metric mean_absolute_error" in note.reason
     assert type(result.model.optimizer) is OwnOptimizer
     assert_same_next_step(dialect.number, original, result.model)
 

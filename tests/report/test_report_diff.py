@@ -16,12 +16,16 @@ from support.plans import (
     moved,
     nested,
     replaced,
+    text_model,
     two_thousand,
 )
 from support.written import Written
 
 from rewriter.api.plans import Plan, plan_graph
+from rewriter.dialects import decode
+from rewriter.graph import Layer
 from rewriter.graph.changes import Change
+from rewriter.pipeline import Guarantee, Pass
 from rewriter.report.diff import Row, near_changes, rows
 from rewriter.report.terminal import show
 from rewriter.report.text import plan_lines, plan_text
@@ -29,6 +33,20 @@ from rewriter.report.text import plan_lines, plan_text
 pytestmark = pytest.mark.fast
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+class Switch(Pass):
+    """Replace each Dense by one without a bias."""
+
+    name = "switch"
+    guarantee = Guarantee.CHANGED_ON_PURPOSE
+
+    def run(self, graph):
+        layer = graph.layer("dense")
+        dense = {**layer.config, "use_bias": True}
+        yield graph.replace("dense", Layer("dense", "Dense", dense), reason="first it is on")
+        bare = Layer("dense", "Dense", {**dense, "use_bias": False})
+        yield graph.replace("dense", bare, reason="then it is off")
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda each: each.__name__)
@@ -49,6 +67,15 @@ def test_a_narrow_terminal_gets_lines_that_fit(plan):
     assert "".join(plan_text(plan()).split()).count("[") == "".join(
         "".join(line.text for line in narrow).split()
     ).count("[")
+
+
+def test_an_option_that_is_off_and_new_in_a_replaced_layer_is_not_shown():
+    graph = decode(text_model(), 3)
+    shown = plan_text(plan_graph(graph, ["replace-dropout:to=dynamic"]))
+    assert "Dropout -> DynamicDropout" in shown
+    assert "false" not in shown
+    shown = plan_text(plan_graph(graph, [Switch()]))
+    assert "use_bias: true -> false" in shown
 
 
 def test_every_change_is_in_exactly_one_row():
@@ -115,7 +142,7 @@ def test_many_notes_are_cut_and_counted():
         x = model.call("Dropout", f"d{number}", x, rate=0.5, kwargs={"training": True})
     plan = plan_graph(model.graph(model.call("Dense", "dense", x, units=1)), ["strip-dropout"])
     assert "... 23 more; --full shows them" in plan_text(plan)
-    assert plan_text(plan, full=True).count("stays: it is active") == 30
+    assert plan_text(plan, full=True).count("stays: it draws noise at inference") == 30
 
 
 def test_rows_near_a_nested_change_keep_the_model_that_they_stand_in():

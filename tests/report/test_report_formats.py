@@ -142,7 +142,7 @@ def test_a_report_that_cannot_be_written_is_refused_first(tmp_path):
 def test_markdown_has_the_diff_the_notes_and_the_verification():
     text = markdown_report(pinned(), VERIFICATION)
     assert "```diff\n" in text
-    assert "| `always` | `strip-dropout` | stays: it is active at inference as well" in text
+    assert "| `always` | `strip-dropout` | stays: it draws noise at inference too" in text
     assert "verification failed" in text
 
 

@@ -23,8 +23,8 @@ from rewriter.api.plans import plan_graph
 from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
 from rewriter.graph.changes import Action
-from rewriter.rehearsal import Case as Tried
 from rewriter.rehearsal import Compared, Rehearsal
+from rewriter.rehearsal import TrainingCase as Tried
 from rewriter.report.html import html_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -236,7 +236,7 @@ def test_verification_and_rehearsal_are_tables():
 
 def test_notes_findings_and_the_diff_are_on_the_page():
     html = html_report(pinned())
-    assert "stays: it is active at inference as well" in html
+    assert "stays: it draws noise at inference too" in html
     assert "<summary>The diff as text</summary>" in html
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
+from support.noise_models import everything
 
 import rewriter
 from rewriter.analysis.noise_at_inference import draws_at_inference
@@ -76,3 +78,64 @@ def same_outputs(one, other, number):
 
 def _flat(outputs):
     return outputs if isinstance(outputs, list | tuple) else [outputs]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model, its calls after a pass, and why the pass declines where it does."""
+
+    wanted: str
+    model: object
+    calls: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    changed: bool = True
+    dialects: tuple[int, ...] = field(default=(2, 3))
+
+    def check(self, keras, folder):
+        model, calls = self.model(keras), list(self.calls)
+        check(keras, model, self.wanted, calls, folder, notes=self.notes, changed=self.changed)
+
+
+def stays(wanted, model, calls, *notes, **options):
+    return Row(wanted, model, calls, notes, changed=False, **options)
+
+
+def by_row(rows):
+    """Parametrise a test over rows by name, and the dialects of each."""
+    pairs = [(row, number) for row in rows.values() for number in row.dialects]
+    names = [f"{name}, Keras {number}" for name, row in rows.items() for number in row.dialects]
+    return pytest.mark.parametrize(("row", "dialect"), pairs, indirect=["dialect"], ids=names)
+
+
+def by_refusal(refusals):
+    """Parametrise a test over (pass, model, words of the note, dialects, by default both)."""
+    cases = [
+        (wanted, model, words, number)
+        for wanted, model, words, *dialects in refusals
+        for number in (dialects[0] if dialects else (2, 3))
+    ]
+    names = [f"{wanted}: {words}, Keras {number}" for wanted, _, words, number in cases]
+    arguments = ("wanted", "model", "words", "dialect")
+    return pytest.mark.parametrize(arguments, cases, indirect=["dialect"], ids=names)
+
+
+def check_refusal(model, wanted, words):
+    """Ask for a note that says why, and no change of the layer that it names."""
+    plan = rewriter.plan(model, [wanted])
+    assert any(words in note.reason for note in plan.notes), [note.reason for note in plan.notes]
+    touched = {change.layer for change in plan.changes}
+    declined = {note.layer for note in plan.notes if words in note.reason}
+    assert not touched & declined
+
+
+def check_everything(keras, wanted, paths, folder):
+    """Ask that a pass reaches these layers of `everything`, and does so for good."""
+    result = rewriter.rewrite(everything(keras), [wanted], output=folder / "m.keras")
+    touched = {change.layer for change in result.plan.changes}
+    for path in paths:
+        assert any(layer == path or layer.startswith(f"{path}/") for layer in touched), touched
+    assert result.verification.ok
+    assert result.verification.max_difference <= result.plan.tolerance
+    reloaded = keras.models.load_model(folder / "m.keras")
+    assert sorted(calls_of(rewriter.read(reloaded))) == sorted(calls_of(result.plan.after))
+    assert rewriter.plan(reloaded, [wanted]).changes == ()

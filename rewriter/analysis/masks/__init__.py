@@ -1,4 +1,4 @@
-"""Where masks begin, flow, are used and are lost: an analysis over the graph.
+"""Follow masks through a graph: where they begin, are used and get lost.
 
 `table` says what each layer does with a mask in each Keras; `flow` follows the masks through
 a model, nested models included; `mask` is what it finds.

@@ -1,4 +1,4 @@
-"""The order in which Keras runs the calls of a model.
+"""Order the calls of a model as Keras runs them.
 
 It matters in Keras 3 alone, where MultiHeadAttention takes the masks off its inputs: what runs
 before it sees them, what runs after it does not.

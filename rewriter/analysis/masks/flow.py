@@ -1,4 +1,4 @@
-"""The way of the masks through a model, call by call."""
+"""Follow the masks through a model, call by call."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def mask_flow(
 
 def flows_of(flows: Sequence[CallFlow], source: str) -> Iterator[CallFlow]:
     """Yield the calls that the mask of a layer comes to, given the layer's path."""
-    made = {
+    sources = {
         one
         for flow in flows
         if flow.layer == source and flow.mask_out.join is Join.SOURCE
@@ -152,7 +152,7 @@ def flows_of(flows: Sequence[CallFlow], source: str) -> Iterator[CallFlow]:
     return (
         flow
         for flow in flows
-        if made and any(one in made for mask in flow.masks_in for one in mask.sources)
+        if sources and any(one in sources for mask in flow.masks_in for one in mask.sources)
     )
 
 

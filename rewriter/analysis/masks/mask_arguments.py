@@ -1,4 +1,4 @@
-"""What the arguments of a call say of masks: which are given, and which Keras does not hand on."""
+"""Read the masks given as call arguments, and find those that Keras does not pass on."""
 
 from __future__ import annotations
 

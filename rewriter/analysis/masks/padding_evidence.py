@@ -1,4 +1,4 @@
-"""Whether what a source would mask is padding, and on which side it stands."""
+"""Look in the given data for padding: whether there is any, and on which side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def no_padding(
     model: ModelGraph,
-    found: Mapping[str, Source],
+    candidates: Mapping[str, Source],
     mask_value: float,
     data: Mapping[str, Any],
 ) -> dict[str, str]:
@@ -25,7 +25,7 @@ def no_padding(
     ----------
     model : ModelGraph
         The outermost model.
-    found : mapping of str to Source
+    candidates : mapping of str to Source
         The sources by their paths.
     mask_value : float
         What padding is in float inputs.
@@ -34,7 +34,8 @@ def no_padding(
     """
     made = not_padding(model)
     reasons = {
-        path: made.get(path) or _real_token(data, each, mask_value) for path, each in found.items()
+        path: made.get(path) or _real_token(data, each, mask_value)
+        for path, each in candidates.items()
     }
     return {path: reason for path, reason in reasons.items() if reason}
 

@@ -1,12 +1,12 @@
-"""Whether id 0 of an Embedding means padding."""
+"""Tell whether id 0 of an Embedding means padding."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
 from rewriter.analysis.known_layers import class_of
-from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, zero_of
-from rewriter.analysis.value_flow import Reach, Reached, hands_on, taken_apart
+from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, meaning_of_id_zero
+from rewriter.analysis.value_flow import Receiver, ValueFlow, keeps_values, unwrap_time_distributed
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -35,41 +35,42 @@ def not_padding(model: ModelGraph) -> dict[str, str]:
     >>> not_padding(graph)
     {'emb': 'index 0 is a bin of ids (Hashing), no padding'}
     """
-    reach = Reach(model)
-    given = [each for end in leaves(model.inputs) for each in reach.of(model, end)]
-    made = list(_made(model, reach))
-    known = {(id(each.graph), each.call) for each in (*given, *(each for each, _ in made))}
-    real = {path: f"index 0 is {zero}, no padding" for path, zero in _real(made).items()}
-    return dict(_unknown(model, known)) | dict(_ragged(model, reach)) | real
+    flow = ValueFlow(model)
+    receivers = [each for end in leaves(model.inputs) for each in flow.receivers(model, end)]
+    pairs = list(_receivers_of_made_ids(model, flow))
+    receivers += [receiver for receiver, _ in pairs]
+    known = {(id(receiver.graph), receiver.call) for receiver in receivers}
+    real = {path: f"index 0 is {zero}, no padding" for path, zero in _real(pairs).items()}
+    return dict(_unknown(model, known)) | dict(_ragged(model, flow)) | real
 
 
 def real_zeros(model: ModelGraph) -> dict[str, str]:
     """Return what index 0 of an Embedding is where it is known to be no padding, by its path."""
-    return _real(_made(model, Reach(model)))
+    return _real(_receivers_of_made_ids(model, ValueFlow(model)))
 
 
-def _real(made: Iterable[tuple[Reached, str]]) -> dict[str, str]:
-    return {each.path: zero for each, zero in made if zero and _is_embedding(each.layer)}
+def _real(pairs: Iterable[tuple[Receiver, str]]) -> dict[str, str]:
+    return {to.path: zero for to, zero in pairs if zero and _is_embedding(to.layer)}
 
 
 def _is_embedding(layer: Layer) -> bool:
     return class_of(layer) == "Embedding"
 
 
-def _made(model: ModelGraph, reach: Reach) -> Iterator[tuple[Reached, str]]:
+def _receivers_of_made_ids(model: ModelGraph, flow: ValueFlow) -> Iterator[tuple[Receiver, str]]:
     """Yield what gets ids that the model makes of something else, and what 0 is in them."""
     for graph in model.walk():
         for call in graph.calls(LOOKUPS | BINS):
             if makes_ids(graph.layer(call)):
-                zero = zero_of(graph, call)
-                yield from ((each, zero) for each in reach.of(graph, Tensor(call)))
+                zero = meaning_of_id_zero(graph, call)
+                yield from ((each, zero) for each in flow.receivers(graph, Tensor(call)))
 
 
-def _ragged(model: ModelGraph, reach: Reach) -> Iterator[tuple[str, str]]:
+def _ragged(model: ModelGraph, flow: ValueFlow) -> Iterator[tuple[str, str]]:
     """Yield the Embeddings that get ragged ids: those have no padding."""
     for end in leaves(model.inputs):
         if model.layer(end.call).config.get("ragged"):
-            for each in reach.of(model, end):
+            for each in flow.receivers(model, end):
                 if _is_embedding(each.layer):
                     yield each.path, f"the ids of {end.call.layer} are ragged, without padding"
 
@@ -92,11 +93,11 @@ def _strange_makers(graph: ModelGraph, call: Call) -> Iterator[Call]:
     pending, seen = [call], {call}
     while pending:
         for tensor in graph.producers(pending.pop()):
-            layer, _ = taken_apart(graph.layer(tensor.call))
+            layer, _ = unwrap_time_distributed(graph.layer(tensor.call))
             if layer.graph is not None or makes_ids(layer) or tensor.call in seen:
                 continue
             seen.add(tensor.call)
-            if hands_on(layer):
+            if keeps_values(layer):
                 pending.append(tensor.call)
             else:
                 yield tensor.call

@@ -1,4 +1,4 @@
-"""What a layer does with the masks that come to it, by its rule."""
+"""Apply the mask rule of a layer: which masks go out, and whether it uses those it gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new mask changes besides the outputs for padding: kernels, and later training."""
+"""Find what a new mask changes besides outputs for padding: GPU kernels, and later training."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def slow_kernels(
     """
     if model.keras != 3:
         return
-    told = False
+    noted = False
     for flow in newly(before, after, "uses"):
         layer = flow.graph.layer(flow.call)
         for role, fast in _fast_layers(layer):
@@ -64,40 +64,40 @@ def slow_kernels(
                 yield Note(flow.layer, fast.class_name, _kept(right_padded))
             else:
                 reason = (
-                    "on a GPU, compiled functions with the fast kernel fail on padding in front "
-                    f"of a sequence{_possible(right_padded)}"
+                    "on a GPU, its cuDNN kernel fails on padding in front of a sequence"
+                    f"{_possible(right_padded)}"
                 )
                 changes = {"use_cudnn": False}
                 yield flow.graph.configure(flow.call.layer, changes, reason=reason, role=role)
-                if not told:
-                    told = True
+                if not noted:
+                    noted = True
                     yield Note(flow.layer, fast.class_name, _LOST)
 
 
 _LOST = (
-    "use_cudnn=False is in the file that is written; Keras reads it and does not write it, so "
-    "that a model that is loaded and saved again with Keras alone has its fast kernel back"
+    "the written file says use_cudnn=False; Keras reads that and does not save it, so after you "
+    "load the model and save it again, it runs with cuDNN again"
 )
 
 
 def _kept(right_padded: bool | None) -> str:
     if right_padded is None:
         return (
-            "keeps its fast kernel (cudnn=keep): on a GPU, compiled functions fail on padding in "
-            "front of a sequence, and no data was given that shows where it stands"
+            "keeps its cuDNN kernel (cudnn=keep): on a GPU, that fails on padding in front of a "
+            "sequence, and without --data it is not known where yours is"
         )
     if right_padded:
-        return "keeps its fast kernel (cudnn=keep): the data has padding behind sequences alone"
+        return "keeps its cuDNN kernel (cudnn=keep): your data has padding only behind sequences"
     return (
-        "keeps its fast kernel (cudnn=keep), though the data has padding in front of sequences, "
-        "or sequences of padding alone: on a GPU, compiled functions fail on them"
+        "keeps its cuDNN kernel (cudnn=keep), which fails on a GPU: your data has padding in front "
+        "of sequences, or sequences that are all padding"
     )
 
 
 def _possible(right_padded: bool | None) -> str:
     if right_padded:
-        return "; the data has it behind sequences alone, where cudnn=keep is safe"
-    return "; cudnn=keep leaves it on" if right_padded is None else ", as the data has it"
+        return "; your data has it only behind sequences, so cudnn=keep is safe"
+    return "; cudnn=keep keeps the kernel" if right_padded is None else ", which your data has"
 
 
 def _fast_layers(layer: Layer, role: str | None = None) -> Iterator[tuple[str | None, Layer]]:
@@ -119,16 +119,16 @@ def training_notes(
         yield Note(
             flow.layer,
             flow.class_name,
-            "gets a mask: in later training its statistics leave the padded steps out",
+            "gets a mask: in later training, padded steps no longer count in its statistics",
         )
     for flow in newly(before, after, "uses"):
         if flow.class_name == "GlobalAveragePooling1D":
             yield Note(
                 flow.layer,
                 flow.class_name,
-                "averages over the steps that are no padding: for padded sequences the layers "
-                "behind it get values of another scale than those that they were trained on, "
-                "and for a sequence of padding alone NaN, which empty=off avoids",
+                "no longer averages over padded steps: for padded sequences, the layers behind it "
+                "get other values than those that they were trained on, and for a sequence of "
+                "padding alone NaN, which empty=off avoids",
             )
     had = set(_masked_outputs(model, before))
     for name, flow in _masked_outputs(model, after).items():
@@ -136,13 +136,13 @@ def training_notes(
             yield Note(
                 flow.layer,
                 flow.class_name,
-                "is an output, and gets a mask: losses and metrics leave the padded steps out",
+                "is an output and gets a mask: losses and metrics no longer count padded steps",
             )
 
 
 IGNORED = (
-    "does not see the mask, for it gets its first state as an input and Keras 3 hands the mask "
-    "on to layers of one input alone: padding still counts in it"
+    "does not get the mask: its call has an initial state, and Keras 3 passes a mask only to calls "
+    "with one tensor; padded steps still count in it"
 )
 
 
@@ -154,11 +154,11 @@ def unseen_notes(before: Sequence[CallFlow], after: Sequence[CallFlow]) -> Itera
 
 
 def _masked_outputs(model: ModelGraph, flows: Sequence[CallFlow]) -> dict[str, CallFlow]:
-    found = {}
+    masked = {}
     ends = {(end.call, end.output) for end in leaves(model.outputs)}
     for flow in flows:
         if flow.graph is model:
             for number, mask in enumerate(flow.masks_out):
                 if mask and (flow.call, number) in ends:
-                    found[flow.layer] = flow
-    return found
+                    masked[flow.layer] = flow
+    return masked

@@ -1,4 +1,4 @@
-"""Where a mask could begin: Embeddings without one, and float sequences."""
+"""Find the layers that could give a mask: Embeddings without one, and float sequences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.shapes import declared_shape
-from rewriter.analysis.value_flow import Reach, Reached
+from rewriter.analysis.value_flow import Receiver, ValueFlow
 from rewriter.errors import PassError
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
@@ -58,9 +58,9 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
         if name not in names:
             fix = f"the inputs are {', '.join(names)}"
             raise PassError(f"the model has no input {name!r}", where="input", fix=fix)
-    reach = Reach(model)
-    reading: dict[str, dict[str, Reached]] = {
-        call.layer: {each.path: each for each in reach.of(model, Tensor(call))}
+    flow = ValueFlow(model)
+    reading: dict[str, dict[str, Receiver]] = {
+        call.layer: {each.path: each for each in flow.receivers(model, Tensor(call))}
         for call in entrances
     }
     for graph in model.walk():
@@ -79,10 +79,10 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
 def inputs_read(model: ModelGraph) -> dict[str, tuple[str, ...]]:
     """Return the inputs whose values a layer gets as they are, by the layer's path."""
     read: dict[str, tuple[str, ...]] = {}
-    reach = Reach(model)
+    flow = ValueFlow(model)
     for tensor in leaves(model.inputs):
         name = tensor.call.layer
-        for path in {each.path for each in reach.of(model, Tensor(tensor.call))} | {name}:
+        for path in {each.path for each in flow.receivers(model, Tensor(tensor.call))} | {name}:
             read[path] = (*read.get(path, ()), name)
     return read
 

@@ -1,4 +1,4 @@
-"""Masks that Keras 3 writes into a Functional model as operations.
+"""Find the masks that Keras 3 writes into a Functional model as operations.
 
 When a Functional model is built, Masking and Embedding compute their masks symbolically, and
 Keras 3 keeps these computations as calls of the model: ``NotEqual(x, mask_value)``, with

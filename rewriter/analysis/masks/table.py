@@ -1,4 +1,4 @@
-"""What each layer does with a mask: one table, with a column for Keras 2 and one for Keras 3.
+"""Look up what a layer class does with a mask, in Keras 2 and in Keras 3.
 
 Measured with tf_keras 2.21 and Keras 3.15, eagerly, layer by layer; `tests/analysis/masks` measures
 it again with the Keras that is installed and names the layer that has changed.

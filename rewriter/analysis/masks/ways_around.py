@@ -1,7 +1,4 @@
-"""What becomes of the steps of a sequence in a layer that drops its mask.
-
-A mask is carried around such a layer by changing it as the layer changes the steps.
-"""
+"""Tell how to change a mask so that it fits behind a layer that drops it."""
 
 from __future__ import annotations
 

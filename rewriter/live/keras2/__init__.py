@@ -1,1 +1,1 @@
-"""What is asked of Keras 2: its models, their training and their noise."""
+"""Ask Keras 2 about its models, their training and their noise."""

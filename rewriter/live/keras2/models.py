@@ -1,4 +1,4 @@
-"""Live models of Keras 2, as tf_keras has it."""
+"""Make, load, copy and save models of Keras 2 (`tf_keras`)."""
 
 from __future__ import annotations
 
@@ -146,12 +146,12 @@ def clone_layer(layer: Live, config: Mapping[str, Any], scope: Mapping[str, Any]
     return new
 
 
-def unwritten(layer: Live) -> dict[str, Any]:
+def arguments_missing_from_config(layer: Live) -> dict[str, Any]:
     """Return the arguments that a layer was made with and that Keras writes into no config."""
     return {}
 
 
-def cut_calls(model: Live) -> Iterator[tuple[str, int, int]]:
+def calls_losing_arguments(model: Live) -> Iterator[tuple[str, int, int]]:
     """Yield layers of a model of whose calls Keras writes down a part of the arguments.
 
     It writes those behind the first by the names of their parameters, which the arguments of

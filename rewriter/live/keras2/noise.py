@@ -1,4 +1,4 @@
-"""Noise inside the recurrent layers and cells of Keras 2."""
+"""Draw, and forget, the dropout masks inside recurrent layers and cells of Keras 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SavedModel directories of Keras 2, loaded without running the graphs that they hold.
+"""Load a SavedModel directory of Keras 2 without running the graphs in it.
 
 The layers are made from their configs, as from any other file; the weights and the optimizer's
 state come out of the checkpoint that every SavedModel contains. Keras' own loading restores the

@@ -1,4 +1,4 @@
-"""How models of Keras 2 are compiled, and what their optimizers keep."""
+"""Read and restore the compile settings and the optimizer of a Keras 2 model."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is asked of Keras 3: its models, their training and their noise."""
+"""Ask Keras 3 about its models, their training and their noise."""

@@ -1,4 +1,4 @@
-"""Live models of Keras 3."""
+"""Make, load, copy and save models of Keras 3."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _keep_kernels(old: Live, new: Live) -> None:
     """
     if type(old) is not type(new):
         return
-    if isinstance(old, _CELLS) and unwritten(old):
+    if isinstance(old, _CELLS) and arguments_missing_from_config(old):
         new.implementation = old.implementation
         if hasattr(old, "dropout_mask_count"):  # older releases have none
             new.dropout_mask_count = old.dropout_mask_count
@@ -167,7 +167,7 @@ def _keep_kernels(old: Live, new: Live) -> None:
         _keep_kernels(below, above)
 
 
-def unwritten(layer: Live) -> dict[str, Any]:
+def arguments_missing_from_config(layer: Live) -> dict[str, Any]:
     """Return the arguments that a layer was made with and that Keras writes into no config.
 
     Cells take ``implementation``; with ``recurrent_dropout`` they set it to 1 by themselves
@@ -179,7 +179,7 @@ def unwritten(layer: Live) -> dict[str, Any]:
     return {"implementation": cell.implementation}
 
 
-def cut_calls(model: Live) -> Iterator[tuple[str, int, int]]:
+def calls_losing_arguments(model: Live) -> Iterator[tuple[str, int, int]]:
     """Yield nothing: all arguments are written down."""
     return iter(())
 

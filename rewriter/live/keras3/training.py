@@ -1,4 +1,4 @@
-"""How models of Keras 3 are compiled, and what their optimizers keep."""
+"""Read and restore the compile settings and the optimizer of a Keras 3 model."""
 
 from __future__ import annotations
 

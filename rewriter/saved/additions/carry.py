@@ -1,4 +1,4 @@
-"""What a file holds that Keras neither knows nor keeps, and what a rewrite says of itself."""
+"""Carry over what a file holds and Keras does not keep, and record the rewrite."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.additions.config_merge import merged, strange
-from rewriter.saved.additions.saved_model_metadata import carry_metadata, unknown_keys
-from rewriter.saved.additions.unknown_in_hdf5 import carry, copy_object, unknown
+from rewriter.saved.additions.config_merge import unknown_keys, with_unknown_keys
+from rewriter.saved.additions.saved_model_metadata import carry_metadata, unknown_metadata_keys
+from rewriter.saved.additions.unknown_in_hdf5 import carry, copy_object, unknown_objects
 from rewriter.saved.formats.saved_model import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.formats.zip_members import replace_member
@@ -64,26 +64,26 @@ def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any
 
 
 def _refuse_additions(file: ModelFile, target: str) -> None:
-    found = []
+    additions = []
     if file.format == "keras":
         with zipfile.ZipFile(file.path) as archive:
-            found = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+            additions = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
         with weights_file(file.path) as root:
-            found += map(str, unknown(root, "keras"))
+            additions += map(str, unknown_objects(root, "keras"))
     elif file.format == "savedmodel":
-        found = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
-        found += map(str, unknown_keys(file.path))
+        additions = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
+        additions += map(str, unknown_metadata_keys(file.path))
     elif file.format == "h5":
         import h5py
 
         with h5py.File(file.path, "r") as root:
             known = {*_GROUPS_OF_KERAS, *_ATTRIBUTES_OF_KERAS, RECORD}
-            found = [name for name in (*root, *root.attrs) if name not in known]
-            found += map(str, unknown(root, "h5"))
-    found += strange(file.document)
-    if found:
+            additions = [name for name in (*root, *root.attrs) if name not in known]
+            additions += map(str, unknown_objects(root, "h5"))
+    additions += unknown_keys(file.document)
+    if additions:
         raise ModelWriteError(
-            f"{found[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
+            f"{additions[0]!r} of {file.path} has no place in {_ARTICLES[target]}",
             fix=f"name an output that ends in {file.path.suffix}"
             if file.path.suffix
             else "name an output without an ending",
@@ -105,7 +105,7 @@ def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any
 def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
     old = {} if file is None else _metadata(file.path)
     metadata = {**old, **_metadata(written), RECORD: record}
-    config = None if file is None else merged(file.document, read(written).document)
+    config = None if file is None else with_unknown_keys(file.document, read(written).document)
     if file is not None:
         _into_weights(file.path, written)
     with zipfile.ZipFile(written, "a") as archive:
@@ -128,15 +128,15 @@ def _into_weights(path: Path, written: Path) -> None:
     import h5py
 
     with weights_file(path) as source:
-        found = unknown(source, "keras")
-        if not found:
+        objects = unknown_objects(source, "keras")
+        if not objects:
             return
         with tempfile.TemporaryFile() as weights, tempfile.TemporaryFile() as packed:
             with zipfile.ZipFile(written) as archive, zipfile.ZipFile(packed, "w") as copy:
                 with archive.open(WEIGHTS) as member:
                     shutil.copyfileobj(member, weights)
                 with h5py.File(weights, "r+") as target:
-                    carry(found, source, target)
+                    carry(objects, source, target)
                 for info in archive.infolist():
                     weights.seek(0)
                     held = weights if info.filename == WEIGHTS else archive.open(info)
@@ -149,14 +149,14 @@ def _into_weights(path: Path, written: Path) -> None:
 
 def _metadata(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
-        found: dict[str, Any] = json.loads(archive.read("metadata.json"))
-    return found
+        metadata: dict[str, Any] = json.loads(archive.read("metadata.json"))
+    return metadata
 
 
 def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
     import h5py
 
-    config = None if file is None else merged(file.document, read(written).document)
+    config = None if file is None else with_unknown_keys(file.document, read(written).document)
     with hdf5_to_write(written, "r+") as target:
         target.attrs[RECORD] = json.dumps(record)
         if config is not None:
@@ -170,4 +170,4 @@ def _into_hdf5(file: ModelFile | None, written: Path, record: dict[str, Any]) ->
             for name in source:
                 if name not in target and name not in _GROUPS_OF_KERAS:
                     copy_object(source, name, target)
-            carry(unknown(source, "h5"), source, target)
+            carry(unknown_objects(source, "h5"), source, target)

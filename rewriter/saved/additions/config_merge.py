@@ -1,4 +1,4 @@
-"""Configs of two files laid over each other: what Keras did not keep of the old one."""
+"""Put the keys of an old config that Keras dropped into the new one."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _BESIDE = frozenset(
 """What Keras writes beside the config of a model or layer, in one format or another."""
 
 
-def strange(model: dict[str, Any]) -> Iterator[str]:
+def unknown_keys(model: dict[str, Any]) -> Iterator[str]:
     """Yield the keys beside the configs of a model and its layers that are not of Keras."""
     for path, entry in {(): model, **_entries(model)}.items():
         where = f" ({'/'.join(path)})" if path else ""
         yield from (f"{key}{where}" for key in entry if key not in _BESIDE)
 
 
-def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any] | None:
+def with_unknown_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the serialised form of a model with what it lost of an older one.
 
     Parameters

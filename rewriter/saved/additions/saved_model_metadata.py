@@ -1,4 +1,4 @@
-"""What the metadata of a SavedModel directory holds that Keras neither knows nor keeps."""
+"""Carry over the metadata of a SavedModel directory that Keras does not keep."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.additions.config_merge import merged
+from rewriter.saved.additions.config_merge import with_unknown_keys
 from rewriter.saved.formats.saved_model import change_metadata, objects_of
 
 # tf_keras/src/saving/legacy/saved_model/*_serialization.py, `_python_properties_internal`, and the
@@ -66,7 +66,7 @@ class UnknownKey(NamedTuple):
         return f"{self.key} ({self.owner.name})"
 
 
-def unknown_keys(path: Path) -> list[UnknownKey]:
+def unknown_metadata_keys(path: Path) -> list[UnknownKey]:
     """Return what stands in the metadata of a SavedModel directory and is not of Keras."""
     return [
         UnknownKey(key, _known(metadata))
@@ -103,10 +103,11 @@ def carry_metadata(source: Path, written: Path) -> None:
 
 
 def _merge_configs(old: Mapping[str, Any], new: dict[str, Any]) -> None:
-    """Lay the old config of the model over both copies of the new one."""
-    merged({"config": old.get("config")}, {"config": new.get("config")})  # changes the second
+    """Put the unknown keys of the old config into both copies of the new one."""
+    # The second argument is changed in place.
+    with_unknown_keys({"config": old.get("config")}, {"config": new.get("config")})
     if old.get("model_config") and new.get("model_config"):
-        whole = merged(old["model_config"], new["model_config"])
+        whole = with_unknown_keys(old["model_config"], new["model_config"])
         new["model_config"] = whole or new["model_config"]
 
 
@@ -134,9 +135,9 @@ def _known(metadata: Mapping[str, Any]) -> Known:
     return Known(str(metadata.get("class_name")), str(metadata.get("name")))
 
 
-def _ambiguous(found: UnknownKey) -> ModelWriteError:
+def _ambiguous(key: UnknownKey) -> ModelWriteError:
     return ModelWriteError(
-        f"{str(found)!r} in the metadata of the original is nothing that Keras knows, and several "
+        f"{str(key)!r} in the metadata of the original is nothing that Keras knows, and several "
         "layers have this class and name",
         fix="take it out of the original, or give the layers names of their own",
     )

@@ -1,4 +1,4 @@
-"""The training configuration of one model file, put as it stands into another."""
+"""Copy the training configuration of one model file into another as it stands."""
 
 from __future__ import annotations
 

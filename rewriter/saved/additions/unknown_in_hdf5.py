@@ -1,4 +1,4 @@
-"""What stands among the weights of a file that Keras neither reads nor keeps, carried over."""
+"""Carry over the HDF5 objects among the weights that Keras neither reads nor keeps."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Unknown(NamedTuple):
         return place if self.attribute is None else f"{place}@{self.attribute}"
 
 
-def unknown(root: Any, format: str) -> list[Unknown]:
-    """Return what Keras did not write, or will not find.
+def unknown_objects(root: Any, format: str) -> list[Unknown]:
+    """Return the objects that Keras did not write, or will not find.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ def unknown(root: Any, format: str) -> list[Unknown]:
     """
     if format == "keras":
         return list(_walk(root, "", "keras", None))
-    found: list[Unknown] = []
+    objects: list[Unknown] = []
     for name in ("model_weights", "optimizer_weights"):
         if name in root:
-            found.extend(_walk(root[name], name, "h5", _weights(root[name], name)))
-    return found
+            objects.extend(_walk(root[name], name, "h5", _weights(root[name], name)))
+    return objects
 
 
-def carry(found: list[Unknown], source: Any, target: Any) -> None:
+def carry(objects: list[Unknown], source: Any, target: Any) -> None:
     """Copy what is unknown from one HDF5 file to another, to the same place.
 
     Raises
@@ -60,22 +60,22 @@ def carry(found: list[Unknown], source: Any, target: Any) -> None:
     ModelWriteError
         If there is no such place any more, or another thing in it; names what would be lost.
     """
-    for each in found:
-        parent = each.path if each.attribute else each.path.rpartition("/")[0]
-        if _is_weight(source, each) and each.path not in target:
-            raise _lost(each)
+    for one in objects:
+        parent = one.path if one.attribute else one.path.rpartition("/")[0]
+        if _is_weight(source, one) and one.path not in target:
+            raise _lost(one)
         if parent.startswith("optimizer_weights") and "optimizer_weights" not in target:
-            raise _lost(each)
-        place = target[each.path] if _is_weight(source, each) else _group(target, parent, each)
-        name = each.attribute or each.path.rpartition("/")[2]
-        held = place.attrs if each.attribute else place
+            raise _lost(one)
+        place = target[one.path] if _is_weight(source, one) else _group(target, parent, one)
+        name = one.attribute or one.path.rpartition("/")[2]
+        held = place.attrs if one.attribute else place
         if name in held:
-            raise _lost(each)
-        if each.attribute:
-            copied = source[each.path] if each.path else source
+            raise _lost(one)
+        if one.attribute:
+            copied = source[one.path] if one.path else source
             held[name] = copied.attrs[name]
         else:
-            copy_object(source, each.path, place)
+            copy_object(source, one.path, place)
 
 
 def copy_object(source: Any, path: str, place: Any) -> None:
@@ -90,22 +90,22 @@ def copy_object(source: Any, path: str, place: Any) -> None:
         source.copy(path, place, name=name)
 
 
-def _is_weight(source: Any, each: Unknown) -> bool:
+def _is_weight(source: Any, one: Unknown) -> bool:
     import h5py
 
-    return each.attribute is not None and isinstance(source.get(each.path or "/"), h5py.Dataset)
+    return one.attribute is not None and isinstance(source.get(one.path or "/"), h5py.Dataset)
 
 
-def _group(target: Any, path: str, each: Unknown) -> Any:
+def _group(target: Any, path: str, one: Unknown) -> Any:
     try:
         return target.require_group(path) if path else target
     except TypeError as error:  # a data set stands there
-        raise _lost(each) from error
+        raise _lost(one) from error
 
 
-def _lost(each: Unknown) -> ModelWriteError:
+def _lost(one: Unknown) -> ModelWriteError:
     return ModelWriteError(
-        f"{each} of the original is nothing that Keras knows, and has no place in the new file",
+        f"{one} of the original is nothing that Keras knows, and has no place in the new file",
         fix="take it out of the original, or keep it elsewhere",
     )
 
@@ -120,14 +120,14 @@ def _walk(group: Any, path: str, format: str, weights: set[str] | None) -> Itera
         if isinstance(group.get(name, getlink=True), h5py.SoftLink | h5py.ExternalLink):
             yield Unknown(place, None)
             continue
-        found = group[name]
-        is_group = isinstance(found, h5py.Group)
+        child = group[name]
+        is_group = isinstance(child, h5py.Group)
         if not _expected(place, is_group, weights):
             yield Unknown(place, None)
         elif is_group:
-            yield from _walk(found, place, format, weights)
+            yield from _walk(child, place, format, weights)
         else:
-            yield from (Unknown(place, each) for each in found.attrs if not _known(each, format))
+            yield from (Unknown(place, each) for each in child.attrs if not _known(each, format))
 
 
 def _expected(place: str, is_group: bool, weights: set[str] | None) -> bool:
@@ -144,7 +144,7 @@ def _known(attribute: str, format: str) -> bool:
 
 def _weights(group: Any, path: str) -> set[str]:
     """Return the paths of the weights that an ``.h5`` file lists, and of the groups above."""
-    found: set[str] = set()
+    paths: set[str] = set()
     layers = listed_names(group, "layer_names")
     if path == "model_weights":
         layers = [*layers, "top_level_model_weights"]
@@ -155,5 +155,5 @@ def _weights(group: Any, path: str) -> set[str]:
         names = listed_names(group[layer] if layer else group, "weight_names")
         for place in (base, *(f"{base}/{name}" for name in names)):
             parts = place.split("/")
-            found |= {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
-    return found
+            paths |= {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    return paths

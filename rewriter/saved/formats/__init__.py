@@ -1,1 +1,1 @@
-"""The formats that model files are written in."""
+"""Read the formats of model files without Keras."""

@@ -1,4 +1,4 @@
-"""JSON out of a file that nobody vouches for: an object of bounded size and depth, or an error."""
+"""Parse JSON from an untrusted file: an object of bounded size and depth, or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checkpoint of a SavedModel directory: every variable where loading will look for it.
+"""Read the variables in a SavedModel directory's checkpoint, by where Keras looks for them.
 
 Loading follows the names of objects from the model on, through the graph of objects that stands
 in the checkpoint (tensorflow/core/protobuf/trackable_object_graph.proto).

@@ -1,4 +1,4 @@
-"""String attributes of an HDF5 file's root group, read without the HDF5 library.
+"""Read string attributes of an HDF5 file's root group without the HDF5 library.
 
 Reading a model needs two to three strings out of a file that may hold gigabytes of weights and
 may come from anywhere. libhdf5 1.14.6 was seen to loop without end and to take 3.7 GB of memory
@@ -57,14 +57,14 @@ def root_strings(file: BinaryIO, limits: dict[str, int]) -> dict[str, bytes]:
     {'model_config': b'{}'}
     """
     source = _Source(file, size=file.seek(0, 2), left=STRUCTURE_LIMIT)
-    found: dict[str, bytes] = {}
+    strings: dict[str, bytes] = {}
     try:
         for attribute in _attributes(source, _root_address(source)):
-            if attribute.name in limits and attribute.name not in found:
-                found[attribute.name] = _text(source, attribute, limits[attribute.name])
+            if attribute.name in limits and attribute.name not in strings:
+                strings[attribute.name] = _text(source, attribute, limits[attribute.name])
     except struct.error as error:
         raise _damaged("a header is cut short") from error
-    return found
+    return strings
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers, as far as reading a few fields takes it.
+"""Read and write a few fields of protocol buffer messages.
 
 TensorFlow brings its own reader and the types of its messages; this one works without it, on
 messages that nobody vouches for. The format: https://protobuf.dev/programming-guides/encoding/.

@@ -1,4 +1,4 @@
-"""SavedModel directories of Keras 2: what they say of their model, read without TensorFlow.
+"""Read the config in a SavedModel directory of Keras 2 without TensorFlow.
 
 ``keras_metadata.pb`` holds the config of every layer, that of the model first; before
 TensorFlow 2.5 the configs stood in ``saved_model.pb``. Which layers are one object is told by the
@@ -91,8 +91,8 @@ def read_metadata(path: Path, limit: int, memory_limit: int) -> dict[str, Any]:
         kept = {key: metadata.get(key) for key in ("class_name", "config")}
         metadata["model_config"] = kept
     _tell_shared(metadata["model_config"], nodes, memory_limit)
-    found: dict[str, Any] = metadata
-    return found
+    checked: dict[str, Any] = metadata
+    return checked
 
 
 def objects_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -133,9 +133,9 @@ def references(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, s
     Its weights are read from the checkpoint, into layers that are made from their configs, so
     that of the graphs in it nothing runs: but for vocabularies, which are nowhere else.
     """
-    for each in sorted(path.rglob("*")):
-        if _leads_out(each, path):
-            yield each.name, f"links to the file {str(each.readlink())!r}"
+    for entry in sorted(path.rglob("*")):
+        if _leads_out(entry, path):
+            yield entry.name, f"links to the file {str(entry.readlink())!r}"
     for name in lookups(document):
         yield name, "keeps a vocabulary in a graph of operations, which loading the model runs"
 

@@ -1,4 +1,4 @@
-"""Members of a zip archive that nobody vouches for, read within named limits."""
+"""Read members of an untrusted zip archive within named limits."""
 
 from __future__ import annotations
 

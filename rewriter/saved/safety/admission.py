@@ -1,4 +1,4 @@
-"""Whether a model file is let in to Keras, which runs, reads and writes what files name."""
+"""Let a model file in to Keras, or refuse it with the reason."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def admit(
     return Admission(False, not in_training, _list(in_training))
 
 
-def _refusal(file: ModelFile, found: list[Danger]) -> UnsupportedModelError:
-    first, *rest = found
+def _refusal(file: ModelFile, dangers: list[Danger]) -> UnsupportedModelError:
+    first, *rest = dangers
     where = f"{file.path}: {first.layer}" if first.layer else str(file.path)
     more = f" (and {len(rest)} more)" if rest else ""
     fix = "if you trust the file, load it with --allow-code (in Python, allow_code=True)"
@@ -101,6 +101,6 @@ def _refusal(file: ModelFile, found: list[Danger]) -> UnsupportedModelError:
     return UnsupportedModelError(f"{first.class_name} {first.what}{more}", where=where, fix=fix)
 
 
-def _list(found: list[Danger]) -> str:
-    shown = "; ".join(map(str, found[:SHOWN]))
-    return shown if len(found) <= SHOWN else f"{shown}; and {len(found) - SHOWN} more"
+def _list(dangers: list[Danger]) -> str:
+    shown = "; ".join(map(str, dangers[:SHOWN]))
+    return shown if len(dangers) <= SHOWN else f"{shown}; and {len(dangers) - SHOWN} more"

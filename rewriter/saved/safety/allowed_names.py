@@ -1,4 +1,4 @@
-"""The names that a config may hold, each with the part of Keras that has it under that name.
+"""List the names that a config may hold, by the part of Keras that has them.
 
 The table holds what Keras 2.21 (tf_keras) and Keras 3.15 load in safe mode. A part is the first
 step of a module's path below ``keras`` or ``tf_keras``, ``src`` and the like aside, so that it

@@ -1,4 +1,4 @@
-"""A model file tried in a process of its own, before this one relies on it.
+"""Load a model file in a child process first, before this one relies on it.
 
 libhdf5 1.14.6 was seen to loop without end, to crash and to take 3.7 GB on files of 17 kB with a
 few changed bytes, and nothing in Python interrupts it. What a child process gets through in
@@ -87,17 +87,17 @@ def references_of(
 
 
 def _told(file: ModelFile, source: Held, limits: bool) -> list[tuple[str, str]]:
-    found = _answer(file, source, limits=limits)
-    if found.get("config") not in (None, config_digest(file.document)):
+    answer = _answer(file, source, limits=limits)
+    if answer.get("config") not in (None, config_digest(file.document)):
         raise ModelReadError(
             "the HDF5 library reads another model_config than this program",
             where=str(file.path),
             fix="load the model with the Keras that saved it, and save it again",
         )
-    told = [(place, what) for place, what in found["references"]]
-    if source.remember() != told:
+    references = [(place, what) for place, what in answer["references"]]
+    if source.remember() != references:
         raise changed(file.path)
-    return told
+    return references
 
 
 def _answer(file: ModelFile, source: Held, *, limits: bool) -> dict[str, Any]:
@@ -120,13 +120,13 @@ def _answer(file: ModelFile, source: Held, *, limits: bool) -> dict[str, Any]:
     except subprocess.TimeoutExpired as error:
         raise damaged(file.path, "the HDF5 library does not come to an end with it") from error
     with suppress(ValueError):
-        found = json.loads(done.stdout)
-        if "error" in found:
-            name, what, fix = found["error"]
+        answer = json.loads(done.stdout)
+        if "error" in answer:
+            name, what, fix = answer["error"]
             raise getattr(errors, name)(what, where=str(file.path), fix=fix)
-        return dict(found)
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    how = f"the HDF5 library fails on it ({said[-1][:200] if said else done.returncode})"
+        return dict(answer)
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    how = f"the HDF5 library fails on it ({lines[-1][:200] if lines else done.returncode})"
     raise damaged(file.path, how)
 
 
@@ -138,9 +138,9 @@ def main() -> None:
     answer: dict[str, Any]
     try:
         with open(0, "rb", closefd=False) as opened:
-            found = list(references(opened, path, format, limits=bool(memory)))
+            listed = list(references(opened, path, format, limits=bool(memory)))
             config = stored_config(opened) if format == "h5" else None
-        answer = {"references": found, "config": config}
+        answer = {"references": listed, "config": config}
     except RewriterError as error:
         answer = {"error": [type(error).__name__, error.what, error.fix]}
     print(json.dumps(answer))

@@ -1,4 +1,4 @@
-"""What a model file would run, read or write if Keras loaded it, told from its config alone.
+"""Find in a config what Keras would run, read or write if it loaded it.
 
 Keras' own safe mode covers less than its name says: nothing in ``.h5`` files, nothing of Keras 2's
 named functions, and in each version what was published until then. So this program looks itself,
@@ -120,8 +120,8 @@ def dangers(document: Any, known: Collection[str] = ()) -> Iterator[Danger]:
         elif isinstance(value, dict):
             path = _path(value, path, key)
             owner = str(value.get("class_name", owner))
-            for found in _of_object(value, key, known):
-                yield replace(found, layer="/".join(path), class_name=owner)
+            for danger in _of_object(value, key, known):
+                yield replace(danger, layer="/".join(path), class_name=owner)
             pending.extend((each, path, name, owner) for name, each in reversed(value.items()))
 
 
@@ -185,9 +185,9 @@ def _of_named(value: dict[str, Any], key: str, known: Collection[str]) -> Iterat
     if class_name == "__lambda__":
         yield _danger("runs Python code that the file holds")
     elif class_name == "function":
-        found = _function(value, known)
-        if found or key == "layers":
-            yield found or _danger("is called in place of a layer")
+        function = _function(value, known)
+        if function or key == "layers":
+            yield function or _danger("is called in place of a layer")
     elif class_name == "__typespec__" or (class_name == "TypeSpec" and unnamed):
         if not _is_type(value, known):
             module, name = value.get("module"), value.get("spec_name", value.get("type_spec"))
@@ -222,13 +222,13 @@ def _function(value: dict[str, Any], known: Collection[str]) -> Danger | None:
 
 def _of_class(value: dict[str, Any], known: Collection[str]) -> Iterator[Danger]:
     """Yield what an object of a class does."""
-    found, held = _class(value, known), value.get("config")
+    class_name, held = _class(value, known), value.get("config")
     config = held if isinstance(held, dict) else {}
     names = _looked_up(value, known)
     for name in names:
         yield from map(_danger, _of_config(name, config, known))
-    if found:
-        yield found
+    if class_name:
+        yield class_name
     elif names:
         yield from _of_strings(config.items(), known)
 

@@ -1,4 +1,4 @@
-"""What a model file holds besides its config, looked through before Keras reads it.
+"""Look through a model file for links, huge sizes and other traps before Keras reads it.
 
 Links are read as links and never followed. The HDF5 library does not always come back from a
 damaged file: `rewriter.saved.safety.child_process` runs this in a process of its own.
@@ -168,8 +168,8 @@ def _of_hdf5(
                     continue
                 if isinstance(link, h5py.SoftLink):  # leads to what is looked at anyway
                     continue
-                found = group[name]
-                address = h5py.h5o.get_info(found.id).addr
+                child = group[name]
+                address = h5py.h5o.get_info(child.id).addr
                 if address in seen:
                     continue
                 seen.add(address)
@@ -177,17 +177,17 @@ def _of_hdf5(
                     raise ModelReadError(
                         f"the HDF5 file has more than {OBJECT_LIMIT} objects", fix=LIFT
                     )
-                if isinstance(found, h5py.Group):
-                    pending.append((where, found))
-                elif isinstance(found, h5py.Dataset):
-                    declared += _declared(found)
+                if isinstance(child, h5py.Group):
+                    pending.append((where, child))
+                elif isinstance(child, h5py.Dataset):
+                    declared += _declared(child)
                     if limits:
                         refuse_inflation(declared, size)
-                    leads = _leads(found)
+                    leads = _leads(child)
                     if leads:
                         yield where, leads
                     elif limits:
-                        _read_through(found)
+                        _read_through(child)
 
 
 def _leads(dataset: Any) -> str:

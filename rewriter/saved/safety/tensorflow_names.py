@@ -1,4 +1,4 @@
-"""The names of TensorFlow in a config that do no harm: what only computes."""
+"""List the names of TensorFlow that may stand in a config: functions that only compute."""
 
 from __future__ import annotations
 

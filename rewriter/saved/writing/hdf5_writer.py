@@ -1,4 +1,4 @@
-"""HDF5 files written on a disk that may fill up.
+"""Write HDF5 files so that a full disk raises an error and does not crash the process.
 
 libhdf5 1.14.6 does not survive a write that fails: objects that cannot be flushed end the process
 in a segmentation fault, sooner or later. Here such a write is remembered and told at the end.

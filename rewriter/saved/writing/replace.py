@@ -103,11 +103,11 @@ def _replace_file(temporary: Path, place: Path, *, backup: bool) -> None:
 def _replace_directory(temporary: Path, place: Path, *, backup: bool) -> None:
     if not (temporary / GRAPH).is_file():
         raise _nothing_written(temporary)
-    for each in temporary.rglob("*"):
-        if each.is_dir():
-            _sync_folder(each)
-        elif each.stat().st_size:
-            _sync(each)
+    for entry in temporary.rglob("*"):
+        if entry.is_dir():
+            _sync_folder(entry)
+        elif entry.stat().st_size:
+            _sync(entry)
     if place.exists():
         _hand_on(place, temporary)
         if is_empty(place):

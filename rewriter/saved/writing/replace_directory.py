@@ -1,4 +1,4 @@
-"""A whole directory put in the place of another, which a rename alone cannot do."""
+"""Replace a whole directory by another, which a rename alone cannot do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temporary directories that name their owner, so that the next run can tell a leftover.
+"""Make temporary directories that name their owner, so that leftovers can be removed.
 
 ``.model.keras.rewriter-PID-HOST-RANDOM``: hidden, beside the file that will come out of it. HOST is
 a checksum of the host's name: on a shared folder, the process numbers of other hosts say nothing

@@ -11,7 +11,7 @@ from typing import Any
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.lookups import is_closed, looks_up, makes_ids, mask_token
-from rewriter.analysis.value_flow import Reach, Reached
+from rewriter.analysis.value_flow import Receiver, ValueFlow
 from rewriter.errors import RewriterError
 from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
@@ -98,12 +98,12 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
         The shape of an input is not in the config: the model was never built.
     """
     masked = graph if masked is None else masked
-    ways = Reach(graph)
-    masked_ways = ways if masked is graph else Reach(masked)
+    ways = ValueFlow(graph)
+    masked_ways = ways if masked is graph else ValueFlow(masked)
     specs = []
     for tensor, same in zip(leaves(graph.inputs), leaves(masked.inputs), strict=True):
-        padding, axis = _hidden(masked_ways, list(masked_ways.of(masked, same)))
-        reached = list(ways.of(graph, tensor))
+        padding, axis = _hidden(masked_ways, list(masked_ways.receivers(masked, same)))
+        reached = list(ways.receivers(graph, tensor))
         layer = graph.layer(tensor.call)
         shape = _shape(layer)
         if shape is None:
@@ -168,7 +168,7 @@ def _dtype_name(dtype: Any) -> str:
     return str(dtype)
 
 
-def _vocabularies(reached: Sequence[Reached]) -> Iterator[int]:
+def _vocabularies(reached: Sequence[Receiver]) -> Iterator[int]:
     for each in reached:
         for layer in each.layer.walk():
             size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
@@ -186,7 +186,7 @@ def _words(layer: Layer) -> int:
     return int(layer.config.get("output_sequence_length") or _WORDS)
 
 
-def _hidden(ways: Reach, reached: Sequence[Reached]) -> tuple[float | str | None, int]:
+def _hidden(ways: ValueFlow, reached: Sequence[Receiver]) -> tuple[float | str | None, int]:
     """Return the value of an input that a mask hides, if one does, and the axis of its steps."""
     for each in reached:
         for layer in each.layer.walk():
@@ -197,7 +197,7 @@ def _hidden(ways: Reach, reached: Sequence[Reached]) -> tuple[float | str | None
     for each in reached:
         token = mask_token(each.layer) if makes_ids(each.layer) else None
         if token is not None and any(
-            _is_masked(one.layer) for one in ways.of(each.graph, Tensor(each.call))
+            _is_masked(one.layer) for one in ways.receivers(each.graph, Tensor(each.call))
         ):
             return token, each.axis
     return None, 1

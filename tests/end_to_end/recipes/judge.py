@@ -16,12 +16,16 @@ import numpy as np
 def flat(outputs):
     if isinstance(outputs, dict):
         outputs = [outputs[key] for key in sorted(outputs)]
-    return [np.asarray(one) for one in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+    return [
+        np.asarray(one) for one in (outputs if isinstance(outputs, list | tuple) else [outputs])
+    ]
 
 
 def reset(model):
     for layer in model.layers:
-        if getattr(layer, "stateful", False) and hasattr(layer, "reset_states" if hasattr(layer, "reset_states") else "reset_state"):
+        if getattr(layer, "stateful", False) and hasattr(
+            layer, "reset_states" if hasattr(layer, "reset_states") else "reset_state"
+        ):
             getattr(layer, "reset_states" if hasattr(layer, "reset_states") else "reset_state")()
 
 
