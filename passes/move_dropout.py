@@ -10,7 +10,7 @@ from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
 from rewriter.analysis.masks.symbolic_masks import readers
 from rewriter.analysis.noise_at_inference import TrainingTrue
-from rewriter.analysis.noise_layers import from_recurrent, misfit_behind, put_in_front
+from rewriter.analysis.noise_layers import misfit_behind, put_in_front, recurrent_behind
 from rewriter.analysis.value_flow import gives_model_output
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
@@ -139,8 +139,9 @@ def _refusal(
         return "stays: it draws noise at inference too"
     kept = graph.layer(target)
     if is_recurrent(kept):
-        if from_recurrent(graph, source):
-            return f"stays: it is behind the recurrent layer {source.call.layer} already"
+        before = recurrent_behind(graph, source)
+        if before is not None:
+            return f"stays: it is behind the recurrent layer {before} already"
         if any(tensor.output for tensor in graph.outputs_in_use(target)):
             return f"stays: the states that {target} gives are used too, and would get no noise"
         misfit = misfit_behind(graph.layer(noise), kept)

@@ -127,14 +127,14 @@ def put_in_front(noise: Layer, recurrent: Layer) -> bool:
     return named_so and noise.class_name == "DynamicDropout" and bool(noise.config["shared_axes"])
 
 
-def from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:
-    """Whether a tensor comes out of a recurrent layer, through noise and the like if need be."""
+def recurrent_behind(graph: ModelGraph, tensor: Tensor) -> str | None:
+    """Return the recurrent layer that a tensor comes out of, through noise and the like."""
     while _is_between(graph.layer(tensor.call)):
         source = graph.producer(tensor.call)
         if source is None:
-            return False
+            return None
         tensor = source
-    return is_recurrent(graph.layer(tensor.call))
+    return tensor.call.layer if is_recurrent(graph.layer(tensor.call)) else None
 
 
 def _is_between(layer: Layer) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rewriter.analysis.known_layers import class_of
@@ -121,7 +121,12 @@ class ValueFlow:
                     calls = [(graph, call, wraps) for call in graph.calls_of(layer.name)]
                     self._callers.setdefault(id(inside.graph), []).extend(calls)
 
-    def receivers(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Receiver]:
+    def receivers(
+        self,
+        graph: ModelGraph,
+        tensor: Tensor,
+        through: Callable[[Layer], bool] | None = None,
+    ) -> Iterator[Receiver]:
         """Yield the calls that get a tensor's values, nested models themselves not counted.
 
         Parameters
@@ -130,7 +135,10 @@ class ValueFlow:
             The model that the tensor is in, nested or not.
         tensor : Tensor
             Where the values are.
+        through : callable, optional
+            Whether values are followed through a layer; by default, where it keeps them.
         """
+        goes_on = through or keeps_values
         pending, seen = [(graph, tensor, 1)], {(id(graph), tensor)}
         while pending:
             inner, current, axis = pending.pop()
@@ -139,7 +147,7 @@ class ValueFlow:
                 inside, wraps = unwrap_time_distributed(inner.layer(call))
                 if inside.graph is None:
                     yield Receiver(inner, call, axis)
-                    if keeps_values(inner.layer(call)):
+                    if goes_on(inner.layer(call)):
                         following.append((inner, Tensor(call), axis))
                 elif hole < len(entrances := list(leaves(inside.graph.inputs))):
                     following.append((inside.graph, entrances[hole], axis + wraps))

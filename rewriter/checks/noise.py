@@ -140,8 +140,26 @@ def frozen_recurrent_noise(model: CheckedModel) -> Iterator[Found]:
 
 
 def _frozen(model: CheckedModel) -> Iterator[Found]:
-    yield from frozen_noise(model)
-    yield from frozen_recurrent_noise(model)
+    """Find frozen noise: one finding for each layer, or for all that one nested model has."""
+    nested: dict[str, list[Found]] = {}
+    for found in (*frozen_noise(model), *frozen_recurrent_noise(model)):
+        base = "/".join(_frozen_model(model, found.layer))
+        if base:
+            nested.setdefault(base, []).append(found)
+        else:
+            yield found
+    for base, those in nested.items():
+        several = f"does not stop the noise of its {len(those)} layers"
+        what = several if len(those) > 1 else f"does not stop the noise of {those[0].layer}"
+        yield Found(base, f"trainable=False {what}: in training they drop as before")
+
+
+def _frozen_model(model: CheckedModel, path: str) -> tuple[str, ...]:
+    """Return the path of the outermost nested model that a layer is in; () for none."""
+    inside = [
+        each.path for each in model.graph.walk() if path.startswith("/".join(each.path) + "/")
+    ]
+    return min((each for each in inside if each), key=len, default=())
 
 
 CODES = (
@@ -237,7 +255,8 @@ model = keras.Model(x, layers.Dense(2)(y))
         "frozen-noise",
         "trainable=False is expected to stop noise",
         "trainable decides whether weights are updated; noise layers have none. In fit a frozen "
-        "Dropout drops as before. Call the frozen part with training=False, or set the rate to 0.",
+        "Dropout drops as before. Keras 3 ignores a training=False in the call as well, which "
+        "Keras 2 honours. Set the rate to 0, or take the noise out with strip-dropout.",
         """
 x = keras.Input((4,))
 y = layers.Dropout(0.5, trainable=False)(x)
@@ -247,6 +266,7 @@ model = keras.Model(x, layers.Dense(2)(y))
         "drops in training as before",
         "seen with tf_keras 2.21 and Keras 3.15.1",
         _frozen,
+        fix="strip-dropout",
     ),
     Code(
         "RW307",

@@ -101,7 +101,13 @@ def make_plan(
     with collection_paused():
         for each in ready:
             plan = _with_pass(plan, each)
-    return replace(plan, notes=(*plan.notes, *_assumed(plan)))
+    return replace(plan, notes=_once((*plan.notes, *_assumed(plan))))
+
+
+def _once(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Return notes, of those that several passes say the first."""
+    said = {(note.layer, note.reason): note for note in reversed(notes)}
+    return tuple(note for note in notes if said[note.layer, note.reason] is note)
 
 
 def _assumed(plan: PlanData) -> Iterator[Note]:
