@@ -23,7 +23,6 @@ from rewriter.api.plans import (
 from rewriter.api.rehearsing import compared
 from rewriter.api.result import Result
 from rewriter.api.rewriting import Step, carry_out, write
-from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
@@ -36,6 +35,7 @@ from rewriter.saved.writing.output import check_output
 
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow
+    from rewriter.checks.findings import Finding
     from rewriter.verification.result import Verification
 
 

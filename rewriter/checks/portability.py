@@ -8,9 +8,6 @@ from typing import Any
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.checks.checked_model import CheckedModel, LayerCall
 from rewriter.checks.code import Code, Found
-from rewriter.porting.hard_sigmoid import keys_of
-from rewriter.porting.layers import rules, without_class
-from rewriter.porting.operations import RECORDED
 from rewriter.saved.safety.dangers import dangers
 
 _LONG = 64
@@ -52,13 +49,6 @@ def _holds_code(class_name: str, config: Mapping[str, Any]) -> bool:
     return False
 
 
-_MISSING = without_class() | RECORDED
-
-# Keys that Keras 2 writes and Keras 3 refuses, by class.
-_REFUSED_KEYS: Mapping[str, tuple[str, ...]] = {
-    name: rule.fails_on for name, rule in rules().items() if rule.fails_on
-}
-
 # What Keras 3 takes in `.h5` files of Keras 2 and refuses in `.keras` files.
 _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "BatchNormalization": lambda config: isinstance(config.get("axis"), list),
@@ -95,9 +85,14 @@ def _and_more(paths: Sequence[str]) -> str:
 
 def _refusal(place: LayerCall, format: str) -> str:
     class_name, config = place.layer.class_name, place.config
-    if class_name in _MISSING:
+    # The tables of the port are read for models of Keras 2 alone: `check` starts faster.
+    from rewriter.porting.layers import rules, without_class
+    from rewriter.porting.operations import RECORDED
+
+    if class_name in without_class() | RECORDED:
         return "it has no such layer"
-    keys = [key for key in _REFUSED_KEYS.get(class_name, ()) if key in config]
+    rule = rules().get(class_name)
+    keys = [key for key in rule.fails_on if key in config] if rule is not None else []
     if keys:
         return f"it does not know {keys[0]}"
     refuses = _REFUSED_IN_KERAS_FILES.get(class_name)
@@ -110,6 +105,8 @@ def hard_sigmoid(model: CheckedModel) -> Iterator[Found]:
     """Find activations that are another function in the other Keras."""
     if model.keras != 2:
         return
+    from rewriter.porting.hard_sigmoid import keys_of
+
     for place in model.layers():
         keys = keys_of(place.config)
         if keys:
