@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rewriter.api.functions import check, masks, plan, read, rewrite, verify
     from rewriter.api.monte_carlo import predict_mc
     from rewriter.api.plans import Plan
+    from rewriter.api.porting import port
     from rewriter.api.rehearsing import rehearse
     from rewriter.api.result import Result
     from rewriter.api.rewrite_step import Rewrite
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         ModelReadError,
         ModelWriteError,
         PassError,
+        PortError,
         RebuildError,
         RewriterError,
         UnsupportedModelError,
@@ -58,6 +60,7 @@ _HOMES = {
     ),
     "rewriter.api.monte_carlo": ("predict_mc",),
     "rewriter.api.plans": ("Plan",),
+    "rewriter.api.porting": ("port",),
     "rewriter.api.rehearsing": ("rehearse",),
     "rewriter.api.result": ("Result",),
     "rewriter.api.rewrite_step": ("Rewrite",),
@@ -67,6 +70,7 @@ _HOMES = {
         "ModelReadError",
         "ModelWriteError",
         "PassError",
+        "PortError",
         "RebuildError",
         "RewriterError",
         "UnsupportedModelError",

@@ -71,6 +71,18 @@ class PassError(RewriterError):
     plan: Any = None
 
 
+class PortError(UnsupportedModelError):
+    """A model of Keras 2 has something that Keras 3 has not.
+
+    Attributes
+    ----------
+    refusals : tuple of Refusal
+        Every place that keeps the model from being ported.
+    """
+
+    refusals: tuple[Any, ...] = ()
+
+
 class RebuildError(UnsupportedModelError):
     """Keras could not build a layer of the rewritten model."""
 
@@ -99,7 +111,13 @@ class VerificationError(RewriterError):
     rewritten: Any = None
 
 
-_FRAME = "Exception encountered when calling "  # of Keras, around what a layer says
+_FRAMES = (  # of Keras and TensorFlow, around what a layer says
+    "Exception encountered when calling ",
+    "Graph execution error:",
+    "Detected at node ",
+    "<stack frames unavailable>",
+    'File "',
+)
 
 
 def first_line(error: Exception) -> str:
@@ -111,11 +129,13 @@ def first_line(error: Exception) -> str:
     'no such layer'
     >>> first_line(ValueError("Exception encountered when calling GRU.call().\n\nno mask"))
     'no mask'
+    >>> first_line(ValueError("Graph execution error:\n\nDetected at node m/emb\nbad id"))
+    'bad id'
     >>> first_line(ValueError())
     'ValueError'
     """
     lines = [line.strip() for line in plain(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(_FRAME)] or lines
+    telling = [line for line in lines if not line.startswith(_FRAMES)] or lines
     return telling[0][:300] if telling else type(error).__name__
 
 

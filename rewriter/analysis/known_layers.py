@@ -52,8 +52,13 @@ BUILT_IN: Mapping[int, frozenset[str]] = {
 }
 """Class names of tf_keras 2.21 and of Keras 3.15."""
 
-OURS = frozenset({"DynamicDropout", "CarryMask", "ZeroMaskedSteps"})
-"""Layers of this program, which passes insert."""
+_PORTED = """
+CopyWithMask EachStep GatewiseGRU GatewiseGRUCell GatewiseLSTM GatewiseLSTMCell MaskOf
+MergeWithMasks StopMask
+"""
+
+OURS = frozenset(["DynamicDropout", "CarryMask", "ZeroMaskedSteps", *_PORTED.split()])
+"""Layers of this program, which passes and ports insert."""
 
 OPERATIONS = ("keras.src.ops.", "keras.ops.")
 """Modules of operators and ``keras.ops`` calls of Keras 3, which stand among the layers."""

@@ -23,7 +23,19 @@ NOISE = frozenset(
 )
 """Noise layers: the identity at inference, unless pinned on."""
 
-RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+RECURRENT = frozenset(
+    {
+        "LSTM",
+        "GRU",
+        "SimpleRNN",
+        "RNN",
+        "ConvLSTM1D",
+        "ConvLSTM2D",
+        "ConvLSTM3D",
+        "GatewiseLSTM",
+        "GatewiseGRU",
+    }
+)
 """Layers that walk over the time axis; `is_recurrent` sees them inside Bidirectional too."""
 
 MASK_USERS = RECURRENT | frozenset(

@@ -101,6 +101,7 @@ def check(
     RW203 embedding
     """
     from rewriter.checks import check_graph, selected_codes
+    from rewriter.saved.safety.links_and_sizes import references_by_name
 
     codes = selected_codes(select, ignore)
     if isinstance(model, str | Path):
@@ -112,6 +113,7 @@ def check(
             version=version,
             format=file.format,
             documents=(file.document, file.training_config),
+            references=references_by_name(file.path, file.format, file.document),
         )
     graph, declared = live_graph(model)
     return check_graph(graph, codes=codes, version=keras_version, declared=declared)
@@ -282,13 +284,15 @@ def rewrite(  # noqa: PLR0913
         planned = replace(planned, notes=notes, source=Source())
         if target is not None:
             with step(f"writing {target}"):
-                write(
+                verification = write(
                     new,
                     planned,
                     target,
                     file,
                     compiled=loaded.compiled,
-                    verified=verification is not None,
+                    verification=verification,
+                    original=loaded.model,
+                    custom_objects=objects,
                 )
         rehearsed = None
         if rehearse:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewriter.api.plans import Plan
-from rewriter.dialects import decode
+from rewriter.dialects import decode, encode
 from rewriter.errors import (
     ModelReadError,
     ModelWriteError,
@@ -54,6 +54,7 @@ def carry_out(
         The guarantee does not hold.
     """
     from rewriter.rebuild.builder import rebuild
+    from rewriter.verification.result import Verification
     from rewriter.verification.running import Subject
     from rewriter.verification.verify import verify as verify_guarantee
 
@@ -67,7 +68,9 @@ def carry_out(
             said = carry_training(keras, original, rebuilt, custom_objects)
         plan = replace(plan, notes=(*plan.notes, *said))
     verification = None
-    if verify:
+    if verify and not _changes(plan):
+        verification = Verification.of_no_change(plan.guarantee)
+    elif verify:
         with step("verifying the outputs"):
             verification = verify_guarantee(
                 Subject(plan.before, original),
@@ -76,10 +79,17 @@ def carry_out(
                 tolerance=plan.tolerance,
                 data=data,
                 custom_objects=custom_objects,
+                changed={change.layer for change in plan.changes},
+                copies=not share,
             )
         if not verification.ok:
             raise _not_kept(plan, original, rebuilt.model, verification)
     return rebuilt.model, plan, verification
+
+
+def _changes(plan: Plan) -> bool:
+    """Whether a plan leaves another graph, whatever its passes say."""
+    return bool(plan.changes) or encode(plan.before) != encode(plan.after)
 
 
 def _not_kept(
@@ -97,18 +107,23 @@ def write(
     file: ModelFile | None,
     *,
     compiled: bool,
-    verified: bool,
-) -> None:
+    verification: Verification | None,
+    original: Live,
+    custom_objects: Mapping[str, Any],
+) -> Verification | None:
     """Write a model whole, or not at all, with a record of what was done to it.
 
     The file is read back before it takes the target's place: its layers, and every weight
-    in its place.
+    in its place; and where the guarantee was verified, Keras loads it and it is compared.
 
     Raises
     ------
     ModelWriteError
         Keras or the file system refused, or the file reads back otherwise.
     """
+    from rewriter.verification.running import Subject
+    from rewriter.verification.written_file import compare_written
+
     keras = live_keras(plan.keras)
     in_place = file is not None and target.exists() and target.samefile(file.path)
     with replacing(target, backup=in_place) as temporary:
@@ -117,12 +132,18 @@ def write(
                 keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
-            carry_additions(file, temporary, _record(plan, verified=verified))
+            carry_additions(file, temporary, _record(plan, verification))
             if file is not None:
                 require_unchanged(file.path, file.state)
             graph = decode(keras.document(model), plan.keras)
             ending = "" if temporary.is_dir() else target.suffix
             read_back(temporary, graph, model.weights, places(keras, model, ending))
+            if verification is not None:
+                subject = Subject(plan.after, model)
+                said = compare_written(
+                    temporary, subject, original, custom_objects, run=verification.compared
+                )
+                verification = replace(verification, written=said)
         except ModelReadError as error:  # the folder is gone, or somebody else writes to the file
             raise ModelWriteError(error.what, where=str(target), fix=error.fix) from error
         except RewriterError as error:
@@ -133,13 +154,14 @@ def write(
             raise ModelWriteError(
                 f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
             ) from error
+    return verification
 
 
-def _record(plan: Plan, *, verified: bool) -> dict[str, Any]:
+def _record(plan: Plan, verification: Verification | None) -> dict[str, Any]:
     """Return what a file says of the rewrite that made it."""
     return {
         "version": version("keras-rewriter"),
         "passes": list(plan.passes),
         "guarantee": plan.guarantee.value,
-        "verified": verified,
+        "verified": verification is not None and verification.compared,
     }

@@ -28,6 +28,7 @@ def check_graph(
     version: str | None = None,
     format: str = "",
     documents: Sequence[Any] = (),
+    references: Sequence[tuple[str, str]] = (),
     declared: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a model, in the order of the codes.
@@ -44,6 +45,8 @@ def check_graph(
         ``h5`` or ``keras``, if the model comes from a file.
     documents : sequence of JSON values
         The config and the training configuration that the file holds.
+    references : sequence of tuple of str
+        What leads out of the file, besides them: the place and what it does.
     declared : mapping of str to str, optional
         What custom layers declare to do with masks, by the layer's path.
 
@@ -57,7 +60,7 @@ def check_graph(
     >>> print(*check_graph(graph))
     drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
     """
-    subject = CheckedModel(graph, parse_version(version), format, documents, declared)
+    subject = CheckedModel(graph, parse_version(version), format, documents, references, declared)
     findings: dict[Finding, None] = {}
     for code in CODES if codes is None else codes:
         about = CODES[code]

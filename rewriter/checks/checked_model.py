@@ -84,6 +84,8 @@ class CheckedModel:
         ``h5``, ``keras``, or empty for a model that comes from no file.
     documents : sequence of JSON values
         What the file holds: its config and its training configuration.
+    references : sequence of tuple of str
+        What leads out of the file, besides them: the place and what it does.
     declared : mapping of str to str, optional
         What custom layers declare to do with masks, by the layer's path.
     """
@@ -94,6 +96,7 @@ class CheckedModel:
         version: tuple[int, int] | None = None,
         format: str = "",
         documents: Sequence[Any] = (),
+        references: Sequence[tuple[str, str]] = (),
         declared: Mapping[str, str] | None = None,
     ) -> None:
         self.graph = graph
@@ -101,6 +104,7 @@ class CheckedModel:
         self.version = version
         self.format = format
         self.documents = documents
+        self.references = references
         self.declared = declared
 
     @cached_property

@@ -8,6 +8,9 @@ from typing import Any
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.checks.checked_model import CheckedModel, LayerCall
 from rewriter.checks.code import Code, Found
+from rewriter.porting.hard_sigmoid import keys_of
+from rewriter.porting.layers import rules, without_class
+from rewriter.porting.operations import RECORDED
 from rewriter.saved.safety.dangers import dangers
 
 _LONG = 64
@@ -20,6 +23,8 @@ def marshalled_code(model: CheckedModel) -> Iterator[Found]:
         for danger in dangers(document):
             if not danger.missing:
                 yield Found(danger.layer, f"{danger.class_name} {danger.what}")
+    for where, what in model.references:
+        yield Found(where, f"what the file holds {what}")
     if model.documents:
         return
     for place in model.layers():
@@ -47,44 +52,11 @@ def _holds_code(class_name: str, config: Mapping[str, Any]) -> bool:
     return False
 
 
-_MISSING = frozenset(
-    [
-        "ThresholdedReLU",
-        "LocallyConnected1D",
-        "LocallyConnected2D",
-        "RandomHeight",
-        "RandomWidth",
-        "DenseFeatures",
-        "CuDNNLSTM",
-        "CuDNNGRU",
-        "TFOpLambda",
-        "SlicingOpLambda",
-        "TensorFlowOpLayer",
-    ]
-)
+_MISSING = without_class() | RECORDED
 
 # Keys that Keras 2 writes and Keras 3 refuses, by class.
 _REFUSED_KEYS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        ["LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"],
-        ("time_major",),
-    ),
-    **dict.fromkeys(
-        [
-            "SeparableConv1D",
-            "SeparableConv2D",
-            "DepthwiseConv1D",
-            "DepthwiseConv2D",
-            "Conv2DTranspose",
-        ],
-        ("groups",),
-    ),
-    **dict.fromkeys(["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"], ("noise_shape",)),
-    **dict.fromkeys(
-        ["RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomTranslation"],
-        ("rng_type",),
-    ),
-    "MultiHeadAttention": ("query_shape", "softmax_robust_masking"),
+    name: rule.fails_on for name, rule in rules().items() if rule.fails_on
 }
 
 # What Keras 3 takes in `.h5` files of Keras 2 and refuses in `.keras` files.
@@ -102,7 +74,7 @@ def keras3_cannot_load(model: CheckedModel) -> Iterator[Found]:
     if model.format == "keras" and not model.graph.sequential:
         yield Found("", "Keras 3 cannot load Functional models that Keras 2 saved as .keras")
     if model.format == "savedmodel":
-        yield Found("", "Keras 3 loads no SavedModel directories: rewrite it to an .h5 file first")
+        yield Found("", "Keras 3 loads no SavedModel directories")
     slashed = [place.path for place in model.layers() if "/" in place.layer.name]
     if slashed:
         others = _and_more(slashed)
@@ -139,11 +111,7 @@ def hard_sigmoid(model: CheckedModel) -> Iterator[Found]:
     if model.keras != 2:
         return
     for place in model.layers():
-        keys = [
-            key
-            for key in ("activation", "recurrent_activation")
-            if place.config.get(key) == "hard_sigmoid"
-        ]
+        keys = keys_of(place.config)
         if keys:
             yield Found(
                 place.path,
@@ -176,7 +144,8 @@ model = keras.Model(x, layers.Lambda(lambda value: value * 2)(x))
         "Keras 3 reads files of Keras 2 as far as their configs fit its own layers. Recurrent "
         "layers, separable, depthwise and transposed convolutions, SpatialDropout, random "
         "preprocessing, TensorFlow operations and others do not, nor do layers with a slash in "
-        "their name, nor Functional models in .keras files.",
+        "their name, nor Functional models in .keras files. `rewriter port` makes a file "
+        "for Keras 3; `rewriter check --to keras3` tells what it would do, layer by layer.",
         """
 x = keras.Input((7, 4))
 model = keras.Model(x, layers.LSTM(2)(x))
@@ -192,7 +161,8 @@ model = keras.Model(x, layers.LSTM(2)(x))
         "hard-sigmoid",
         "an activation that is another function in Keras 3",
         "hard_sigmoid is clip(0.2 x + 0.5, 0, 1) in Keras 2 and relu6(x + 3) / 6 in Keras 3: the "
-        "same name, another function. A model that is carried over gives other outputs.",
+        "same name, another function. A model that is carried over gives other outputs; "
+        "`rewriter port` keeps them.",
         """
 x = keras.Input((7, 4))
 model = keras.Model(x, layers.LSTM(2, recurrent_activation="hard_sigmoid")(x))

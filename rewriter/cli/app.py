@@ -13,6 +13,7 @@ import typer
 from rewriter.cli import console
 from rewriter.cli.check import check, explain
 from rewriter.cli.passes import passes
+from rewriter.cli.port import port
 from rewriter.cli.rehearse import rehearse
 from rewriter.cli.rewrite import rewrite
 from rewriter.cli.show import show
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (rewrite, verify, passes, check, explain, show, rehearse):
+for command in (rewrite, port, verify, passes, check, explain, show, rehearse):
     app.command()(command)
 
 

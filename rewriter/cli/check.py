@@ -28,6 +28,12 @@ class FindingsFormat(str, Enum):
     SARIF = "sarif"
 
 
+class Target(str, Enum):
+    """What a model may be ported to."""
+
+    KERAS3 = "keras3"
+
+
 Codes = Annotated[
     list[str] | None,
     typer.Option(metavar="CODE", help="Codes, or beginnings of codes; may be repeated."),
@@ -50,6 +56,10 @@ def check(  # noqa: PLR0913
             metavar="VERSION",
             help="The Keras in question; by default the one that saved the model.",
         ),
+    ] = None,
+    to: Annotated[
+        Target | None,
+        typer.Option("--to", help="Tell what a port to this Keras would do and refuse."),
     ] = None,
     fix: Annotated[
         bool,
@@ -78,10 +88,12 @@ def check(  # noqa: PLR0913
     version = keras_version or settings.keras_version
     if version and parse_version(version) is None:
         raise RewriterError(f"{version!r} is no version of Keras", fix="write it as 3.15")
+    if fix and to is not None:
+        raise RewriterError("--fix and --to", where="check", fix="port it with rewriter port")
     paths = expanded(models)
     if fix:
         _refuse_unclear_output(paths, output, force)
-    checked = list(check_files(paths, codes, version, limits=limits))
+    checked = list(check_files(paths, codes, version, limits=limits, to_keras3=to is not None))
     if fix:
         checked = [_mended(each, output, custom or [], codes, version, limits) for each in checked]
     _show(checked, format, settings.path)

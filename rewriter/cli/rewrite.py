@@ -21,7 +21,7 @@ from rewriter.cli.options import (
     LimitsOption,
     ModelArgument,
 )
-from rewriter.errors import RewriterError
+from rewriter.errors import RewriterError, VerificationError
 
 if TYPE_CHECKING:
     from rewriter.api.plans import Plan
@@ -121,7 +121,7 @@ def rewrite(  # noqa: PLR0913
         _show_plan(plan, format, full)
         print(flush=True)
     console.start_tensorflow()
-    with _shown_if_it_fails(plan, rehearse and format is Format.TEXT, full):
+    with _told_if_it_fails(plan, format), _shown_if_it_fails(plan, rehearse, format, full):
         result = functions.rewrite(
             model,
             plan,
@@ -207,7 +207,7 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
     for note in result.plan.notes:
         if note.stage in (Stage.LOAD, Stage.REWRITE):
             print(f"note: {note.layer}: {note.reason}")
-    print(result.verification or "nothing was verified")
+    print(result.verification or "nothing was compared (--no-verify)")
     if result.rehearsal is not None:
         print(result.rehearsal)
     print(f"wrote {result.output}")
@@ -224,11 +224,24 @@ def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | Non
 
 
 @contextmanager
-def _shown_if_it_fails(plan: Plan, wanted: bool, full: bool) -> Iterator[None]:
+def _shown_if_it_fails(plan: Plan, wanted: bool, format: Format, full: bool) -> Iterator[None]:
     """Show a plan that waits for its rehearsal when the rewrite fails before."""
     try:
         yield
     except RewriterError:
-        if wanted:
+        if wanted and format is Format.TEXT:
             _show_plan(plan, Format.TEXT, full)
+        raise
+
+
+@contextmanager
+def _told_if_it_fails(plan: Plan, format: Format) -> Iterator[None]:
+    """Write what was measured as JSON where the guarantee is not kept."""
+    from rewriter.api.result import Result
+
+    try:
+        yield
+    except VerificationError as error:
+        if format is Format.JSON:
+            format.write(Result(error.rewritten, plan, error.verification))
         raise

@@ -15,6 +15,36 @@ from rewriter.layers.noise_shape import (
     noise_dtype,
     noise_shape,
 )
+from rewriter.layers.ported import (
+    CopyWithMask,
+    EachStep,
+    GatewiseGRU,
+    GatewiseGRUCell,
+    GatewiseLSTM,
+    GatewiseLSTMCell,
+    MaskOf,
+    MergeWithMasks,
+    StopMask,
+    ThresholdedReLU,
+    hard_sigmoid_of_keras2,
+)
+
+__all__ = [
+    "CarryMask",
+    "CopyWithMask",
+    "DynamicDropout",
+    "EachStep",
+    "GatewiseGRU",
+    "GatewiseGRUCell",
+    "GatewiseLSTM",
+    "GatewiseLSTMCell",
+    "MaskOf",
+    "MergeWithMasks",
+    "StopMask",
+    "ThresholdedReLU",
+    "ZeroMaskedSteps",
+    "hard_sigmoid_of_keras2",
+]
 
 
 @keras.saving.register_keras_serializable(package="rewriter")

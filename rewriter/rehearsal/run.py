@@ -26,8 +26,8 @@ from rewriter.rehearsal.noise_layers import measure_noise
 from rewriter.rehearsal.noise_result import NoiseMeasured
 from rewriter.rehearsal.result import Rehearsal
 from rewriter.verification.inputs.specs import input_specs
+from rewriter.verification.inputs.tries import LENGTHS, LONGER_LENGTHS
 from rewriter.verification.running import Subject, with_vocabularies
-from rewriter.verification.verify import LENGTHS, LONGER_LENGTHS
 
 if TYPE_CHECKING:
     from rewriter.verification.arrays import Arrays

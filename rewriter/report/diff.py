@@ -127,9 +127,10 @@ def brief(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
     dull = ("name", "trainable", "dtype", "seed")
+    named = {key: _function_name(value) for key, value in config.items()}
     return {
         key: value
-        for key, value in config.items()
+        for key, value in named.items()
         if key not in dull and not isinstance(value, dict)
     }
 
@@ -138,10 +139,18 @@ def _is_off(value: Any) -> bool:
     return value is False or (not value and value != 0)
 
 
+def _function_name(value: Any) -> Any:
+    """Return the name of a function that stands serialised; all else as it is."""
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return value.get("config")
+    return value
+
+
 def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
     """Return key, old and new value of what a change does to a config that stays."""
     if change.action is Action.CONFIGURE:
-        return [(key, change.before.get(key), value) for key, value in change.after.items()]
+        every = {**change.before, **change.after}
+        return [(key, change.before.get(key), change.after.get(key)) for key in every]
     if change.action is Action.REPLACE:
         old, new = _telling(change.before["config"]), _telling(change.after["config"])
         pairs = [(key, old.get(key), new.get(key)) for key in {**old, **new}]
@@ -152,6 +161,11 @@ def config_changes(change: Change) -> list[tuple[str, Any, Any]]:
             if was != now and not (_is_off(was) and _is_off(now))
         ]
     return []
+
+
+def is_dropped(change: Change, key: str) -> bool:
+    """Whether a change leaves a key out of a config that stays."""
+    return change.action is Action.CONFIGURE and key not in change.after
 
 
 @dataclass(slots=True)

@@ -79,10 +79,10 @@ def _verdict(
 ) -> Iterator[str]:
     yield f'<span class="chip">{_text(summary(plan))}</span>'
     if verification is not None:
-        kind, words = ("good", "verified") if verification.ok else ("bad", "verification failed")
+        kind, words = "good" if verification.ok else "bad", verification.verdict
         yield f'<span class="chip {kind}">{words}</span>'
     else:
-        yield '<span class="chip">nothing was verified</span>'
+        yield '<span class="chip">nothing was compared</span>'
     if rehearsal is not None:
         kind, words = ("good", "rehearsed") if rehearsal.ok else ("bad", "the rehearsal failed")
         yield f'<span class="chip {kind}">{words}</span>'

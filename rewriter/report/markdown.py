@@ -38,7 +38,7 @@ def markdown_report(
     if verification is not None:
         parts.append(f"### Verification\n\n{_fenced(str(verification), language='')}")
     else:
-        parts.append("Nothing was verified.")
+        parts.append("Nothing was compared.")
     if rehearsal is not None:
         parts.append(f"### Rehearsal\n\n{_fenced(str(rehearsal), language='')}")
     return "\n\n".join(parts) + "\n"

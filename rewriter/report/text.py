@@ -12,7 +12,16 @@ from rewriter.graph.changes import Action, Change
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.passes import Guarantee
 from rewriter.pipeline.run import PlanData
-from rewriter.report.diff import SIGNS, Gap, Row, brief, config_changes, near_changes, rows
+from rewriter.report.diff import (
+    SIGNS,
+    Gap,
+    Row,
+    brief,
+    config_changes,
+    is_dropped,
+    near_changes,
+    rows,
+)
 from rewriter.report.line import Line
 from rewriter.report.printable import printable, value_text
 
@@ -167,7 +176,10 @@ def _row(row: Row, names: int, classes: int, width: int | None) -> Iterator[Line
         yield from _wrapped(detail, under, width, style)
     for change in row.changes:
         for key, old, new in config_changes(change):
-            text = f"{printable(str(key))}: {json_text(old)} -> {json_text(new)}"
+            becomes = f"{json_text(old)} -> {json_text(new)}"
+            if is_dropped(change, key):
+                becomes = f"{json_text(old)}, dropped"
+            text = f"{printable(str(key))}: {becomes}"
             yield from _wrapped(text, under, width, style)
     for reason in dict.fromkeys(_said(each.reason, each.pass_name) for each in row.changes):
         yield from _wrapped(reason, f"{under}| ", width, "reason")

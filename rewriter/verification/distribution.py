@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.layer_kinds import with_inner_layers
 from rewriter.analysis.noise_at_inference import TrainingTrue
@@ -23,8 +23,12 @@ from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.specs import input_specs
 from rewriter.verification.layer_traffic import watching
 from rewriter.verification.noise_statistics import drawn
+from rewriter.verification.own_noise import how_runs_differ
 from rewriter.verification.result import Distribution, NoiseAtInference
 from rewriter.verification.running import Subject, settled, with_vocabularies
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RUNS = 200
 BATCH = 32
@@ -53,10 +57,12 @@ def without_noise(subject: Subject, custom_objects: Mapping[str, Any]) -> Subjec
     return Subject(silent, rebuild(silent, graph, subject.model, custom_objects).model)
 
 
-def measure(before: Subject, after: Subject, custom_objects: Mapping[str, Any]) -> Distribution:
-    """Run both models many times on one input, at inference."""
+def measure(
+    before: Subject, after: Subject, custom_objects: Mapping[str, Any], *, same: bool
+) -> Distribution:
+    """Run both models many times on one input, at inference; compare if they are to be the same."""
     live = live_keras(before.graph.keras)
-    outputs = []
+    runs = []
     noise: tuple[NoiseAtInference, ...] = ()
     for subject in (before, after):
         graph = settled(subject.graph)
@@ -66,8 +72,11 @@ def measure(before: Subject, after: Subject, custom_objects: Mapping[str, Any]) 
         batch = next((spec.batch for spec in specs if spec.batch is not None), BATCH)
         arrays = make_inputs(specs, batch, 8, seed=0, zeros=False)
         noise = _measure_noise(graph, copy, layers, arrays)
-        outputs.append(_moments(graph, copy, arrays))
-    return Distribution(noise, outputs[0], outputs[1])
+        runs.append(_many_runs(graph, copy, arrays))
+    differ = [how_runs_differ(*pair) for pair in zip(*runs, strict=True)] if same else []
+    said = next((each for each in differ if each), "")
+    outputs = [tuple(map(_moments, each)) for each in runs]
+    return Distribution(noise, outputs[0], outputs[1], said and f"in distribution, {said}")
 
 
 def _call(graph: ModelGraph, model: Live, arrays: Any) -> list[Any]:
@@ -121,12 +130,16 @@ def _measure_noise(
     return tuple(found)
 
 
-def _moments(graph: ModelGraph, copy: Live, arrays: Any) -> tuple[tuple[float, float], ...]:
-    """Return mean, and variance from run to run, of each output."""
+def _many_runs(graph: ModelGraph, copy: Live, arrays: Any) -> list[NDArray[Any]]:
+    """Return each output of many runs, stacked."""
     import numpy as np
     import tensorflow as tf
 
     run = tf.function(lambda: _call(graph, copy, arrays))
     runs = [[tf.cast(each, "float64").numpy() for each in run()] for _ in range(RUNS)]
-    columns = [np.stack(each) for each in zip(*runs, strict=True)]
-    return tuple((float(each.mean()), float(each.var(0).mean())) for each in columns)
+    return [np.stack(each) for each in zip(*runs, strict=True)]
+
+
+def _moments(runs: NDArray[Any]) -> tuple[float, float]:
+    """Return mean, and variance from run to run."""
+    return float(runs.mean()), float(runs.var(0).mean())

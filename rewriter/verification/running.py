@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import first_line
@@ -13,7 +14,7 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
 from rewriter.live.adapters import Live, LiveKeras
-from rewriter.live.walk import layer_at
+from rewriter.live.walk import layer_at, with_sublayers
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
 from rewriter.verification.inputs.specs import InputSpec
@@ -69,13 +70,17 @@ def with_vocabularies(
 
 @contextmanager
 def states_kept(keras: LiveKeras, model: Live) -> Iterator[None]:
-    """Give the states of stateful layers back as they were."""
-    kept = [(variable, variable.numpy()) for variable in keras.states(model)]
+    """Give the states of stateful layers, and what noise is drawn from, back as they were."""
+    import numpy as np
+
+    seeds = [seed for layer in with_sublayers(model, keras) for seed in keras.seeds(layer)]
+    kept = [(variable, np.array(variable)) for variable in (*keras.states(model), *seeds)]
     try:
         yield
     finally:
         for variable, value in kept:
-            variable.assign(value)
+            if not np.array_equal(variable, value):
+                variable.assign(value)
 
 
 def runner(
@@ -88,6 +93,47 @@ def runner(
     """Return a function from arrays to the model's outputs, at inference."""
     import tensorflow as tf
 
+    call = _call_of(subject)
+    if compiled:
+        call = tf.function(call, input_signature=_signature(specs))
+    states = keras.states(subject.model)
+
+    def run(arrays: Arrays) -> list[NDArray[Any]]:
+        _reset(states)
+        return [to_array(output) for output in call(*to_tensors(specs, arrays))]
+
+    return run
+
+
+def activations(subject: Subject, specs: Sequence[InputSpec]) -> Callable[[int, int], float] | None:
+    """Return an estimate of the bytes that a run makes, by batch size and length.
+
+    It is the sum over all that the compiled model calculates; None where it cannot be compiled.
+    """
+    import tensorflow as tf
+
+    try:
+        traced = tf.function(_call_of(subject), input_signature=_signature(specs))
+        operations = traced.get_concrete_function().graph.get_operations()
+    except Exception:
+        return None
+    outputs = [output for operation in operations for output in operation.outputs]
+    shapes = [(output.shape, output.dtype.size) for output in outputs if output.shape.rank]
+
+    def estimate(batch: int, length: int) -> float:
+        total = 0.0
+        for shape, size in shapes:
+            first, *rest = shape.as_list()
+            free = [length if each is None else each for each in rest]
+            total += float(prod(free)) * (batch if first is None else first) * size
+        return total
+
+    return estimate
+
+
+def _call_of(subject: Subject) -> Callable[..., list[Any]]:
+    import tensorflow as tf
+
     graph, model = subject.graph, subject.model
 
     def call(*tensors: Any) -> list[Any]:
@@ -96,76 +142,134 @@ def runner(
             tf.nest.flatten(model(map_leaves(lambda _: next(rest), graph.inputs), training=False))
         )
 
-    if compiled:
-        kinds = {"sparse": tf.SparseTensorSpec, "ragged": tf.RaggedTensorSpec}
-        signature = [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
-        call = tf.function(call, input_signature=signature)
-    states = keras.states(model)
-
-    def run(arrays: Arrays) -> list[NDArray[Any]]:
-        for variable in states:
-            variable.assign(tf.zeros(variable.shape, variable.dtype))
-        forms = {"sparse": tf.sparse.from_dense, "ragged": tf.RaggedTensor.from_tensor}
-        tensors = [
-            forms.get(spec.form, tf.identity)(tf.convert_to_tensor(one, dtype=spec.dtype))
-            for spec, one in zip(specs, arrays, strict=True)
-        ]
-        return [_to_array(output) for output in call(*tensors)]
-
-    return run
+    return call
 
 
-def _to_array(output: Any) -> NDArray[Any]:
+def _signature(specs: Sequence[InputSpec]) -> list[Any]:
+    import tensorflow as tf
+
+    kinds = {"sparse": tf.SparseTensorSpec, "ragged": tf.RaggedTensorSpec}
+    return [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
+
+
+def _reset(states: Sequence[Live]) -> None:
+    import tensorflow as tf
+
+    for variable in states:
+        variable.assign(tf.zeros(variable.shape, variable.dtype))
+
+
+def to_tensors(specs: Sequence[InputSpec], arrays: Arrays) -> list[Any]:
+    """Return arrays as the tensors that a model takes."""
+    import tensorflow as tf
+
+    forms = {"sparse": tf.sparse.from_dense, "ragged": tf.RaggedTensor.from_tensor}
+    return [
+        forms.get(spec.form, tf.identity)(tf.convert_to_tensor(one, dtype=spec.dtype))
+        for spec, one in zip(specs, arrays, strict=True)
+    ]
+
+
+def to_array(output: Any) -> NDArray[Any]:
+    """Return a tensor as an array, whatever its form."""
     import numpy as np
     import tensorflow as tf
 
-    if isinstance(output, tf.RaggedTensor | tf.SparseTensor):
-        output = (
-            output.to_tensor()
-            if isinstance(output, tf.RaggedTensor)
-            else (tf.sparse.to_dense(output))
-        )
+    if isinstance(output, tf.RaggedTensor):
+        output = output.to_tensor()
+    elif isinstance(output, tf.SparseTensor):
+        output = tf.sparse.to_dense(output)
     if getattr(output, "dtype", None) == tf.bfloat16:
         output = tf.cast(output, tf.float32)
     return np.asarray(output)
+
+
+class LayerError(Exception):
+    """A layer failed while a model was run layer by layer."""
+
+    def __init__(self, path: str, error: Exception) -> None:
+        super().__init__(f"layer {path}: {first_line(error)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a call gave: its outputs, and the mask of each."""
+
+    outputs: Sequence[NDArray[Any]]
+    masks: Sequence[NDArray[Any] | None]
+
+
+def trace(
+    keras: LiveKeras, subject: Subject, specs: Sequence[InputSpec], arrays: Arrays
+) -> dict[Call, Value]:
+    """Run a model layer by layer, eagerly, and return what each call gave.
+
+    Raises
+    ------
+    LayerError
+        A layer fails; names it.
+    """
+    graph, live = subject.graph, keras.layers(subject.model)
+    _reset(keras.states(subject.model))
+    ends = (end.call for end in leaves(graph.inputs))
+    tensors = {end: [one] for end, one in zip(ends, to_tensors(specs, arrays), strict=True)}
+    for call in graph.calls():
+        if call in tensors:
+            continue
+        given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
+        try:
+            tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
+        except Exception as error:
+            raise LayerError(graph.path_of(call), error) from error
+    return {call: _value(outputs) for call, outputs in tensors.items()}
+
+
+def _value(outputs: Sequence[Any]) -> Value:
+    masks = [getattr(each, "_keras_mask", None) for each in outputs]
+    return Value(
+        [to_array(each) for each in outputs],
+        [None if mask is None else to_array(mask) for mask in masks],
+    )
 
 
 def first_difference(
     keras: LiveKeras,
     before: Subject,
     after: Subject,
+    specs: Sequence[InputSpec],
     arrays: Arrays,
 ) -> str:
     """Return the path of the first layer whose output differs on an input, if one can be told."""
     try:
-        old = _trace(keras, before, arrays)
-        new = _trace(keras, after, arrays)
+        old = trace(keras, before, specs, arrays)
+        new = trace(keras, after, specs, arrays)
     except Exception:
         return ""
-    for call, outputs in new.items():
-        expected = old.get(call)
-        if expected is None:
+    for call, value in new.items():
+        if call not in old:
             continue
-        same_shapes = [one.shape for one in outputs] == [one.shape for one in expected]
-        if not same_shapes or max(map(greatest_difference, expected, outputs), default=0.0) > 0:
+        expected = old[call].outputs
+        same_shapes = [one.shape for one in value.outputs] == [one.shape for one in expected]
+        if not same_shapes or any(map(greatest_difference, expected, value.outputs)):
             return after.graph.path_of(call)
     return ""
 
 
-def _trace(keras: LiveKeras, subject: Subject, arrays: Arrays) -> dict[Call, list[NDArray[Any]]]:
-    """Run a model layer by layer, eagerly, and return what each call gave."""
-    import tensorflow as tf
-
-    graph, live = subject.graph, keras.layers(subject.model)
-    entrances = dict(zip((end.call for end in leaves(graph.inputs)), arrays, strict=True))
-    tensors: dict[Call, list[Any]] = {}
-    for call in graph.calls():
-        if call in entrances:
-            tensors[call] = [tf.convert_to_tensor(entrances[call])]
-            continue
-        given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
-        tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
-    return {call: [_to_array(one) for one in outputs] for call, outputs in tensors.items()}
+def explain(
+    keras: LiveKeras,
+    subject: Subject,
+    specs: Sequence[InputSpec],
+    arrays: Arrays,
+    failure: str,
+) -> str:
+    """Return why a model fails on an input, with the layer that does if one can be told."""
+    try:
+        trace(keras, subject, specs, arrays)
+    except LayerError as error:
+        return str(error)
+    except Exception:
+        return failure
+    return failure
 
 
 def attempt(run: Run, arrays: Arrays) -> tuple[list[NDArray[Any]] | None, str]:

@@ -1,4 +1,4 @@
-"""A plan's guarantee, measured: the same inputs through the original and the rewritten model.
+"""Measure a plan's guarantee: the same inputs through the original and the rewritten model.
 
 Both are run eagerly and in one compiled function that takes every batch size and length, for
 there are faults that only one of the two shows.
@@ -6,8 +6,9 @@ there are faults that only one of the two shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.noise_at_inference import draws_at_inference
@@ -15,18 +16,28 @@ from rewriter.errors import RewriterError
 from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
-from rewriter.verification.arrays import Arrays, Run
+from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
-from rewriter.verification.inputs.given import given_inputs
-from rewriter.verification.inputs.made import make_inputs
+from rewriter.verification.ends import Ends, compare_dtypes, compare_ends, not_verified
+from rewriter.verification.evidence import copies_of, find_evidence
 from rewriter.verification.inputs.padded import has_padding
 from rewriter.verification.inputs.specs import InputSpec, input_specs
+from rewriter.verification.inputs.tries import (
+    Try,
+    further_tries,
+    given_rows,
+    sizes,
+    usual_tries,
+)
+from rewriter.verification.other_weights import NoCopyError
 from rewriter.verification.padding_probe import probe, tables
-from rewriter.verification.result import Verification
+from rewriter.verification.result import Padding, Verification
 from rewriter.verification.running import (
     Subject,
+    activations,
     attempt,
+    explain,
     first_difference,
     runner,
     states_kept,
@@ -35,17 +46,6 @@ from rewriter.verification.running import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-BATCHES = (1, 2, 3, 7)
-LENGTHS = (7, 9, 5)
-LONGER_LENGTHS = (40, 33, 48)
-"""Tried where the original takes none of `LENGTHS`: a convolution may need more steps."""
-
-USUAL_BATCHES = (32, 16, 8, 4, 64, 128)
-"""Tried where the original takes none of `BATCHES`: one of them may be written into it."""
-
-GIVEN_ROWS = 256
-"""So many rows of the user's data are used."""
 
 
 def verify(
@@ -56,6 +56,8 @@ def verify(
     tolerance: float = 0.0,
     data: Any = None,
     custom_objects: Mapping[str, Any] | None = None,
+    changed: Collection[str] | None = None,
+    copies: bool = True,
 ) -> Verification:
     """Measure whether a rewritten model keeps a guarantee; in distribution where it draws noise.
 
@@ -66,68 +68,156 @@ def verify(
     guarantee : Guarantee
         What was promised.
     tolerance : float
-        How far outputs may differ that must be the same.
+        How far outputs may differ that must be the same, as a share of the greatest magnitude of
+        each within a case.
     data : mapping of str to array, optional
         Inputs of the user's, besides those that are made.
     custom_objects : mapping of str to class or function, optional
         What is needed to make copies of the models.
+    changed : collection of str, optional
+        Paths of the layers that a plan changes: what it lists, names and dtypes of outputs may
+        follow.
+    copies : bool
+        Whether copies of the models may be made where their outputs say nothing.
 
     Raises
     ------
     RewriterError
         The original fails on every input.
     """
-    on_purpose = guarantee is Guarantee.CHANGED_ON_PURPOSE
-    if not (on_purpose or draws_at_inference(before.graph) or draws_at_inference(after.graph)):
-        return _compare(before, after, guarantee, tolerance, data)
     objects = dict(custom_objects or {})
-    silent = tuple(without_noise(each, objects) for each in (before, after))
+    on_purpose = guarantee is Guarantee.CHANGED_ON_PURPOSE
     still = Guarantee.SAME if on_purpose else guarantee
-    compared = _compare(silent[0], silent[1], still, tolerance, data)
-    noise = measure(before, after, objects)
-    return replace(compared, ok=compared.ok and noise.ok, guarantee=guarantee, distribution=noise)
+    promise = Promise(still, tolerance, data, objects, changed, copies)
+    unseen = not_verified(before.graph, after.graph)
+    if not (on_purpose or draws_at_inference(before.graph) or draws_at_inference(after.graph)):
+        return replace(_compare(before, after, promise), not_verified=unseen)
+    silent = tuple(without_noise(each, objects) for each in (before, after))
+    compared = _compare(silent[0], silent[1], promise)
+    noise = measure(before, after, objects, same=not on_purpose)
+    return replace(
+        compared,
+        ok=compared.ok and noise.ok,
+        guarantee=guarantee,
+        distribution=noise,
+        reason=compared.reason or noise.reason,
+        not_verified=unseen,
+    )
 
 
-def _compare(
-    before: Subject, after: Subject, guarantee: Guarantee, tolerance: float, data: Any
-) -> Verification:
+def _compare(before: Subject, after: Subject, promise: Promise) -> Verification:
     keras = live_keras(before.graph.keras)
+    ends = compare_ends(before.graph, after.graph, promise.changed)
+    if ends.broken:
+        return Verification(
+            False, promise.guarantee, promise.tolerance, 0.0, (), reason=ends.broken
+        )
     with states_kept(keras, before.model), states_kept(keras, after.model):
-        return _verify(keras, before, after, guarantee, tolerance, data)
+        return _compare_outputs(keras, before, after, promise, ends)
 
 
-def _verify(
-    keras: LiveKeras,
-    before: Subject,
-    after: Subject,
-    guarantee: Guarantee,
-    tolerance: float,
-    data: Any,
+def _compare_outputs(
+    keras: LiveKeras, before: Subject, after: Subject, promise: Promise, ends: Ends
 ) -> Verification:
     specs = with_vocabularies(keras, before, input_specs(before.graph, after.graph))
-    pairs = {
+    runs = {
         mode: (
             runner(keras, before, specs, compiled=compiled),
             runner(keras, after, specs, compiled=compiled),
         )
         for mode, compiled in (("eager", False), ("compiled", True))
     }
+    found = sizes(specs, lambda arrays: attempt(runs["eager"][0], arrays)[0] is not None)
+    models = Models(keras, before, after, specs, found, promise)
+    why = tuple(partial(explain, keras, each, specs) for each in (before, after))
     comparison = Comparison(
-        specs, guarantee, tolerance, data is not None, _padding_of(keras, before)
+        specs,
+        promise.guarantee,
+        promise.tolerance,
+        promise.data is not None,
+        runs,
+        _padding_of(keras, before),
+        (why[0], why[1]),
+        [models.spread() for _ in models.ends],
     )
-    lengths, batches = _sizes(specs, pairs["eager"][0])
-    for label, batch, length, arrays in _tries(specs, lengths, data, batches):
-        for mode, (old, new) in pairs.items():
-            # What fails eagerly may give anything once compiled: no modes after one that fails.
-            tried = (label, batch, length, mode)
-            if not comparison.case(tried, arrays, old, new, truth=pairs["eager"][0]):
-                break
-    padding = None
-    if guarantee is Guarantee.SAME_WHERE_UNPADDED:
-        given = None if data is None else _given(specs, data)
-        probing = probe(specs, before.graph, lengths[0], given)
-        vectors = [tables(keras, one.graph, after.graph, one.model) for one in (before, after)]
-        padding = comparison.padding(pairs["eager"], probing, vectors)
+    further, left_out = further_tries(specs, found, activations(before, specs))
+    for tried in (*usual_tries(specs, found, promise.data), *further):
+        _try(comparison, tried)
+    _refuse_if_all_fail(before, comparison)
+    types = _types(models, comparison)
+    verification = Verification(
+        True,
+        promise.guarantee,
+        promise.tolerance,
+        comparison.max_difference,
+        tuple(comparison.cases),
+        _padding(models, comparison),
+        structure=(*ends.listed, *types.listed),
+        rows_left_out=comparison.rows_left_out,
+        inputs_left_out=tuple(left_out),
+    )
+    if types.broken:
+        return replace(verification, ok=False, reason=types.broken)
+    failed = comparison.first_failure
+    if failed is not None:
+        where = first_difference(keras, before, after, specs, failed)
+        return replace(verification, ok=False, where=where)
+    return _with_evidence(verification, models, comparison)
+
+
+def _try(comparison: Comparison, tried: Try) -> None:
+    arrays = tried.make()
+    for mode in tried.modes:
+        # What fails eagerly may give anything once compiled: no modes after one that fails.
+        if not comparison.case(tried, arrays, mode):
+            break
+
+
+def _with_evidence(
+    verification: Verification, models: Models, comparison: Comparison
+) -> Verification:
+    """Return the verification with what each output was compared by."""
+    outputs, differs = find_evidence(models, comparison)
+    if differs:
+        return replace(verification, ok=False, reason=differs, outputs=outputs)
+    silent = next((each for each in outputs if not each.by), None)
+    if silent is not None:
+        return replace(
+            verification,
+            ok=False,
+            compared=False,
+            reason=f"output {silent.name}: {silent.detail}",
+            outputs=outputs,
+        )
+    return replace(verification, outputs=outputs)
+
+
+def _types(models: Models, comparison: Comparison) -> Ends:
+    if comparison.first_outputs is None:
+        return Ends()
+    graphs = models.before.graph, models.after.graph
+    return compare_dtypes(*graphs, *comparison.first_outputs, models.promise.changed)
+
+
+def _padding(models: Models, comparison: Comparison) -> Padding | None:
+    if models.promise.guarantee is not Guarantee.SAME_WHERE_UNPADDED:
+        return None
+    specs, before, after = models.specs, models.before, models.after
+    data = models.promise.data
+    given = None if data is None else given_rows(specs, data)
+    probing = probe(specs, before.graph, models.sizes.lengths[0], given)
+    if probing is None or not probing.fixed:
+        return comparison.padding(comparison.runs["eager"], probing, ((), ()))
+    try:
+        copies = copies_of(models)
+    except NoCopyError:
+        return comparison.padding(comparison.runs["eager"], probing, ((), ()))
+    runs = tuple(runner(models.keras, each, specs, compiled=False) for each in copies)
+    vectors = [tables(models.keras, each.graph, after.graph, each.model) for each in copies]
+    return comparison.padding((runs[0], runs[1]), probing, vectors)
+
+
+def _refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
     if all(case.outcome == "left out" for case in comparison.cases):
         detail = comparison.cases[0].detail if comparison.cases else "there are none"
         raise RewriterError(
@@ -135,17 +225,6 @@ def _verify(
             where=before.graph.name,
             fix="give inputs that it takes with --data, or leave the verification out",
         )
-    failed = comparison.first_failure
-    where = "" if failed is None else first_difference(keras, before, after, failed)
-    return Verification(
-        failed is None,
-        guarantee,
-        tolerance,
-        comparison.max_difference,
-        tuple(comparison.cases),
-        padding,
-        where,
-    )
 
 
 def _padding_of(
@@ -161,45 +240,3 @@ def _padding_of(
         return pads(layer_at(keras, subject.model, spec.lookup), array)
 
     return pads_of
-
-
-def _tries(
-    specs: Sequence[InputSpec],
-    lengths: Sequence[int | None],
-    data: Any,
-    usual: Sequence[int] = BATCHES,
-) -> Iterator[tuple[str, int, int | None, Arrays]]:
-    """Yield inputs with what to call them; ids with and without zeros."""
-    fixed = next((spec.batch for spec in specs if spec.batch is not None), None)
-    batches = usual if fixed is None else (fixed,) * len(set(lengths))
-    both = any(spec.ids is not None or spec.padding is not None for spec in specs)
-    for number, batch in enumerate(batches):
-        length = lengths[number % len(lengths)]
-        for zeros in (False, True) if both else (True,):
-            label = "made, with zeros" if both and zeros else "made"
-            arrays = make_inputs(specs, batch, length or 1, seed=number, zeros=zeros)
-            yield label, batch, length, arrays
-    if data is not None:
-        arrays = _given(specs, data)
-        if fixed is None or all(len(one) == fixed for one in arrays):
-            yield "data", len(arrays[0]), None, arrays
-
-
-def _given(specs: Sequence[InputSpec], data: Any) -> Arrays:
-    """Return the first rows of the user's data."""
-    fixed = next((spec.batch for spec in specs if spec.batch is not None), None)
-    return tuple(one[: fixed or GIVEN_ROWS] for one in given_inputs(specs, data))
-
-
-def _sizes(specs: Sequence[InputSpec], run: Run) -> tuple[Sequence[int | None], Sequence[int]]:
-    """Return the sizes for free axes and the batch sizes: the first that the original takes."""
-    fixed = next((spec.batch for spec in specs if spec.batch is not None), None)
-    free = any(spec.free for spec in specs)
-    for batch in BATCHES[:1] + USUAL_BATCHES if fixed is None else (fixed,):
-        batches = BATCHES if batch in BATCHES else (batch,) * len(BATCHES)
-        for lengths in (LENGTHS, LONGER_LENGTHS) if free else ((1,),):
-            for length in lengths:
-                arrays = make_inputs(specs, batch, length, seed=0, zeros=False)
-                if attempt(run, arrays)[0] is not None:
-                    return lengths if free else (None,), batches
-    return LENGTHS if free else (None,), BATCHES

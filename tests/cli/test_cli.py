@@ -114,7 +114,7 @@ def test_without_verification_that_is_said(run, tmp_path):
     _, out, _ = run(
         "rewrite", "two.h5", "-o", str(tmp_path / "o.h5"), "-p", "strip-dropout", "--no-verify"
     )
-    assert "nothing was verified" in out
+    assert "nothing was compared" in out
 
 
 def test_a_dry_run_tells_changes_by_its_exit_code_if_asked(run):
@@ -136,7 +136,7 @@ def test_without_passes_those_of_the_project_are_run(run, folder, tmp_path):
     code, out, _ = run("rewrite", model, "-o", "out.h5", cwd=below)
     assert code == 0
     assert "passes: move-dropout:recurrent=false, strip-dropout" in out
-    assert "nothing was verified" in out
+    assert "nothing was compared" in out
     _, out, _ = run("rewrite", model, "-p", "enable-masking", "--dry-run", cwd=below)
     assert "passes: enable-masking" in out
     _, out, _ = run("rewrite", model, "-o", "again.h5", "--verify", cwd=below)

@@ -160,6 +160,53 @@ def test_a_link_out_of_the_directory_is_refused(tmp_path):
         rewriter.rewrite(tmp_path / "m", ["strip-dropout"])
 
 
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("variables/variables.data-00000-of-00001", "../../other/variables/variables.index"),
+        ("variables", "../other/variables"),
+        ("fingerprint.pb", "../other/fingerprint.pb"),
+        ("assets/one", "two/../../../other/fingerprint.pb"),
+        ("assets.extra", "../other"),
+        ("assets.extra/loose", "/no/such/file"),
+    ],
+)
+def test_check_names_a_link_out_of_the_directory(tmp_path, name, target):
+    trained(tmp_path / "m")
+    trained(tmp_path / "other")
+    exchanged(tmp_path / "m" / name, target)
+    found = [str(each) for each in rewriter.check(tmp_path / "m", select=["RW501"])]
+    assert [f"links to the file {target!r}" in each for each in found] == [True]
+    with pytest.raises(UnsupportedModelError, match="links to the file"):
+        rewriter.rewrite(tmp_path / "m", ["strip-dropout"])
+
+
+@pytest.mark.parametrize("name", ["keras_metadata.pb", "saved_model.pb"])
+@pytest.mark.parametrize("command", [rewriter.check, rewriter.read, rewriter.rehearse])
+def test_a_link_out_of_the_directory_is_not_followed(tmp_path, name, command):
+    trained(tmp_path / "m")
+    trained(tmp_path / "other")
+    exchanged(tmp_path / "m" / name, f"../other/{name}")
+    with pytest.raises(UnsupportedModelError, match=f"{name} links to the file"):
+        command(tmp_path / "m")
+
+
+def test_a_link_within_the_directory_is_followed(tmp_path):
+    trained(tmp_path / "m")
+    (tmp_path / "m" / "keras_metadata.pb").rename(tmp_path / "m" / "kept.pb")
+    (tmp_path / "m" / "keras_metadata.pb").symlink_to("kept.pb")
+    assert rewriter.rewrite(tmp_path / "m", ["strip-dropout"]).verification.ok
+
+
+def exchanged(path, target):
+    """Put a link in the place of a file or directory."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(target)
+
+
 def test_python_code_in_a_directory_follows_the_rules_of_other_files(tmp_path):
     saved("lambda_with_a_closure", tmp_path / "m")
     with pytest.raises(UnsupportedModelError, match="runs Python code"):

@@ -48,3 +48,16 @@ def test_every_path_that_a_document_names_is_there(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     named = re.findall(r"\b(?:rewriter|passes|tests|examples|docs)/[\w/.-]*\w", text)
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
+)
+def test_what_a_page_names_is_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    named = re.findall(r"`((?:rewriter|passes|tests|docs|examples|\.ci)/[\w./]*)`", text)
+    beside = [(ROOT / page).parent / each for each in linked] + [ROOT / each for each in named]
+    made_up = ROOT / "passes" / "cap_rate.py", ROOT / "tests" / "passes" / "test_cap_rate.py"
+    assert [str(path) for path in beside if not path.exists() and path not in made_up] == []

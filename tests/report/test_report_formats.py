@@ -232,7 +232,7 @@ def test_a_moved_layer_is_one_row_in_every_format():
 def test_a_report_says_when_nothing_was_verified(tmp_path, ending):
     path = tmp_path / f"report.{ending}"
     write_report(path, pinned(), VERIFICATION)
-    told = ("nothing was verified", '"verification": null')
+    told = ("nothing was compared", '"verification": null')
     assert not any(words in path.read_text(encoding="utf-8").lower() for words in told)
     write_report(path, pinned())
     assert any(words in path.read_text(encoding="utf-8").lower() for words in told)

@@ -570,11 +570,12 @@ HOSTILE = [
 ]
 
 if __name__ == "__main__":
+    from support.file_readers import ASKED
     from support.lookups import LIVE
 
     place = Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)
-    for hostile in [*HOSTILE, *LIVE]:
+    for hostile in [*HOSTILE, *LIVE, *ASKED]:
         hostile.make(place / hostile.name, place)
         print(f"{hostile.name}: {hostile.source}: {hostile.says}")
     np.savez(place / "inputs.npz", x=np.zeros((1, 4), "float32"))

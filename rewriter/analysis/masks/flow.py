@@ -350,10 +350,14 @@ def _with_given_masks(
 ) -> tuple[list[_Holder], list[Mask]]:
     """Return the tensors that a call takes, and their masks, those given as arguments put in."""
     given = given_masks(graph.arguments(call))
-    kept = [one for hole, one in zip(fillings, holders, strict=True) if hole not in given]
+    held = dict(zip(fillings, holders, strict=True))
+    kept = [one for hole, one in held.items() if hole not in given]
     masks = [holder.mask for holder in kept]
     for hole, number in given.items():
         if number < len(masks):
             source = fillings[hole].call
+            if graph.layer(source).class_name == "MaskOf":
+                masks[number] = held[hole].mask
+                continue
             masks[number] = Mask.of(_named_by(place, masked_source(graph, source) or source))
     return kept, masks

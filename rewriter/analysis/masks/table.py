@@ -122,6 +122,11 @@ TABLE: Sequence[Row] = (
     # layers of this program
     ("ZeroMaskedSteps", Rule.PASS, Rule.PASS),
     ("CarryMask", Rule.CARRY, Rule.CARRY),
+    ("CopyWithMask MaskOf", Rule.PASS, Rule.PASS),
+    ("GatewiseLSTM GatewiseGRU", Rule.RECURRENT, Rule.RECURRENT),
+    ("EachStep", Rule.EACH_STEP, Rule.EACH_STEP),
+    ("MergeWithMasks", Rule.AND, Rule.AND),
+    ("StopMask", Rule.DROP, Rule.DROP),
     ("InputLayer", Rule.DROP, Rule.DROP),
 )
 

@@ -17,6 +17,7 @@ from rewriter.saved.formats.saved_model import EXTRA, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.formats.zip_members import replace_member
 from rewriter.saved.model_file import ModelFile, read
+from rewriter.saved.safety.file_state import require_same
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 _OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")
@@ -93,6 +94,7 @@ def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any
     if file is not None:
         carry_metadata(file.path, written)
         for name in foreign(file.path):
+            require_same(file.path, name, file.state)
             (written / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file.path / name, written / name)
     place = written / _RECORD_FILE

@@ -133,12 +133,16 @@ def references(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, s
     Its weights are read from the checkpoint, into layers that are made from their configs, so
     that of the graphs in it nothing runs: but for vocabularies, which are nowhere else.
     """
-    inside = path.resolve()
     for entry in sorted(path.rglob("*")):
-        if entry.is_symlink() and not entry.resolve().is_relative_to(inside):
+        if _leads_out(entry, path):
             yield entry.name, f"links to the file {str(entry.readlink())!r}"
     for name in lookups(document):
         yield name, "keeps a vocabulary in a graph of operations, which loading the model runs"
+
+
+def _leads_out(name: Path, path: Path) -> bool:
+    """Whether something in a directory is a link to what is not in it."""
+    return name.is_symlink() and not name.resolve().is_relative_to(path.resolve())
 
 
 def lookups(document: Any) -> Iterator[str]:
@@ -161,6 +165,12 @@ def _nodes(path: Path, limit: int) -> dict[int, _Node]:
     """Return the objects of a SavedModel that are layers or hold something, by their numbers."""
     if not (path / GRAPH).is_file():
         raise UnsupportedModelError(f"a SavedModel as {GRAPH}txt is not read", fix=_KEPT_BY)
+    for each in (path / GRAPH, path / METADATA):
+        if _leads_out(each, path):
+            raise UnsupportedModelError(
+                f"{each.name} links to the file {str(each.readlink())!r}, which is not in it",
+                fix="put the file itself into the directory; `cp -rL` copies a directory so",
+            )
     nodes = {}
     for place, written in enumerate(_objects(path / GRAPH)):
         if place >= NODE_LIMIT:

@@ -298,6 +298,8 @@ STRINGS = frozenset(
         *ANY_FUNCTION,
         "ce",
         "crossentropy",
+        "gaussian",
+        "laplacian",
         "normal",
         "one",
         "uniform",

@@ -54,7 +54,7 @@ _DTYPE = re.compile(
 )
 
 FILES = ("vocabulary", "vocabulary_file", "ckpt_to_load_from")
-"""Keys whose strings are paths that Keras reads."""
+"""Keys under which Keras reads a file; `vocabulary` holds the words themselves, too."""
 
 STRING_ENDS = ("activation", "constraint", "initializer", "regularizer")
 """Ends of the keys whose strings Keras looks up, in the config of a class."""
@@ -166,8 +166,9 @@ def _danger(what: str, *, custom: bool = False, missing: bool = False) -> Danger
 def _of_object(value: dict[str, Any], key: str, known: Collection[str]) -> Iterator[Danger]:
     """Yield what an object does by itself."""
     for name in FILES:
-        if isinstance(value.get(name), str) and value[name]:
-            yield _danger(f"reads the file {value[name]!r}")
+        held = value.get(name)
+        if held and not (name == "vocabulary" and _is_array(held)):
+            yield _danger(f"reads the file {held!r}")
     if _leaves_folder(value.get("name")):
         yield _danger(f"has the name {value['name']!r}, which leads out of its folder")
     if "class_name" in value:
@@ -283,6 +284,13 @@ def _is_type(value: dict[str, Any], known: Collection[str]) -> bool:
     return all((module, each) in list(TYPE_SPECS) for each in (name, other or name))
 
 
+def _is_array(value: Any) -> bool:
+    """Whether a value holds more than one text: ``.h5`` files mark bytes by a class_name."""
+    if isinstance(value, dict):
+        return value.get("class_name") != "__bytes__"
+    return isinstance(value, list)
+
+
 def _of_data(value: dict[str, Any]) -> Iterator[Danger]:
     if value["class_name"] not in ("__numpy__", "__tensor__"):
         return
@@ -377,10 +385,11 @@ def _computes(symbol: Any) -> bool:
 def _operation(config: dict[str, Any]) -> str:
     """Return the operation of a node of TensorFlow's own graph.
 
-    Keras writes nodes as JSON objects; it would also read the bytes of a NodeDef in a string.
+    Keras writes nodes as JSON objects; it would also read the bytes of a NodeDef, in a string or,
+    in ``.h5`` files and SavedModel directories, in what stands for bytes.
     """
     node = config.get("node_def")
-    return str(node.get("op") if isinstance(node, dict) else node)
+    return str(node.get("op") if isinstance(node, dict) and "class_name" not in node else node)
 
 
 def _leaves_folder(name: Any) -> bool:

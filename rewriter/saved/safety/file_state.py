@@ -60,6 +60,22 @@ def require_unchanged(path: Path, before: State, now: State | None = None) -> No
         raise changed(path)
 
 
+def require_same(path: Path, name: str, before: State) -> None:
+    """Refuse a directory in which a file or link of this name is another than it was.
+
+    Raises
+    ------
+    ModelReadError
+        It is gone, or another, or came later.
+    """
+    try:
+        now = (name, _stamp((path / name).lstat()))
+    except OSError:
+        raise changed(path) from None
+    if now not in before:
+        raise changed(path)
+
+
 def changed(path: Path) -> ModelReadError:
     """Return the error for a file that changed."""
     return ModelReadError(

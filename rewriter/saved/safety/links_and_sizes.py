@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
+from rewriter.saved.formats import saved_model
 from rewriter.saved.formats.zip_members import seekable
 
 INFLATION_LIMIT = 100
@@ -30,6 +31,7 @@ OBJECT_LIMIT = 1_000_000
 
 LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limits=False)"
 
+_LEAVES = "leads out of the archive"
 
 SLAB = 2**26
 """Bytes that are read at once."""
@@ -80,6 +82,26 @@ def references(
         raise damaged(path, f"{error}" or type(error).__name__) from error
 
 
+def references_by_name(path: Path, format: str, document: Any) -> list[tuple[str, str]]:
+    """Return what of `references` is told without the HDF5 library: no links in HDF5 files.
+
+    Parameters
+    ----------
+    path : Path
+        The file or directory.
+    format : str
+        ``keras``, ``h5`` or ``savedmodel``.
+    document : JSON value
+        The model's config.
+    """
+    if format == "savedmodel":
+        return list(saved_model.references(path, document))
+    if format != "keras":
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return [(name, _LEAVES) for name in archive.namelist() if _leaves(name)]
+
+
 def damaged(path: Path, how: str) -> ModelReadError:
     """Return the error for a damaged file."""
     return ModelReadError(
@@ -108,7 +130,7 @@ def _of_archive(opened: BinaryIO, *, limits: bool) -> Iterator[tuple[str, str]]:
         for info in archive.infolist():
             name = info.filename
             if _leaves(name):
-                yield name, "leads out of the archive"
+                yield name, _LEAVES
             if name.endswith(".npz"):
                 raise UnsupportedModelError(
                     f"weights in {name} are not looked through",

@@ -38,10 +38,10 @@ SYMBOLS = frozenset(_SYMBOLS.split())
 _SIDE_EFFECTS = """
 PyMetric TfRecordRepresentativeDatasetSaver batch_set_value clear_session deserialize
 deserialize_keras_object disable_tf_random_generator enable_tf_random_generator
-experimental_enable_numpy_behavior function get get_global_generator get_graph get_session get_uid
-keras_export learning_phase_scope manual_variable_initialization placeholder print_tensor
-quantize_saved_model random_normal_variable random_uniform_variable reset_uids seed serialize
-serialize_keras_object variable
+experimental_enable_numpy_behavior fixed_unigram_candidate_sampler function get get_global_generator
+get_graph get_session get_uid keras_export learning_phase_scope manual_variable_initialization
+placeholder print_tensor quantize_saved_model random_normal_variable random_uniform_variable
+reset_uids seed serialize serialize_keras_object variable
 """
 
 SIDE_EFFECTS = frozenset(_SIDE_EFFECTS.split())

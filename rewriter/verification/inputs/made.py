@@ -5,9 +5,9 @@ What is made depends on the graph and the seed alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rewriter.verification.arrays import Arrays
 from rewriter.verification.inputs.specs import InputSpec, holds
@@ -20,12 +20,27 @@ if TYPE_CHECKING:
 # Without an Embedding to tell how many ids there are, these two are always safe.
 _UNTOLD_IDS = 2
 
-
 _UNTOLD_WORDS = ("a", "b", "1", "w")
+
+NUMBERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "usual": lambda normal: normal,
+    "at 0.01": lambda normal: 0.01 * normal,
+    "from 0 to 255": lambda normal: (128.0 + 64.0 * normal).clip(0.0, 255.0),
+    "at 10,000": lambda normal: 10_000.0 * normal,
+    "negative": lambda normal: -abs(normal),
+}
+"""What numbers are made, from normally distributed ones."""
 
 
 def make_inputs(
-    specs: Sequence[InputSpec], batch: int, length: int, seed: int, *, zeros: bool
+    specs: Sequence[InputSpec],
+    batch: int,
+    length: int,
+    seed: int,
+    *,
+    zeros: bool,
+    numbers: str = "usual",
+    ids: str = "random",
 ) -> Arrays:
     """Return one array for each input.
 
@@ -39,11 +54,27 @@ def make_inputs(
         Of the random numbers.
     zeros : bool
         Whether ids include 0, which is padding where a mask is used.
+    numbers : str
+        Which numbers of `NUMBERS`.
+    ids : {"random", "spread", "wide"}
+        Whether ids are random, or stand from one end of the vocabulary to the other; ``wide``
+        are integers up to 255 where nothing tells how many ids there are.
     """
     import numpy as np
 
     random = np.random.default_rng(seed)
-    return tuple(_array(spec, _sized(spec, batch, length), random, zeros=zeros) for spec in specs)
+    return tuple(
+        _array(spec, _sized(spec, batch, length), random, _Wish(zeros, numbers, ids))
+        for spec in specs
+    )
+
+
+class _Wish(NamedTuple):
+    """What is to be made."""
+
+    zeros: bool
+    numbers: str
+    ids: str
 
 
 def _sized(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
@@ -52,10 +83,11 @@ def _sized(spec: InputSpec, batch: int, length: int) -> tuple[int, ...]:
 
 
 def _array(
-    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, *, zeros: bool
+    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, wish: _Wish
 ) -> NDArray[Any]:
     import numpy as np
 
+    zeros = wish.zeros
     if spec.dtype == "bool":
         return random.integers(0, 2, shape).astype(bool)
     if spec.words:
@@ -65,13 +97,28 @@ def _array(
         words = _choice(spec, zeros=zeros)
         values: NDArray[Any] = words[random.integers(0, len(words), shape)]
     elif spec.ids is not None or np.issubdtype(np.dtype(kind), np.integer):
-        high = spec.ids or _UNTOLD_IDS
-        values = random.integers(min(1, high - 1), high, shape)
+        values = _ids(spec, shape, random, wish.ids)
     else:
-        values = random.standard_normal(shape)
+        values = NUMBERS[wish.numbers](random.standard_normal(shape))
     if zeros:
         _pad(spec, values, random)
     return values.astype(kind)
+
+
+def _ids(
+    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, wish: str
+) -> NDArray[Any]:
+    """Return ids from 1 on; 0 is padding, or put in later."""
+    import numpy as np
+
+    high = spec.ids or _UNTOLD_IDS
+    if spec.ids is None and wish == "wide":
+        high = 256 if holds(spec.dtype, 255) else 128
+    low = min(1, high - 1)
+    if wish == "random":
+        return random.integers(low, high, shape)
+    spread = np.linspace(high - 1, low, int(np.prod(shape))).round().astype(int)
+    return random.permutation(spread).reshape(shape)
 
 
 def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:

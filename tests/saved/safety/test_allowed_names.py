@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -368,3 +369,23 @@ def test_layers_read_files_under_known_keys_alone(keras):
         if any(word in argument for word in words) and argument not in FILES
     }
     assert found <= {("TFSMLayer", "filepath")}
+
+
+def test_symbols_that_only_compute_take_no_file():
+    """Arguments that sound like a path, of every symbol of TensorFlow that is let in."""
+    import tf_keras  # noqa: F401
+    from tensorflow.python.util import tf_export
+
+    words = ("file", "path", "url", "ckpt", "checkpoint", "directory", "folder", "stream")
+    found = set()
+    for name, symbol in tf_export._NAME_TO_SYMBOL_MAPPING.items():
+        if callable(symbol) and not any(dangers(symbol_layer(name))):
+            with suppress(ValueError, TypeError):  # classes of protobufs tell no arguments
+                arguments = inspect.signature(symbol).parameters
+                found |= {each for each in arguments if any(word in each for word in words)}
+    assert found == {"top_paths"}
+
+
+def symbol_layer(symbol):
+    config = {"name": "x", "function": symbol}
+    return {"class_name": "TFOpLambda", "config": config, "module": None, "registered_name": None}

@@ -78,6 +78,8 @@ def test_real_models_pass(real_models):
         ("compat.v1.keras.backend.set_session", False),
         ("experimental.numpy.experimental_enable_numpy_behavior", False),
         ("random.set_seed", False),
+        ("random.fixed_unigram_candidate_sampler", False),  # it reads its vocab_file
+        ("random.log_uniform_candidate_sampler", True),
         ("keras.losses.deserialize", False),
         ("linalg.set_diag", True),
         (None, False),
@@ -211,6 +213,7 @@ def test_every_name_that_a_class_may_be_looked_up_by_is_looked_at(entry):
         ({"op": "DecodeProtoV2"}, False),
         ("\n\x01x\x12\x06PyFunc", False),
         ({"op": ["AddV2"]}, False),
+        ({"op": "AddV2", "class_name": "__bytes__", "value": "x"}, False),  # decoded by Keras
         (None, False),
     ],
 )

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import rewriter
+from rewriter.api import rewriting
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.live import loading
 from rewriter.saved import read
+from rewriter.saved.additions import carry
 from rewriter.saved.safety import child_process
 from rewriter.saved.safety.open_file import PAGE, Pages, held
 
@@ -115,6 +117,30 @@ def test_a_file_that_is_changed_runs_nothing(form, tmp_path, monkeypatch, change
     said = rewritten(path, tmp_path, allow_code=True)
     assert said == ["dense"] or "the file changed while it was worked on" in said
     assert not mark.exists()
+
+
+def test_a_directory_that_is_turned_to_another_and_back_is_not_left_by_its_links(
+    pairs, tmp_path, monkeypatch
+):
+    """While its own files are copied: the directory itself is the one that was read."""
+    secret, good, other = (tmp_path / name for name in ("secret", "good", "other"))
+    secret.write_text("a secret of the host")
+    for each in (good, other):
+        shutil.copytree(pairs / "two-good", each)
+    (other / "assets.extra").mkdir()
+    (other / "assets.extra" / "stolen").symlink_to(secret)
+    link = tmp_path / "link"
+    link.symlink_to(good)
+
+    def turn(target):
+        link.unlink()
+        link.symlink_to(target)
+
+    once(monkeypatch, carry, "carry_metadata", lambda: turn(other), after=True)
+    once(monkeypatch, rewriting, "require_unchanged", lambda: turn(good), after=False)
+    said = rewritten(link, tmp_path)
+    assert "the file changed while it was worked on" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_link_that_is_turned_to_another_model_runs_nothing(form, tmp_path, monkeypatch):

@@ -13,12 +13,13 @@ import h5py
 import pytest
 from support import corpus
 from support.corpus import HOSTILE, MARK, SECRET, endless, lambda_layer, model, named, save
+from support.file_readers import ASKED, MISSING, NOT_FOUND_BY_NAME, READERS, WRITERS
 from support.lookups import LIVE, of_text, spec_of
 
 import rewriter
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 
-ALL = [*HOSTILE, *LIVE]
+ALL = [*HOSTILE, *LIVE, *ASKED]
 NAMES = [hostile.name for hostile in ALL]
 EXPORT = "tf_keras.src.export.export_lib"  # its ReloadedLayer is the TFSMLayer of Keras 2
 LOADS = """if True:
@@ -95,8 +96,34 @@ def test_the_payload_is_live_where_nothing_looks_the_file_through(
     assert (tmp_path / MARK).exists()
 
 
+@pytest.mark.parametrize("name", [hostile.name for hostile in READERS])
+def test_the_file_is_read_where_nothing_looks_the_model_through(made, monkeypatch, name):
+    """Keras' safe mode is on; the file is not there, and TensorFlow says that it looked for it."""
+    monkeypatch.setattr("rewriter.saved.safety.admission.dangers", lambda *_: iter(()))
+    with pytest.raises(RewriterError, match=MISSING):
+        rewriter.verify(made(name), made(name))
+
+
+@pytest.mark.parametrize("command", [rewriter.rehearse, lambda path: rewriter.verify(path, path)])
+@pytest.mark.parametrize("name", [hostile.name for hostile in WRITERS])
+def test_a_file_is_written_where_nothing_looks_the_model_through(
+    made, tmp_path, monkeypatch, name, command
+):
+    path = made(name)
+    with pytest.raises(UnsupportedModelError, match="runs the operation"):
+        command(path)
+    assert not (tmp_path / MARK).exists()
+    monkeypatch.setattr("rewriter.saved.safety.admission.dangers", lambda *_: iter(()))
+    with suppress(RewriterError):
+        command(path)
+    assert (tmp_path / MARK).exists()
+
+
+NAMED = [each for each in (*LIVE, *ASKED) if each.name not in NOT_FOUND_BY_NAME]
+
+
 @pytest.mark.fast
-@pytest.mark.parametrize("hostile", LIVE, ids=[hostile.name for hostile in LIVE])
+@pytest.mark.parametrize("hostile", NAMED, ids=[hostile.name for hostile in NAMED])
 def test_check_names_the_payload(made, tmp_path, hostile):
     found = [str(each) for each in rewriter.check(made(hostile.name), select=["RW501"])]
     assert any(hostile.says.removeprefix("evil: ") in each for each in found)

@@ -147,7 +147,9 @@ def test_padding_is_found_in_bytes(dialect, dtype):
 
 def test_what_a_layer_says_is_told_where_the_original_fails(dialect):
     model = looked_up(dialect.keras, ("StringLookup", {"mask_token": ""}), "string")
-    with pytest.raises(rewriter.RewriterError, match=r"was tried: Table not initialized"):
+    with pytest.raises(
+        rewriter.RewriterError, match=r"was tried: layer string_lookup\w*: Table not initialized"
+    ):
         rewriter.rewrite(model, ["enable-masking"])
 
 
