@@ -77,7 +77,8 @@ def check_file(
         file = read_file(path, limits=limits)
         graph = graph_of(file)
         if to_keras3:
-            wanted = [each for each in port_findings(graph) if codes is None or each.code in codes]
+            ported = port_findings(graph)
+            wanted = [finding for finding in ported if codes is None or finding.code in codes]
             return Checked(path, tuple(wanted))
         findings = check_graph(
             graph,

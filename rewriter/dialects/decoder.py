@@ -197,7 +197,7 @@ class _Decoder:
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
                 raise UnsupportedModelError(
-                    f"a tensor comes from layer {reference.layer!r}, which the model has not",
+                    f"a tensor comes from layer {reference.layer!r}, which the model does not have",
                     where="/".join(graph.path) or graph.name,
                     fix="the config is damaged; save the model again",
                 )
@@ -216,7 +216,7 @@ class _Decoder:
             if call not in graph.network:
                 raise UnsupportedModelError(
                     f"a tensor comes from call {reference.node} of layer {reference.layer!r}, "
-                    "which the model has not",
+                    "which the model does not have",
                     where="/".join(graph.path) or graph.name,
                     fix="the config is damaged; save the model again",
                 )

@@ -115,7 +115,7 @@ def test_a_file_that_is_changed_runs_nothing(form, tmp_path, monkeypatch, change
     path, hostile, mark = form
     once(monkeypatch, loading, "admit", lambda: change(path, hostile), after=after)
     said = rewritten(path, tmp_path, allow_code=True)
-    assert said == ["dense"] or "the file changed while it was worked on" in said
+    assert said == ["dense"] or "the file changed while it was in use here" in said
     assert not mark.exists()
 
 
@@ -139,7 +139,7 @@ def test_a_directory_that_is_turned_to_another_and_back_is_not_left_by_its_links
     once(monkeypatch, carry, "carry_metadata", lambda: turn(other), after=True)
     once(monkeypatch, rewriting, "require_unchanged", lambda: turn(good), after=False)
     said = rewritten(link, tmp_path)
-    assert "the file changed while it was worked on" in said
+    assert "the file changed while it was in use here" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_changes_before_its_additions_are_carried_over_is_refused(
     from rewriter.api import functions
 
     once(monkeypatch, functions, "write", lambda: change(path, hostile), after=False)
-    assert "the file changed while it was worked on" in rewritten(path, tmp_path)
+    assert "the file changed while it was in use here" in rewritten(path, tmp_path)
     assert not mark.exists()
 
 
