@@ -44,7 +44,7 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
     name, elements = largest_output(layers)
     if elements > TENSOR_LIMIT:
         raise ModelReadError(
-            f"its output is a tensor of {elements * BYTES / 2**20:,.0f} MB, and the limit is "
+            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, and the limit is "
             f"{TENSOR_LIMIT * BYTES // 2**20:,} MB",
             where=f"{file.path}: {name}",
             fix=LIFT,
