@@ -169,7 +169,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     # Rule 1
     config = {"steps": way.steps.to_config()} if way.steps.to_config() else {}
     carrying = Layer(graph.unique_name(f"{call.layer}_mask"), "CarryMask", config)
-    reason = f"{call.layer} drops the mask, which is used further on"
+    reason = f"{call.layer} drops the mask, and a later layer uses it"
     yield graph.insert_after(Tensor(call), carrying, reason=reason, beside=tensor)
     if way.caveat:
         yield Note(graph.path_of(call), layer.class_name, f"the mask is carried: {way.caveat}")

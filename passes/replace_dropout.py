@@ -86,7 +86,7 @@ class ReplaceDropout(Pass):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):
             new = replace(made, origin=layer.origin)
-            reason = f"to={self.to}"
+            reason = f"noise layers become {made.class_name} (to={self.to})"
             yield graph.replace(outer.name, new, reason=reason, role=role)
 
     def _made(self, layer: Layer, rank: int | None, keras: int, *, wrapped: bool) -> Layer | str:
