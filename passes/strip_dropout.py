@@ -41,7 +41,7 @@ class StripDropout(Pass):
 
     @property
     def guarantee(self) -> Guarantee:
-        """Outputs change only where noise goes that is active at inference."""
+        """Outputs change only where noise is removed that draws at inference too."""
         keep = self.pinned == "keep"
         return Guarantee.SAME if keep else Guarantee.CHANGED_ON_PURPOSE
 

@@ -55,7 +55,7 @@ ROWS = {
     ),
     "two in a row keep their order": Row(
         "move-dropout",
-        chain(drop("first"), drop("second"), lstm()),
+        chain(drop(name="first"), drop(name="second"), lstm()),
         ("lstm LSTM", "first Dropout", "second Dropout"),
     ),
     "stays between two recurrent layers": stays(
