@@ -17,7 +17,7 @@ from rewriter.live import loading
 from rewriter.saved import read
 from rewriter.saved.additions import carry
 from rewriter.saved.safety import child_process
-from rewriter.saved.safety.open_file import PAGE, Pages, held
+from rewriter.saved.safety.open_file import PAGE, Pages, kept_open
 
 FORMS = [("two", ".h5"), ("two", ".keras"), ("two", ""), ("three", ".h5"), ("three", ".keras")]
 IDS = ["keras2.h5", "keras2.keras", "keras2 directory", "keras3.h5", "keras3.keras"]
@@ -230,7 +230,7 @@ def test_an_asset_that_is_overwritten_is_the_old_one(dialect, tmp_path):
     lookup = layers.StringLookup(vocabulary=["good"], name="lookup")
     path = tmp_path / "model.keras"
     dialect.keras.Sequential([layers.Input((1,), dtype="string"), lookup]).save(path)
-    with pytest.raises(ModelReadError, match="changed"), held(read(path)) as source:
+    with pytest.raises(ModelReadError, match="changed"), kept_open(read(path)) as source:
         source.remember()
         before = path.read_bytes()
         path.write_bytes(before.replace(b"good", b"evil"))
