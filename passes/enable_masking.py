@@ -19,7 +19,7 @@ from rewriter.pipeline.context import Context
 
 @dataclass(frozen=True, slots=True)
 class EnableMasking(Pass):
-    """Let every Embedding and float input whose mask would be used give one.
+    """Make every Embedding and float input give a mask, where a layer would use it.
 
     1. An Embedding without a mask gets ``mask_zero=True``, and a float sequence gets a Masking
        layer behind its input, if the mask reaches a layer that uses it.

@@ -129,7 +129,7 @@ def test_in_keras_3_the_fast_kernel_goes_and_the_plan_says_why():
     made = plan(chain(3, EMBEDDING, GRU))
     assert made.after.layer("gru").config["use_cudnn"] is False
     assert "fails on padding in front" in made.changes[1].reason
-    assert "Keras reads it and does not write it" in reasons(made)[0]
+    assert "Keras reads that and does not save it" in reasons(made)[0]
     assert not plan(chain(2, EMBEDDING, GRU)).after.layer("gru").config
 
 
