@@ -49,8 +49,8 @@ def fixed_batch_input(model: CheckedModel) -> Iterator[Problem]:
         if shape and shape[0] is not None:
             yield Problem(
                 model.graph.path_of(tensor.call),
-                f"the batch is fixed at {shape[0]}: predict works at other sizes all the same, "
-                "exported signatures do not",
+                f"the batch is fixed at {shape[0]}: predict takes other sizes, an exported model "
+                "does not",
             )
 
 
@@ -58,9 +58,7 @@ def stateful(model: CheckedModel) -> Iterator[Problem]:
     """Find layers whose state has the batch in its shape."""
     for place in model.layers():
         if place.config.get("stateful") is True:
-            yield Problem(
-                place.path, "the batch size is part of its state: every other size raises"
-            )
+            yield Problem(place.path, "its state fixes the batch size: every other size raises")
 
 
 def baked_batch(model: CheckedModel) -> Iterator[Problem]:
@@ -90,8 +88,8 @@ def time_distributed_unknown_steps(model: CheckedModel) -> Iterator[Problem]:
             mended = not isinstance(without_time_distributed(place.layer), str)
             yield Problem(
                 place.path,
-                "compiled, it runs over the batch size instead of the steps once it meets a "
-                "second length: it raises, or silently gives too few steps",
+                "compiled, from a second length on it runs over the batch size in place of the "
+                "steps: it raises, or silently gives too few steps",
                 "unwrap-time-distributed" if mended else None,
             )
 

@@ -52,7 +52,7 @@ def mask_lost(model: CheckedModel) -> Iterator[Problem]:
             yield Problem(
                 flow.layer,
                 f"{flow.class_name} drops the mask of {flow.mask_in}; "
-                f"{user} could use it, and counts padding",
+                f"{user} could use it: without it, padding counts there",
             )
 
 

@@ -88,8 +88,8 @@ def noise_twice(model: CheckedModel) -> Iterator[Problem]:
             if target.layer.class_name in NOISE and noise_rate(target) > 0:
                 yield Problem(
                     target.path,
-                    f"noise behind noise ({place.path}): the two rates add up to more than "
-                    "either says",
+                    f"noise behind noise ({place.path}): together they drop more than either rate "
+                    "says",
                 )
 
 

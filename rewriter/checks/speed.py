@@ -17,7 +17,7 @@ def closed_fast_path(model: CheckedModel) -> Iterator[Problem]:
             only_rate = list(reasons) == ["recurrent_dropout"]
             yield Problem(
                 place.path,
-                f"{', '.join(reasons.values())}: the fast cuDNN kernel is closed on a GPU",
+                f"{', '.join(reasons.values())}: on a GPU, Keras cannot run it with cuDNN",
                 "externalise-dropout" if only_rate else None,
             )
 
