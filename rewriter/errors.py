@@ -55,6 +55,10 @@ class UnsupportedModelError(RewriterError):
     """A model has no graph, or holds something that cannot be rewritten safely."""
 
 
+class UnforeseenError(RewriterError):
+    """Something happened that this program was not made for; ``__cause__`` has what it was."""
+
+
 class GraphError(RewriterError):
     """An edit would leave the graph invalid; the graph is as it was before."""
 

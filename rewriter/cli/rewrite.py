@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
@@ -22,6 +23,7 @@ from rewriter.cli.options import (
     ModelArgument,
 )
 from rewriter.errors import RewriterError, VerificationError
+from rewriter.printable import text_of
 
 if TYPE_CHECKING:
     from rewriter.api.plans import Plan
@@ -95,7 +97,7 @@ def rewrite(  # noqa: PLR0913
     if report is not None:
         from rewriter.report.files import check_report, write_report
 
-        check_report(report)
+        check_report(report, force)
     if output is None and not dry_run:
         raise RewriterError(
             "nothing says where to write", where="rewrite", fix="give -o OUT, or --dry-run"
@@ -104,6 +106,7 @@ def rewrite(  # noqa: PLR0913
         named = output.suffix or output.is_dir()
         output = output if named else output.with_suffix(Path(model).suffix)
         check_output(output, Path(model), force)
+        in_child([model] if data is None else [model, data], limits=limits)
         _require_framework()
     inputs = None if data is None else _read_inputs(data)
     file = read_file(model, limits=limits)
@@ -117,7 +120,7 @@ def rewrite(  # noqa: PLR0913
     if dry_run:
         _show_plan(plan, format, full)
         if report is not None:
-            write_report(report, plan)
+            write_report(report, plan, like=Path(model))
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT and not rehearse:
         _show_plan(plan, format, full)
@@ -140,7 +143,7 @@ def rewrite(  # noqa: PLR0913
         )
     code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
-        write_report(report, result.plan, result.verification, result.rehearsal)
+        write_report(report, result.plan, result.verification, result.rehearsal, like=Path(model))
     if format is Format.JSON:
         format.write(result)
     else:
@@ -208,11 +211,11 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
         print()
     for note in result.plan.notes:
         if note.stage in (Stage.LOAD, Stage.REWRITE):
-            print(f"note: {note.layer}: {note.reason}")
+            print(text_of([f"note: {note.layer}: {note.reason}"]))
     print(result.verification or "nothing was compared (--no-verify)")
     if result.rehearsal is not None:
         print(result.rehearsal)
-    print(f"wrote {result.output}")
+    print(text_of([f"wrote {result.output}"]))
 
 
 def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:

@@ -51,6 +51,8 @@ def decode_call(node: Any, names: Collection[str]) -> tuple[Arguments, list[Refe
             length = len(value)
             leaf_kwargs = value[3] if length == 4 else {}
             return Constant(value[2]) if value[0] == CONSTANT else hole(*value[:3])
+        if not isinstance(value, list | tuple | dict):
+            raise TypeError(f"{value!r} stands where a tensor is named")
         return _map_items(first, value)
 
     def keyword(value: Any) -> Any:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rewriter.graph.changes import Change
 from rewriter.pipeline.run import PlanData
+from rewriter.printable import printable
 from rewriter.report.diff import SIGNS
 from rewriter.report.drawing import Drawings, drawings
 from rewriter.report.plan_json import plan_findings
-from rewriter.report.printable import printable
 from rewriter.report.text import (
     change_detail,
     not_looked_into,

@@ -12,6 +12,7 @@ from rewriter.graph.changes import Action, Change
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.passes import Guarantee
 from rewriter.pipeline.run import PlanData
+from rewriter.printable import printable, value_text
 from rewriter.report.diff import (
     SIGNS,
     Gap,
@@ -23,7 +24,6 @@ from rewriter.report.diff import (
     rows,
 )
 from rewriter.report.line import Line
-from rewriter.report.printable import printable, value_text
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared

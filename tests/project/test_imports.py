@@ -47,7 +47,7 @@ LINES = (
     ("dialects", "pipeline", "porting"),
     ("analysis",),
     ("graph", "layers"),
-    ("errors",),
+    ("errors", "printable"),
 )
 """The folders, each line above what it may import; those on one line do not import each other."""
 

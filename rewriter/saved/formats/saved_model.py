@@ -27,6 +27,9 @@ WEIGHTS = "variables/variables"
 """The beginning of the names of the files of a checkpoint."""
 
 EXTRA = "assets.extra"
+
+RECORD_FILE = f"{EXTRA}/rewriter.json"
+"""What this program says of a rewrite, by its name in the directory."""
 """The folder in which TensorFlow leaves alone what others put there."""
 
 PARTS = (GRAPH, METADATA, "fingerprint.pb", "variables", "assets")
