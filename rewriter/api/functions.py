@@ -257,7 +257,7 @@ def rewrite(  # noqa: PLR0913
     (['out'], True)
     """
     if weights not in ("copy", "share"):
-        raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
+        raise RewriterError(f"weights is {weights!r}, neither copy nor share", where="weights")
     step = progress or (lambda words: nullcontext())
     with _handing_back(model):
         file = _file_of(model, passes, limits)

@@ -95,7 +95,9 @@ def rewrite(  # noqa: PLR0913
 
         check_report(report, force)
     if output is None and not dry_run:
-        raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
+        raise RewriterError(
+            "nothing says where to write", where="rewrite", fix="give -o OUT, or --dry-run"
+        )
     if not dry_run and output is not None:
         named = output.suffix or output.is_dir()
         output = output if named else output.with_suffix(Path(model).suffix)
@@ -195,7 +197,7 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
     from rewriter.api.rewrite_step import Rewrite, project_rewrite
 
     if passes is not None and saved is not None:
-        raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")
+        raise RewriterError("both -p and --plan are given", where="rewrite", fix="give one of them")
     if passes is not None:
         return Rewrite(passes)
     if saved is not None:
@@ -207,7 +209,7 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
         fix = (
             "give -p PASS or --plan PLAN.json, or name passes in [tool.rewriter] of pyproject.toml"
         )
-        raise RewriterError("no passes", where="rewrite", fix=fix)
+        raise RewriterError("no passes are given", where="rewrite", fix=fix)
     return step
 
 

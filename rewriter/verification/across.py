@@ -15,7 +15,7 @@ from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.errors import RewriterError
 from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import LiveKeras, live_keras
-from rewriter.live.walk import places_of
+from rewriter.live.walk import original_layers
 from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.inputs.specs import InputSpec, input_specs
@@ -105,7 +105,7 @@ def without_noise(keras: LiveKeras, subject: Subject) -> Iterator[bool]:
     }
     layers = [
         place.live
-        for place in places_of(subject.graph, subject.model, keras)
+        for place in original_layers(subject.graph, subject.model, keras)
         if place.origin in noisy and hasattr(place.live, "rate")
     ]
     rates = [layer.rate for layer in layers]
