@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import networkx as nx
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
 from rewriter.analysis.masks.carry_points import GraphCall, calls_to_carry_around
-from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.joined_inputs import not_padded
+from rewriter.analysis.masks.padding_evidence import empty_rows, no_padding, right_padded
 from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
 from rewriter.analysis.masks.sources import Source, sources
 from rewriter.analysis.masks.ways_around import Way, way_around
@@ -49,11 +52,14 @@ class CarryMask(Pass):
         Names of the inputs to switch on; by default all.
     cudnn : "off" or "keep"
         As for `enable-masking`.
+    empty : "allow" or "off"
+        As for `enable-masking`.
     """
 
     mask_value: float = 0.0
     input: tuple[str, ...] = ()
     cudnn: Literal["off", "keep"] = "off"
+    empty: Literal["allow", "off"] = "allow"
 
     name = "carry-mask"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
@@ -87,7 +93,21 @@ class CarryMask(Pass):
         declared = context.declared_masks
         candidates = {source.path: source for source in sources(model, self.input)}
         refused = no_padding(model, candidates, self.mask_value, context.data)
-        carried, refused = decide(model, list(candidates), refused, _carriable, declared)
+        carried, refused = decide(
+            model,
+            list(candidates),
+            refused,
+            _carriable,
+            declared,
+            partial(
+                not_padded,
+                model,
+                found={} if self.input else candidates,
+                mask_value=self.mask_value,
+                data=context.data,
+            ),
+            empty_rows(context.data, candidates, self.mask_value, refuse=self.empty == "off"),
+        )
         on = [source for path, source in candidates.items() if path not in refused]
         plain = _switched_on(model, on, declared) if on else before
         gained = _using(carried) - _using(plain)
@@ -159,7 +179,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     masked = next(number for number, mask in enumerate(flow.masks_in) if mask)
     hole, tensor = list(graph.fillings(call).items())[masked]
     # Rule 2
-    if way.zeros and graph.layer(tensor.call).class_name not in ("Masking", "ZeroMaskedSteps"):
+    if way.zeros and class_of(graph.layer(tensor.call)) not in ("Masking", "ZeroMaskedSteps"):
         name = graph.unique_name(f"{call.layer}_zeros")
         reason = f"padding would leak through the kernel of {call.layer}"
         yield graph.insert_after(
@@ -226,12 +246,12 @@ def _could_use(graph: ModelGraph, call: Call) -> str | None:
 
 def _holds_user(layer: Layer) -> bool:
     nested = [inner.graph for inner in layer.walk() if inner.graph is not None]
-    return any(inner.class_name in MASK_USERS for inner in layer.walk()) or any(
+    return any(class_of(inner) in MASK_USERS for inner in layer.walk()) or any(
         _holds_user(inner) for graph in nested for inner in graph.layers
     )
 
 
 def _why_not(layer: Layer) -> str:
-    if layer.class_name in ("Flatten", "Permute", "Reshape", "RepeatVector"):
+    if class_of(layer) in ("Flatten", "Permute", "Reshape", "RepeatVector"):
         return f"{layer.class_name} gives no axis with the steps in their order"
     return f"what {layer.class_name} does with the steps is not known"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from rewriter.analysis.batch_in_arguments import freed_call, input_batches
-from rewriter.analysis.layer_kinds import with_inner_layers
+from rewriter.analysis.batch_in_arguments import freed_call, holds_batch, input_batches
+from rewriter.analysis.known_layers import class_of, is_known
+from rewriter.analysis.layer_kinds import NOISE, is_recurrent, with_inner_layers
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -25,7 +26,10 @@ class FreeBatch(Pass):
        the model, or must be for the sizes to agree; it stays, with a note, where the size is
        not known. A broadcast to ``(32, 7, 3)`` repeats the axes behind the batch instead, or
        goes where it does nothing; other operations with the batch size in them stay, by name.
-    4. A model with a stateful layer stays as it is, with a note: the batch size is part of
+    4. Where a constant, an index, ``take`` or ``split`` holds the batch size the inputs keep it,
+       with a note; a Lambda and a layer of the user's own are named, for what they hold is not
+       known.
+    5. A model with a stateful layer stays as it is, with a note: the batch size is part of
        its state. ``stateful=drop`` makes its layers stateless; then outputs are the same from
        zero state, and no state is carried from batch to batch.
 
@@ -45,19 +49,25 @@ class FreeBatch(Pass):
         graphs = list(model.walk())
         batches = input_batches(model)
         states = [(graph, *stateful) for graph in graphs for stateful in _stateful(graph)]
-        # Rule 4: a state has one row for each row of the batch, so a stateful layer fixes it.
-        if self.stateful == "keep" and states:
-            paths = {graph.path_of(name): layer.class_name for graph, name, _, layer in states}
-            for path, class_name in paths.items():
-                reason = "stays: its state fixes the batch size; stateful=drop makes it stateless"
-                yield Note(path, class_name, reason)
-        else:
+        # Rule 5: a state has one row for each row of the batch, so a stateful layer fixes it.
+        kept = {
+            graph.path_of(name): (layer.class_name, is_recurrent(layer))
+            for graph, name, _, layer in states
+            if self.stateful == "keep" or not is_recurrent(layer)
+        }
+        for path, (class_name, known) in kept.items():
+            frees = "stateful=drop makes it stateless" if known else "its class is not known"
+            yield Note(path, class_name, f"stays: its state fixes the batch size; {frees}")
+        if not kept:
             for graph, name, role, _ in states:
                 reason = "its state fixes the batch size; each batch starts from zero state"
                 yield graph.configure(name, {"stateful": False}, reason=reason, role=role)
             # Rule 2: only now, for a stateful layer cannot be built without a batch size.
-            for graph in graphs:
+            held = [*_held(graphs, batches)]
+            yield from held
+            for graph in graphs if not held else ():
                 yield from _free_inputs(graph)
+            yield from _not_known(graphs, batches)
         for graph in graphs:
             yield from _free_noise(graph)  # Rule 1
             # Rule 3: operations that have the batch size among their arguments.
@@ -70,6 +80,25 @@ def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
         for role, layer in with_inner_layers(outer):
             if layer.config.get("stateful") is True:
                 yield outer.name, role, layer
+
+
+def _held(graphs: Sequence[ModelGraph], batches: Set[int]) -> Iterator[Note]:
+    """Say which calls work at the batch size alone that the inputs fix."""
+    for graph in graphs:
+        for call in graph.calls() if batches else ():
+            reason = holds_batch(graph, call, batches)
+            if reason is not None:
+                said = f"stays: {reason}, and the inputs keep their batch size"
+                yield Note(graph.path_of(call), graph.layer(call).class_name, said)
+
+
+def _not_known(graphs: Sequence[ModelGraph], batches: Set[int]) -> Iterator[Note]:
+    """Say of which layers it is not known whether they take every batch size."""
+    for graph in graphs:
+        for layer in graph.layers if batches else ():
+            if layer.class_name == "Lambda" or not is_known(layer):
+                said = "whether it takes every batch size is not known: the verification tries some"
+                yield Note(graph.path_of(layer.name), layer.class_name, said)
 
 
 def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
@@ -87,7 +116,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
         for role, layer in with_inner_layers(graph.layer(name)):
-            shape = layer.config.get("noise_shape")
+            shape = layer.config.get("noise_shape") if class_of(layer) in NOISE else None
             if shape and isinstance(shape[0], int) and shape[0] > 1:
                 reason = (
                     f"with it, training at another batch size than {shape[0]} fails or is wrong"

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
 from rewriter.analysis.masks.symbolic_masks import readers
 from rewriter.analysis.noise_at_inference import TrainingTrue
-from rewriter.analysis.noise_layers import from_recurrent, misfit_behind, put_in_front
+from rewriter.analysis.noise_layers import misfit_behind, put_in_front, recurrent_behind
+from rewriter.analysis.value_flow import gives_model_output
 from rewriter.graph import Call, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -33,7 +35,8 @@ class MoveDropout(Pass):
        variance that training stores (arXiv 1801.05134). A note says that the variance which
        is stored stays so until it is re-estimated.
     4. It stays, with a note, where another layer gets its output too, unless it is copied
-       for that one; where its rank or ``noise_shape`` does not fit there; where the
+       for that one; where what it would go behind gives an output of the model; where its
+       rank or ``noise_shape`` does not fit there; where the
        recurrent layer has further outputs in use; where it is active at inference.
 
     Parameters
@@ -90,7 +93,7 @@ class MoveDropout(Pass):
             return
         yield graph.move(noise, Tensor(target), reason="; ".join(reason for _, reason in steps))
         for call, _ in steps:
-            if graph.layer(call).class_name == "BatchNormalization":
+            if class_of(graph.layer(call)) == "BatchNormalization":
                 passed[call.layer] = None
 
     def _next(self, graph: ModelGraph, place: Call, noise: Call) -> tuple[Call, str] | None:
@@ -98,10 +101,10 @@ class MoveDropout(Pass):
         for call, hole in graph.consumers(Tensor(place)):
             layer = graph.layer(call)
             # Rule 2
-            if self.masking and layer.class_name == "Masking":
+            if self.masking and class_of(layer) == "Masking":
                 return call, f"noise in front of {call} hides or fakes padding"
             # Rule 3
-            if self.batch_normalization and layer.class_name == "BatchNormalization":
+            if self.batch_normalization and class_of(layer) == "BatchNormalization":
                 return call, f"noise in front of {call} shifts the variance that it stores"
             # Rule 1
             if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
@@ -136,10 +139,14 @@ def _refusal(
         return "stays: it draws noise at inference too"
     kept = graph.layer(target)
     if is_recurrent(kept):
-        if from_recurrent(graph, source):
-            return f"stays: it is behind the recurrent layer {source.call.layer} already"
+        before = recurrent_behind(graph, source)
+        if before is not None:
+            return f"stays: it is behind the recurrent layer {before} already"
         if any(tensor.output for tensor in graph.outputs_in_use(target)):
             return f"stays: the states that {target} gives are used too, and would get no noise"
         misfit = misfit_behind(graph.layer(noise), kept)
-        return f"stays: {misfit}" if misfit else None
+        if misfit is not None:
+            return f"stays: {misfit}"
+    if gives_model_output(graph, target):
+        return f"stays: {target} gives an output of the model, and the loss would see the noise"
     return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rewriter.analysis.each_step import without_time_distributed
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.graph import Arguments, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -34,7 +35,7 @@ class UnwrapTimeDistributed(Pass):
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
         for layer in graph.layers:
-            if layer.class_name != "TimeDistributed" or "layer" not in layer.inner:
+            if class_of(layer) != "TimeDistributed" or "layer" not in layer.inner:
                 continue
             unwrapped = without_time_distributed(layer)
             # Rule 3: the table of layers that work on every step alike says why not.

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rewriter.analysis.batch_in_arguments import Freed, freed_call, input_batches, written_shape
+from rewriter.analysis.batch_in_arguments import (
+    Freed,
+    freed_call,
+    holds_batch,
+    input_batches,
+    written_shape,
+)
 from rewriter.analysis.each_step import without_time_distributed
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
-from rewriter.analysis.shapes import as_shape, output_shape
+from rewriter.analysis.shapes import Shape, as_shape, output_shape, shape_of
 from rewriter.checks.checked_model import CheckedModel, LayerCall
 from rewriter.checks.code import Code, Found
 from rewriter.graph.nested import leaves
@@ -47,11 +53,27 @@ def fixed_batch_input(model: CheckedModel) -> Iterator[Found]:
     for tensor in leaves(model.graph.inputs):
         shape = output_shape(model.graph, tensor)
         if shape and shape[0] is not None:
+            holder = _holder(model)
+            elsewhere = (
+                "predict works at other sizes all the same, exported signatures do not"
+                if holder is None
+                else f"{holder} holds it too, and predict works at no other size"
+            )
             yield Found(
                 model.graph.path_of(tensor.call),
-                f"the batch is fixed at {shape[0]}: predict works at other sizes all the same, "
-                "exported signatures do not",
+                f"the batch is fixed at {shape[0]}: {elsewhere}",
             )
+
+
+def _holder(model: CheckedModel) -> str | None:
+    """Return the first call besides the inputs that works at one batch size alone."""
+    batches = input_batches(model.graph)
+    for place in model.calls():
+        if holds_batch(place.graph, place.call, batches) or freed_call(
+            place.graph, place.call, batches
+        ):
+            return place.path
+    return None
 
 
 def stateful(model: CheckedModel) -> Iterator[Found]:
@@ -69,7 +91,7 @@ def baked_batch(model: CheckedModel) -> Iterator[Found]:
         if written is None or written.function not in ("reshape", "broadcast_to"):
             continue
         shape = as_shape(written.sizes)
-        if shape and shape[0] is not None and shape[0] > 0:
+        if shape and shape[0] is not None and shape[0] > 0 and not _is_of_other_axes(place, shape):
             freed = freed_call(place.graph, place.call, batches)
             yield Found(
                 place.path,
@@ -77,6 +99,15 @@ def baked_batch(model: CheckedModel) -> Iterator[Found]:
                 "or rows and columns are mixed",
                 "free-batch" if isinstance(freed, Freed) else None,
             )
+
+
+def _is_of_other_axes(place: LayerCall, shape: Shape) -> bool:
+    """Whether the first size is that of an axis which is no batch, and works at every size."""
+    source = place.graph.producer(place.call)
+    given = None if source is None else shape_of(place.graph, source)
+    rest = -1 in shape[1:]
+    turned = given is not None and None in given[1:] and given[0] == shape[0]
+    return rest and (shape[0] == 1 or turned)
 
 
 def time_distributed_unknown_steps(model: CheckedModel) -> Iterator[Found]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
+from rewriter.analysis.known_layers import class_of
+from rewriter.analysis.layer_kinds import MASK_USERS, NOISE, is_recurrent, returns_sequences
 from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
-from rewriter.checks.checked_model import CheckedModel, LayerCall, layer_call
+from rewriter.analysis.value_flow import ValueFlow, keeps_values, unwrap_time_distributed
+from rewriter.checks.checked_model import CheckedModel, LayerCall, layer_call, noise_rate
 from rewriter.checks.code import Code, Found
-from rewriter.graph.calls import Call
+from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 
@@ -33,14 +35,36 @@ _NO_STEPS = frozenset(
 
 def noise_before_masking(model: CheckedModel) -> Iterator[Found]:
     """Find noise whose output goes into Masking."""
-    for place in model.noise:
-        for target in place.consumers:
-            if target.layer.class_name == "Masking":
+    flow = ValueFlow(model.graph)
+    for place in model.calls():
+        if not _draws(place):
+            continue
+        for target in flow.receivers(place.graph, Tensor(place.call), _keeps_zeros):
+            if class_of(unwrap_time_distributed(target.layer)[0]) == "Masking":
                 yield Found(
                     place.path,
                     f"noise in front of Masking ({target.path}): in training it makes valid "
                     "steps look like padding, or padding unrecognisable",
                 )
+
+
+def _draws(place: LayerCall) -> bool:
+    """Whether a call draws noise, itself or as what TimeDistributed applies to each step."""
+    inside = unwrap_time_distributed(place.layer)[0]
+    return class_of(inside) in NOISE and noise_rate(replace(place, layer=inside)) > 0
+
+
+def _keeps_zeros(layer: Layer) -> bool:
+    """Whether what is 0 stays so, and padding with it, in a layer or in each step of it."""
+    inside = unwrap_time_distributed(layer)[0]
+    if class_of(inside) == "Rescaling":
+        return not inside.config.get("offset")
+    if class_of(inside) == "Activation":
+        return inside.config.get("activation") in ("relu", "linear", "tanh")
+    return class_of(inside) in _KEEPING_ZEROS or keeps_values(inside)
+
+
+_KEEPING_ZEROS = frozenset({"ReLU", "LeakyReLU", "PReLU", "ELU", "UnitNormalization"})
 
 
 def mask_lost(model: CheckedModel) -> Iterator[Found]:
@@ -166,7 +190,7 @@ def _nearest_users(graph: ModelGraph) -> dict[Call, tuple[int, str]]:
 def _user_in(place: LayerCall) -> str | None:
     """Return the layer that could use a mask: the one that is called, or one nested in it."""
     if place.layer.graph is None:
-        if place.layer.class_name not in MASK_USERS:
+        if class_of(place.layer) not in MASK_USERS:
             return None
         # a call that is given its mask by name needs no other
         return None if place.arguments.kwargs.get("mask") is not None else place.path
@@ -179,7 +203,7 @@ def _user_in(place: LayerCall) -> str | None:
 def _ends_steps(layer: Layer) -> bool:
     if is_recurrent(layer):
         return not returns_sequences(layer)
-    return layer.class_name in _NO_STEPS or layer.class_name.startswith("Global")
+    return class_of(layer) in _NO_STEPS or class_of(layer).startswith("Global")
 
 
 CODES = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
+from rewriter.analysis.value_flow import gives_model_output
 from rewriter.checks.checked_model import CheckedModel, LayerCall, noise_rate
 from rewriter.checks.code import Code, Found
 from rewriter.graph.graph import Layer
@@ -20,7 +22,7 @@ def _has_rate(layer: Layer) -> bool:
         isinstance(rate := each.config.get(key), int | float) and rate > 0
         for each in layer.walk()
         if not each.config.get("always_on")
-        for key in (*_RATES, *(("rate",) if each.class_name in NOISE else ()))
+        for key in (*_RATES, *(("rate",) if class_of(each) in NOISE else ()))
     )
 
 
@@ -47,7 +49,7 @@ def noise_before_batchnorm(model: CheckedModel) -> Iterator[Found]:
     """Find noise that feeds BatchNormalization, through activations if need be."""
     for place in model.noise:
         target = _through_activations(place)
-        if target is not None and target.layer.class_name == "BatchNormalization":
+        if target is not None and class_of(target.layer) == "BatchNormalization":
             yield Found(
                 place.path,
                 f"noise in front of BatchNormalization ({target.path}): the variance that it "
@@ -64,14 +66,14 @@ def _through_activations(place: LayerCall) -> LayerCall | None:
             return None
         place = consumers[0]
         seen.add(place.call)
-        if place.layer.class_name not in _ACTIVATIONS:
+        if class_of(place.layer) not in _ACTIVATIONS:
             return place
 
 
 def noise_on_output(model: CheckedModel) -> Iterator[Found]:
     """Find noise that is the last thing before an output of the model."""
     for place in model.noise:
-        if place.graph is model.graph and place.graph.is_output(place.call):
+        if gives_model_output(place.graph, place.call):
             if is_pinned(place.layer, place.arguments.kwargs, model.keras):
                 continue
             yield Found(
@@ -85,7 +87,7 @@ def noise_twice(model: CheckedModel) -> Iterator[Found]:
     """Find noise behind noise."""
     for place in model.noise:
         for target in place.consumers:
-            if target.layer.class_name in NOISE and noise_rate(target) > 0:
+            if class_of(target.layer) in NOISE and noise_rate(target) > 0:
                 yield Found(
                     target.path,
                     f"noise behind noise ({place.path}): the two rates add up to more than "
@@ -138,8 +140,26 @@ def frozen_recurrent_noise(model: CheckedModel) -> Iterator[Found]:
 
 
 def _frozen(model: CheckedModel) -> Iterator[Found]:
-    yield from frozen_noise(model)
-    yield from frozen_recurrent_noise(model)
+    """Find frozen noise: one finding for each layer, or for all that one nested model has."""
+    nested: dict[str, list[Found]] = {}
+    for found in (*frozen_noise(model), *frozen_recurrent_noise(model)):
+        base = "/".join(_frozen_model(model, found.layer))
+        if base:
+            nested.setdefault(base, []).append(found)
+        else:
+            yield found
+    for base, those in nested.items():
+        several = f"does not stop the noise of its {len(those)} layers"
+        what = several if len(those) > 1 else f"does not stop the noise of {those[0].layer}"
+        yield Found(base, f"trainable=False {what}: in training they drop as before")
+
+
+def _frozen_model(model: CheckedModel, path: str) -> tuple[str, ...]:
+    """Return the path of the outermost nested model that a layer is in; () for none."""
+    inside = [
+        each.path for each in model.graph.walk() if path.startswith("/".join(each.path) + "/")
+    ]
+    return min((each for each in inside if each), key=len, default=())
 
 
 CODES = (
@@ -235,7 +255,8 @@ model = keras.Model(x, layers.Dense(2)(y))
         "frozen-noise",
         "trainable=False is expected to stop noise",
         "trainable decides whether weights are updated; noise layers have none. In fit a frozen "
-        "Dropout drops as before. Call the frozen part with training=False, or set the rate to 0.",
+        "Dropout drops as before. Keras 3 ignores a training=False in the call as well, which "
+        "Keras 2 honours. Set the rate to 0, or take the noise out with strip-dropout.",
         """
 x = keras.Input((4,))
 y = layers.Dropout(0.5, trainable=False)(x)
@@ -245,6 +266,7 @@ model = keras.Model(x, layers.Dense(2)(y))
         "drops in training as before",
         "seen with tf_keras 2.21 and Keras 3.15.1",
         _frozen,
+        fix="strip-dropout",
     ),
     Code(
         "RW307",

@@ -111,6 +111,9 @@ class LiveKeras(Protocol):
     def seeds(self, layer: Live) -> list[Live]:
         """Return the variables that a layer draws its noise from."""
 
+    def hold(self, holder: Live, name: str, layer: Live) -> None:
+        """Make a layer hold another one in an attribute."""
+
     def sublayers(self, layer: Live) -> list[Live]:
         """Return the layers that a layer holds."""
 
@@ -197,6 +200,9 @@ class TrainingKeras(Protocol):
 
     def optimizer_variables(self, optimizer: Live) -> list[Live]:
         """Return everything that an optimizer keeps and saves."""
+
+    def copy_exclusions(self, old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
+        """Copy which variables get no weight decay."""
 
     def copy_counters(self, old: Live, new: Live) -> None:
         """Copy what an optimizer counts outside of its variables."""

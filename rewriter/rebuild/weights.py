@@ -135,6 +135,8 @@ def _own(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Li
         raise WeightsError(
             f"the original has {len(have)} variables of its own, the new layer {len(want)}",
             where=path,
+            fix="its variables came after it was made, as float8 and quantisation-aware training "
+            "add them: rewrite the model first, and quantise what comes out",
         )
     for pair in zip(have, want, strict=True):
         yield (*pair, path)

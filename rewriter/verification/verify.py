@@ -21,6 +21,7 @@ from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
 from rewriter.verification.ends import Ends, compare_dtypes, compare_ends, not_verified
 from rewriter.verification.evidence import copies_of, find_evidence
+from rewriter.verification.fewer_rows import fails_with_fewer_rows
 from rewriter.verification.inputs.padded import has_padding
 from rewriter.verification.inputs.specs import InputSpec, input_specs
 from rewriter.verification.inputs.tries import (
@@ -158,6 +159,9 @@ def _compare_outputs(
     )
     if types.broken:
         return replace(verification, ok=False, reason=types.broken)
+    fewer_rows = fails_with_fewer_rows(models, runs["eager"])
+    if fewer_rows:
+        return replace(verification, ok=False, reason=fewer_rows)
     failed = comparison.first_failure
     if failed is not None:
         where = first_difference(keras, before, after, specs, failed)

@@ -282,6 +282,12 @@ def put_inside(wrapper: Live, role: str, layer: Live) -> None:
     setattr(wrapper, key, held)
 
 
+def hold(holder: Live, name: str, layer: Live) -> None:
+    """Make a layer hold another one in an attribute."""
+    delattr(holder, name)
+    setattr(holder, name, layer)
+
+
 def sublayers(layer: Live) -> list[Live]:
     """Return the layers that a layer holds."""
     return list(layer._flatten_layers(recursive=False, include_self=False))

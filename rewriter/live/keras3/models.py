@@ -308,6 +308,14 @@ def put_inside(wrapper: Live, role: str, layer: Live) -> None:
     wrapper._tracker.locked = locked
 
 
+def hold(holder: Live, name: str, layer: Live) -> None:
+    """Make a layer hold another one in an attribute."""
+    holder._tracker.untrack(getattr(holder, name))
+    locked, holder._tracker.locked = holder._tracker.locked, False
+    setattr(holder, name, layer)
+    holder._tracker.locked = locked
+
+
 def sublayers(layer: Live) -> list[Live]:
     """Return the layers that a layer holds."""
     return list(getattr(layer, "_layers", ()))

@@ -108,13 +108,13 @@ def _array(
 def _ids(
     spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, wish: str
 ) -> NDArray[Any]:
-    """Return ids from 1 on; 0 is padding, or put in later."""
+    """Return ids: all, or from 1 on where 0 is padding, or is put in later."""
     import numpy as np
 
     high = spec.ids or _UNTOLD_IDS
     if spec.ids is None and wish == "wide":
         high = 256 if holds(spec.dtype, 255) else 128
-    low = min(1, high - 1)
+    low = 0 if spec.ids is not None and spec.padding is None else min(1, high - 1)
     if wish == "random":
         return random.integers(low, high, shape)
     spread = np.linspace(high - 1, low, int(np.prod(shape))).round().astype(int)

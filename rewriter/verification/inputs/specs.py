@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.lookups import is_closed, looks_up, makes_ids, mask_token
 from rewriter.analysis.value_flow import Receiver, ValueFlow
 from rewriter.errors import RewriterError
@@ -171,14 +172,14 @@ def _vocabularies(reached: Sequence[Receiver]) -> Iterator[int]:
     for each in reached:
         for layer in each.layer.walk():
             size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
-            key = size.get(layer.class_name)
+            key = size.get(class_of(layer))
             if key is not None and layer.config.get(key):
                 yield int(layer.config[key])
 
 
 def _words(layer: Layer) -> int:
     """Return how many words a text has that needs no padding; 0 where a layer takes no texts."""
-    if layer.class_name != "TextVectorization":
+    if class_of(layer) != "TextVectorization":
         return 0
     if layer.config.get("split", "whitespace") is None:
         return 1
@@ -191,7 +192,7 @@ def _hidden(ways: ValueFlow, reached: Sequence[Receiver]) -> tuple[float | str |
         for layer in each.layer.walk():
             if _is_masked(layer):
                 return 0.0, each.axis
-            if layer.class_name == "Masking":
+            if class_of(layer) == "Masking":
                 return float(layer.config.get("mask_value", 0.0)), each.axis
     for each in reached:
         token = mask_token(each.layer) if makes_ids(each.layer) else None
@@ -203,4 +204,4 @@ def _hidden(ways: ValueFlow, reached: Sequence[Receiver]) -> tuple[float | str |
 
 
 def _is_masked(layer: Layer) -> bool:
-    return layer.class_name == "Embedding" and bool(layer.config.get("mask_zero"))
+    return class_of(layer) == "Embedding" and bool(layer.config.get("mask_zero"))
