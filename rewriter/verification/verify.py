@@ -28,6 +28,7 @@ from rewriter.verification.inputs.tries import (
     Try,
     further_tries,
     given_rows,
+    second_call,
     sizes,
     usual_tries,
 )
@@ -142,6 +143,12 @@ def _compare_outputs(
         [models.spread() for _ in models.ends],
     )
     further, left_out = further_tries(specs, found, activations(before, specs))
+    if keras.states(before.model) or keras.states(after.model):
+        further.append(second_call(specs, found))
+        runs["again"] = (
+            runner(keras, before, specs, compiled=False, calls=2),
+            runner(keras, after, specs, compiled=False, calls=2),
+        )
     for tried in (*usual_tries(specs, found, promise.data), *further):
         try_inputs(comparison, tried)
     refuse_if_all_fail(before, comparison)

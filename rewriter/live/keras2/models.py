@@ -26,8 +26,7 @@ from tf_keras.src.saving.legacy.save import load_model as load_legacy
 from tf_keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras2 as rewriter_layers
-from rewriter.dialects.keras2 import Constant
-from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
