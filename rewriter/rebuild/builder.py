@@ -208,7 +208,7 @@ class _Builder:
             if type(old) is type(new) and type(old).__name__ == "Lambda":
                 new.function = old.function
         self.replace_inner_layers(layer, before, live, graph)
-        self.tie(layer, original, live, graph)
+        self.tie(layer, live_original, live, graph)
         return live
 
     def tie(self, layer: Layer, original: Live, live: Live, graph: ModelGraph) -> None:
