@@ -31,18 +31,18 @@ from .enable_masking import NOT_USED, EnableMasking, decide, users
 class CarryMask(Pass):
     """Carry a mask around layers that drop it, to a later layer that uses it.
 
-    1. Behind a layer that drops the mask stands a CarryMask layer, which gets beside the
-       layer's output a tensor that still has the mask. Where the layer changes the steps
-       (strides, pooling, padding, cropping, repeating), the mask is changed with them: added
-       steps count, and a window counts if all its steps do.
-    2. In front of a convolution that sees beyond the step it gives, padded steps become zero,
-       so that padding does not leak through the kernel.
-    3. An Embedding or float input whose mask reaches a layer that uses it in no other way is
-       switched on, as `enable-masking` does it.
-    4. A mask is not carried around Flatten, Permute and what this program does not know, with
-       a note where a layer behind it could use the mask.
-    5. A Sequential model that gets such a side edge becomes Functional, and takes every batch
-       size and length that it took before.
+    1. Behind a layer that drops the mask stands a CarryMask layer, which takes the mask from a
+       tensor in front of that layer. Where the layer changes the steps (strides, pooling, padding,
+       cropping, repeating), CarryMask changes the mask in the same way: added steps count as data,
+       and a window counts if all its steps do.
+    2. In front of a convolution whose kernel sees neighbouring steps, ZeroMaskedSteps sets padded
+       steps to zero, so that padding does not leak through the kernel.
+    3. An Embedding or float input is switched on, as `enable-masking` does it, if its mask reaches
+       a layer that uses it only when it is carried.
+    4. A mask is not carried around Flatten, Permute and layers that this program does not know;
+       a note says so where a layer behind them could use the mask.
+    5. A Sequential model becomes Functional if a mask goes around one of its layers, and takes
+       every batch size and length that it took before.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     # Rule 1
     config = {"steps": way.steps.to_config()} if way.steps.to_config() else {}
     carrying = Layer(graph.unique_name(f"{call.layer}_mask"), "CarryMask", config)
-    reason = f"{call.layer} drops the mask, which is used further on"
+    reason = f"{call.layer} drops the mask, and a later layer uses it"
     yield graph.insert_after(Tensor(call), carrying, reason=reason, beside=tensor)
     if way.caveat:
         yield Note(graph.path_of(call), layer.class_name, f"the mask is carried: {way.caveat}")

@@ -26,26 +26,25 @@ STALE = (
 class MoveDropout(Pass):
     """Move noise in front of a recurrent layer, Masking or BatchNormalization behind it.
 
-    1. A noise layer that feeds a recurrent layer goes to that layer's output. One that comes
-       out of a recurrent layer stays where it is, for between two of them is the usual
-       place; so does one that externalise-dropout put there.
-    2. A noise layer in front of Masking goes behind it: in front, it zeroes whole steps that
-       are then taken for padding, or makes padding unrecognisable.
-    3. A noise layer in front of BatchNormalization goes behind it: in front, it shifts the
-       variance that training stores (arXiv 1801.05134). A note says that the variance which
-       is stored stays so until it is re-estimated.
-    4. It stays, with a note, where another layer gets its output too, unless it is copied
-       for that one; where what it would go behind gives an output of the model; where its
-       rank or ``noise_shape`` does not fit there; where the
-       recurrent layer has further outputs in use; where it is active at inference.
+    1. A noise layer in front of a recurrent layer goes behind it. It stays between two recurrent
+       layers, which is its usual place, and where externalise-dropout put it.
+    2. A noise layer in front of Masking goes behind it: in front, it sets whole steps to zero,
+       which Masking takes for padding, or makes padding look like data.
+    3. A noise layer in front of BatchNormalization goes behind it: in front, it changes the
+       variance that training stores (arXiv 1801.05134). A note says that the stored variance
+       stays as it is until you estimate it again.
+    4. It stays, with a note, where another layer gets its output too (``branches=copy`` copies
+       it for that layer), where its rank or ``noise_shape`` does not fit behind the layer, where
+       the states of the recurrent layer are used, where the layer that it would go behind gives an
+       output of the model, and where it draws noise at inference too.
 
     Parameters
     ----------
     recurrent, masking, batch_normalization : bool
-        Which of the first three rules to follow.
+        Whether to follow rule 1, 2 and 3.
     branches : str
-        ``keep`` noise where its output branches, or ``copy`` it, so that each path keeps its
-        noise.
+        Where several layers get the output of the noise, ``keep`` it in its place, or ``copy``
+        it, so that each of them keeps its noise.
     """
 
     recurrent: bool = True

@@ -197,7 +197,7 @@ class _Decoder:
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
                 raise UnsupportedModelError(
-                    f"a tensor comes from layer {reference.layer!r}, which the model has not",
+                    f"a tensor comes from layer {reference.layer!r}, which the model does not have",
                     where="/".join(graph.path) or graph.name,
                     fix="the config is damaged; save the model again",
                 )

@@ -12,20 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.dialects.numbering import Reference, is_reference
-from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.nested import map_leaves
 
 CONSTANT = "_CONSTANT_VALUE"
 
 keras = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A value in the first argument that is no tensor of the model."""
-
-    value: Any
 
 
 @dataclass(frozen=True, slots=True)

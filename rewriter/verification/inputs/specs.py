@@ -5,7 +5,7 @@ What is made depends on the graph and the seed alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,8 @@ class InputSpec:
         What that layer knows, as far as anybody told.
     closed : bool
         Whether it fails on what it does not know.
+    thresholds : tuple of float
+        What the configs of the layers that the input reaches name as limits.
     """
 
     name: str
@@ -65,6 +67,7 @@ class InputSpec:
     lookup: tuple[str, ...] = ()
     vocabulary: tuple[str | int, ...] = ()
     closed: bool = False
+    thresholds: tuple[float, ...] = ()
 
     @property
     def batch(self) -> int | None:
@@ -117,6 +120,8 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
         name = _dtype_name(dtype)
         padding = padding if holds(name, padding) else None
         spec = InputSpec(layer.name, shape, name, ids, padding, _form(layer), axis)
+        limits = {*_thresholds(reached), *_thresholds(masked_ways.receivers(masked, same))}
+        spec = replace(spec, thresholds=tuple(sorted(limits)))
         lookups = [each for each in reached if looks_up(each.layer)]
         # What one fails on must not be given to the others.
         for each in sorted(lookups, key=lambda each: not is_closed(each.layer))[:1]:
@@ -175,6 +180,16 @@ def _vocabularies(reached: Sequence[Receiver]) -> Iterator[int]:
             key = size.get(class_of(layer))
             if key is not None and layer.config.get(key):
                 yield int(layer.config[key])
+
+
+def _thresholds(reached: Iterable[Receiver]) -> Iterator[float]:
+    for each in reached:
+        for layer in each.layer.walk():
+            for key in ("bin_boundaries", "threshold", "max_value", "theta"):
+                value = layer.config.get(key)
+                for one in value if isinstance(value, list | tuple) else [value]:
+                    if isinstance(one, int | float) and not isinstance(one, bool):
+                        yield float(one)
 
 
 def _words(layer: Layer) -> int:
