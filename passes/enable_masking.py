@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from rewriter.analysis.masks import CallFlow, flows_of, mask_flow
-from rewriter.analysis.masks.padding_evidence import no_padding, right_padded
+from rewriter.analysis.masks.joined_inputs import not_padded
+from rewriter.analysis.masks.padding_evidence import empty_rows, no_padding, right_padded
 from rewriter.analysis.masks.side_effects import IGNORED, slow_kernels, training_notes, unseen_notes
 from rewriter.analysis.masks.sources import Source, sources
+from rewriter.analysis.masks.table import Rule
 from rewriter.analysis.masks.ways_around import way_around
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
@@ -19,18 +22,20 @@ from rewriter.pipeline.context import Context
 
 @dataclass(frozen=True, slots=True)
 class EnableMasking(Pass):
-    """Let every Embedding and float input whose mask would be used give one.
+    """Make every Embedding and float input give a mask, where a layer would use it.
 
-    1. An Embedding without a mask gets ``mask_zero=True``, and a float sequence a Masking layer
-       behind its input, if that mask reaches a layer that uses it.
-    2. It stays, with a note, where every way of the mask ends before such a layer, where the
-       mask would make a layer fail, where it reaches a layer that this program does not know
-       before any that it knows to use it, and where index 0 is no padding: behind a lookup
-       without a mask token, behind bins, where the data given shows the padding value between
-       two steps of one sequence, and where it is not known what makes the ids.
-    3. In Keras 3, an LSTM or GRU that newly receives a mask gets ``use_cudnn=False``: on a GPU
-       its fast kernel fails on padding in front of a sequence.
-    4. A note says where the mask changes what later training does.
+    1. An Embedding without a mask gets ``mask_zero=True``, and a float sequence gets a Masking
+       layer behind its input, if the mask reaches a layer that uses it.
+    2. It stays, with a note, where every layer drops the mask before one that uses it, where the
+       mask makes a layer fail, where it first reaches a layer that this program does not know, and
+       where id 0 is not padding: behind a lookup without a mask token, behind bins, where the data
+       given shows the padding value between two steps of a sequence, and where it is not known
+       what makes the ids. Where the masks of several inputs are joined, inputs that do not pad
+       stay: the data shows that, or a vocabulary of two, or one id for each step; where nothing
+       shows which of them pads, all stay.
+    3. In Keras 3, an LSTM or GRU that gets a mask by this gets ``use_cudnn=False`` too: on a GPU
+       its cuDNN kernel fails on padding in front of a sequence.
+    4. A note says where the mask changes later training.
 
     Parameters
     ----------
@@ -38,15 +43,19 @@ class EnableMasking(Pass):
         What padding is in float inputs: a step that has this value throughout is padding. In
         ids it is always 0.
     input : tuple of str
-        Names of the inputs to mask; by default all.
+        Names of the inputs to mask, which pad then; by default all.
     cudnn : "off" or "keep"
-        Whether fast kernels stay: they may where all padding stands behind the sequences, and
-        each has one step at least.
+        Whether cuDNN kernels stay. They can if all padding is behind the sequences and each
+        sequence has one step at least.
+    empty : "allow" or "off"
+        Whether a mask may reach an average over the steps, which gives NaN for a sequence of
+        padding alone. It may not where the data given has such sequences.
     """
 
     mask_value: float = 0.0
     input: tuple[str, ...] = ()
     cudnn: Literal["off", "keep"] = "off"
+    empty: Literal["allow", "off"] = "allow"
 
     name = "enable-masking"
     guarantee = Guarantee.SAME_WHERE_UNPADDED
@@ -56,7 +65,20 @@ class EnableMasking(Pass):
         before = mask_flow(model, declared=context.declared_masks)
         candidates = {source.path: source for source in sources(model, self.input)}
         refused = no_padding(model, candidates, self.mask_value, context.data)
-        flows, refused = decide(model, list(candidates), refused, declared=context.declared_masks)
+        flows, refused = decide(
+            model,
+            list(candidates),
+            refused,
+            declared=context.declared_masks,
+            joined=partial(
+                not_padded,
+                model,
+                found={} if self.input else candidates,
+                mask_value=self.mask_value,
+                data=context.data,
+            ),
+            empty=empty_rows(context.data, candidates, self.mask_value, refuse=self.empty == "off"),
+        )
         for path, source in candidates.items():
             layer = source.graph.layer(source.call)
             # Rule 2; a float input says nothing where no layer behind it could use a mask.
@@ -96,17 +118,27 @@ def decide(
     refused: Mapping[str, str],
     carried: Callable[[ModelGraph, Call], bool] | None = None,
     declared: Mapping[str, str] | None = None,
+    joined: Callable[[Sequence[CallFlow]], dict[str, str]] | None = None,
+    empty: Mapping[str, str] | None = None,
 ) -> tuple[list[CallFlow], dict[str, str]]:
     """Return the flow with the sources switched on, and those that stay off, with why.
 
     Sources are looked at together, for a merge may pass masks on only if all its inputs
-    have one; when one is refused, the others are looked at again without it.
+    have one; when one is refused, the others are looked at again without it. `joined` refuses
+    those that must not be joined with others. `empty` has for each source why its mask must
+    reach no average, if so.
     """
     refused = dict(refused)
     while True:
         wanted = [path for path in paths if path not in refused]
         flows = mask_flow(model, wanted, carried, declared)
-        reasons = {path: _refusal(list(flows_of(flows, path))) for path in wanted}
+        reasons = {
+            path: _refusal(reached, (empty or {}).get(path))
+            for path in wanted
+            for reached in [list(flows_of(flows, path))]
+        }
+        if not any(reasons.values()):
+            reasons = dict(joined(flows)) if joined is not None else {}
         if not any(reasons.values()):
             return flows, refused
         refused |= {path: reason for path, reason in reasons.items() if reason}
@@ -119,9 +151,11 @@ def users(reached: Sequence[CallFlow]) -> str:
     )
 
 
-def _refusal(reached: Sequence[CallFlow]) -> str | None:
+def _refusal(reached: Sequence[CallFlow], empty: str | None) -> str | None:
     """Return why a source stays off, given the calls that its mask would reach."""
     for flow in reached:
+        if empty and flow.uses and flow.rule is Rule.USE:
+            return f"{flow.layer} ({flow.class_name}) gives NaN for padding alone: {empty}"
         if flow.fails:
             return f"{flow.layer} ({flow.class_name}) {flow.fails}"
     if users(reached):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
-from rewriter.analysis.batch_in_arguments import freed_call, input_batches
-from rewriter.analysis.layer_kinds import with_inner_layers
+from rewriter.analysis.batch_in_arguments import freed_call, holds_batch, input_batches
+from rewriter.analysis.known_layers import class_of, is_known
+from rewriter.analysis.layer_kinds import NOISE, is_recurrent, with_inner_layers
 from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
@@ -16,23 +17,25 @@ from rewriter.pipeline import Guarantee, Pass
 
 @dataclass(frozen=True, slots=True)
 class FreeBatch(Pass):
-    """Replace batch sizes that are fixed by ones that are open.
+    """Replace fixed batch sizes by open ones.
 
-    1. A ``noise_shape`` with a whole number above 1 for the batch gets None there, which
-       broadcasts the same.
-    2. ``batch_shape`` and ``batch_input_shape`` of inputs and first layers get None.
-    3. A reshape to ``(32, -1)`` becomes one to ``(-1, size)``, where 32 is the batch size of
-       the model, or must be for the sizes to agree; it stays, with a note, where the size is
-       not known. A broadcast to ``(32, 7, 3)`` repeats the axes behind the batch instead, or
-       goes where it does nothing; other operations with the batch size in them stay, by name.
-    4. A model with a stateful layer stays as it is, with a note: the batch size is part of
-       its state. ``stateful=drop`` makes its layers stateless; then outputs are the same from
-       zero state, and no state is carried from batch to batch.
+    1. A ``noise_shape`` that begins with a number above 1 begins with None, and its noise stays
+       the same for the batch size that it was written for.
+    2. ``batch_shape`` and ``batch_input_shape`` of inputs and first layers begin with None.
+    3. A reshape to ``(32, -1)`` becomes a reshape to ``(-1, size)``, if 32 is the batch size of
+       the model or the sizes agree only if it is. A broadcast to ``(32, 7, 3)`` repeats the axes
+       behind the batch, or is removed where it changes nothing. A note names the operations that
+       keep a batch size.
+    4. The inputs keep the batch size, with a note, where a constant, an index, ``take`` or
+       ``split`` holds it. A note names each Lambda and layer of your own, which may hold it too.
+    5. A model with a stateful layer stays, with a note: its state has the batch size in its
+       shape. ``stateful=drop`` makes such layers stateless; the outputs are then those from zero
+       state, and no state goes from one batch to the next.
 
     Parameters
     ----------
     stateful : str
-        ``keep`` or ``drop``.
+        ``keep`` stateful layers and their batch size, or ``drop`` the state.
     """
 
     stateful: Literal["keep", "drop"] = "keep"
@@ -45,19 +48,26 @@ class FreeBatch(Pass):
         graphs = list(model.walk())
         batches = input_batches(model)
         states = [(graph, *stateful) for graph in graphs for stateful in _stateful(graph)]
-        # Rule 4: a state has one row for each row of the batch, so a stateful layer fixes it.
-        if self.stateful == "keep" and states:
-            paths = {graph.path_of(name): layer.class_name for graph, name, _, layer in states}
-            for path, class_name in paths.items():
-                reason = "stays: its state fixes the batch size; stateful=drop makes it stateless"
-                yield Note(path, class_name, reason)
-        else:
+        # Rule 5: a state has one row for each row of the batch, so a stateful layer fixes it.
+        kept = {
+            graph.path_of(name): (layer.class_name, is_recurrent(layer))
+            for graph, name, _, layer in states
+            if self.stateful == "keep" or not is_recurrent(layer)
+        }
+        for path, (class_name, known) in kept.items():
+            frees = "stateful=drop makes it stateless" if known else "its class is not known"
+            yield Note(path, class_name, f"stays: its state fixes the batch size; {frees}")
+        if not kept:
             for graph, name, role, _ in states:
                 reason = "its state fixes the batch size; each batch starts from zero state"
                 yield graph.configure(name, {"stateful": False}, reason=reason, role=role)
+            # Rule 4: with an open batch size, these calls would fail or give wrong rows.
+            keep_batch = [*_held(graphs, batches)]
+            yield from keep_batch
             # Rule 2: only now, for a stateful layer cannot be built without a batch size.
-            for graph in graphs:
+            for graph in graphs if not keep_batch else ():
                 yield from _free_inputs(graph)
+            yield from _not_known(graphs, batches)
         for graph in graphs:
             yield from _free_noise(graph)  # Rule 1
             # Rule 3: operations that have the batch size among their arguments.
@@ -70,6 +80,25 @@ def _stateful(graph: ModelGraph) -> Iterator[tuple[str, str | None, Layer]]:
         for role, layer in with_inner_layers(outer):
             if layer.config.get("stateful") is True:
                 yield outer.name, role, layer
+
+
+def _held(graphs: Sequence[ModelGraph], batches: Set[int]) -> Iterator[Note]:
+    """Say which calls work at the batch size alone that the inputs fix."""
+    for graph in graphs:
+        for call in graph.calls() if batches else ():
+            reason = holds_batch(graph, call, batches)
+            if reason is not None:
+                said = f"stays: {reason}, and the inputs keep their batch size"
+                yield Note(graph.path_of(call), graph.layer(call).class_name, said)
+
+
+def _not_known(graphs: Sequence[ModelGraph], batches: Set[int]) -> Iterator[Note]:
+    """Say of which layers it is not known whether they take every batch size."""
+    for graph in graphs:
+        for layer in graph.layers if batches else ():
+            if layer.class_name == "Lambda" or not is_known(layer):
+                said = "whether it takes every batch size is not known: the verification tries some"
+                yield Note(graph.path_of(layer.name), layer.class_name, said)
 
 
 def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
@@ -87,7 +116,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
         for role, layer in with_inner_layers(graph.layer(name)):
-            shape = layer.config.get("noise_shape")
+            shape = layer.config.get("noise_shape") if class_of(layer) in NOISE else None
             if shape and isinstance(shape[0], int) and shape[0] > 1:
                 reason = (
                     f"with it, training at another batch size than {shape[0]} fails or is wrong"

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_in, returns_sequences
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.shapes import rank_of
+from rewriter.analysis.value_flow import gives_model_output, gives_whole_numbers
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
+from rewriter.graph.nested import leaves
 from rewriter.layers.noise_shape import checked_rate
 from rewriter.pipeline import Guarantee, Pass
 
@@ -20,22 +23,22 @@ from rewriter.pipeline import Guarantee, Pass
 class InsertDropout(Pass):
     """Insert a noise layer behind layers that fit a pattern.
 
-    1. Noise goes behind every call of a layer whose name or class fits, named after it; by
-       default behind each recurrent layer that returns sequences.
-    2. It declines, with a note, behind a layer whose output the model gives, in front of
-       Masking, and where there is no noise layer of that kind for the tensor.
+    1. A noise layer is put behind every call of a layer whose name or class fits, and named
+       after it; by default behind each recurrent layer that returns sequences.
+    2. It declines, with a note, behind a layer whose output is an output of the model, in front
+       of Masking, and where the kind of noise does not fit the tensor.
     3. A layer that has noise behind it stays as it is.
 
     Parameters
     ----------
     after : str
-        Name or class, with ``*``, ``?`` and ``[...]`` as in a shell; case counts.
+        Name or class of the layers, with ``*``, ``?`` and ``[...]`` as in a shell; case counts.
     rate : float
-        Of the noise.
+        The rate of the noise.
     to : str
-        ``dynamic``, ``standard``, ``spatial``, ``gaussian`` or ``alpha``.
+        The kind of noise: ``dynamic``, ``standard``, ``spatial``, ``gaussian`` or ``alpha``.
     shared_axes : tuple of int
-        Axes along which the noise is the same.
+        Axes along which the noise is the same; ``(1,)`` for all time steps.
     """
 
     after: str = ""
@@ -94,13 +97,15 @@ class InsertDropout(Pass):
 
 def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | None:
     """Return why noise must not stand behind a call, if so."""
-    if graph.is_output(call) and not graph.path:
+    if gives_model_output(graph, call):
         return "its output is an output of the model"
-    classes = {consumer.class_name for consumer in consumers}
+    classes = {class_of(consumer) for consumer in consumers}
     if "Masking" in classes:
         return "Masking gets its output, and noise in front of Masking hides or fakes padding"
     if "Embedding" in classes:
         return "its output goes into an Embedding as ids"
-    if not graph.network.in_degree(call) and "int" in str(graph.layer(call).config.get("dtype")):
-        return "its output is of whole numbers"
+    if not consumers and Tensor(call) not in leaves(graph.outputs):
+        return "nothing gets its output"
+    if gives_whole_numbers(graph, Tensor(call)):
+        return "its output is of whole numbers, or of text"
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
-from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.analysis.shapes import Shape, as_shape, declared_shape, shape_of
 from rewriter.graph.calls import Arguments, Call, Hole
 from rewriter.graph.graph import Layer
@@ -56,7 +56,7 @@ def written_shape(layer: Layer, arguments: Arguments) -> WrittenShape | None:
     >>> written_shape(reshape, Arguments([Hole(0)], {"shape": [32, -1]})).sizes
     [32, -1]
     """
-    if layer.class_name == "TFOpLambda":
+    if class_of(layer) == "TFOpLambda":
         function = str(layer.config.get("function") or "").rpartition(".")[2]
     elif is_operation(layer):
         function = _FUNCTIONS.get(layer.class_name, "")
@@ -132,6 +132,76 @@ def freed_call(graph: ModelGraph, call: Call, batches: Set[int]) -> Freed | str 
     if written.in_config:
         return Freed(config={written.key: freed})
     return Freed(replace(arguments, kwargs={**arguments.kwargs, written.key: freed}))
+
+
+_OF_ROWS = frozenset({"take", "gather", "split", "unstack", "getitem", "slice"})
+"""Functions that take rows of the batch, or split it, where their axis is the first."""
+
+_OPERATIONS = {"Take": "take", "Split": "split", "Unstack": "unstack", "GetItem": "getitem"}
+
+
+def holds_batch(graph: ModelGraph, call: Call, batches: Set[int]) -> str | None:
+    """Return why a call works at the batch sizes alone that the inputs fix; None if it may not.
+
+    Parameters
+    ----------
+    graph, call
+        The call.
+    batches : set of int
+        Batch sizes that the inputs of the model fix.
+    """
+    layer, arguments = graph.layer(call), graph.arguments(call)
+    held = [*leaves_of(arguments.args), *arguments.kwargs.values(), *layer.config.values()]
+    for value in held:
+        shape = constant_shape(value)
+        if len(shape) > 1 and shape[0] in batches:
+            return f"it holds a constant of {shape[0]} rows"
+    function = _OPERATIONS.get(layer.class_name, "") if is_operation(layer) else ""
+    if class_of(layer) in ("TFOpLambda", "SlicingOpLambda"):
+        function = str(layer.config.get("function")).rpartition(".")[2].strip("_")
+    if function not in _OF_ROWS:
+        return None
+    if function == "getitem":
+        return _taken_rows(arguments)
+    told = {**layer.config, **arguments.kwargs}
+    axis = told.get("axis")
+    first = axis == 0 or (axis is None and function in ("gather", "split", "unstack"))
+    return f"{function} takes rows of the batch" if first else None
+
+
+def _taken_rows(arguments: Arguments) -> str | None:
+    """Return what an index takes of the batch; None where it takes all rows."""
+    rest = arguments.kwargs.get("slice_spec") or arguments.kwargs.get("key")
+    if rest is None and isinstance(arguments.args, list | tuple) and len(arguments.args) > 1:
+        rest = arguments.args[1]
+    first = rest[0] if isinstance(rest, list | tuple) and rest else rest
+    if isinstance(first, dict) and first.get("class_name") in ("slice", "__slice__"):
+        first = first.get("config")
+    if isinstance(first, dict) and {"start", "stop", "step"} & first.keys():
+        whole = all(first.get(key) is None for key in ("start", "stop", "step"))
+        return None if whole else "an index takes rows of the batch"
+    return "an index takes rows of the batch" if isinstance(first, int) else None
+
+
+def constant_shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of a constant that stands in a config; () where it is none.
+
+    Examples
+    --------
+    >>> constant_shape([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    (3, 2)
+    """
+    if isinstance(value, dict):
+        config = value.get("config")
+        return constant_shape(config.get("value")) if isinstance(config, dict) else ()
+    if isinstance(value, list | tuple) and value:
+        return (len(value), *constant_shape(value[0]))
+    return ()
+
+
+def leaves_of(arguments: Any) -> list[Any]:
+    """Return the positional arguments that may be constants."""
+    return list(arguments) if isinstance(arguments, list | tuple) else [arguments]
 
 
 def _freed_broadcast(

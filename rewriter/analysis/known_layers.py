@@ -1,7 +1,8 @@
 """Tell whose class a layer has: Keras', this program's, or the user's own.
 
 Module and registered name tell it. Files of ``.h5`` have neither; there a class that is named as
-one of Keras' is taken for it, and `is_assumed` says so.
+one of Keras' is taken for it if its config has only keys that this class of Keras knows, and
+`is_assumed` says so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from rewriter.analysis.layer_keys import KEYS
 from rewriter.graph.graph import Layer
 
 _BOTH = """
@@ -94,7 +96,8 @@ def is_known(layer: Layer, keras: int | None = None) -> bool:
        first.
     2. Else the module tells it.
     3. A registered name alone is that of a class of a script, which has no module.
-    4. Where neither is written the class is taken for Keras', and `is_assumed` is true.
+    4. Where neither is written the class is taken for Keras' if its config has only keys that
+       the class knows, and `is_assumed` is true.
 
     Parameters
     ----------
@@ -113,6 +116,8 @@ def is_known(layer: Layer, keras: int | None = None) -> bool:
     False
     >>> is_known(Layer("d", "Dense", {}, {"registered_name": "mine>Dense"}))
     False
+    >>> is_known(Layer("d", "Dense", {"units": 2, "gate": "mine"}))
+    False
     """
     if layer.graph is not None:
         return True
@@ -125,7 +130,32 @@ def is_known(layer: Layer, keras: int | None = None) -> bool:
         return False
     if registered and ">" in str(registered):
         return str(registered).rpartition(">")[0] in _PACKAGES
-    return is_known_module(str(module)) if module else not registered
+    if module:
+        return is_known_module(str(module))
+    return not registered and _has_known_keys(layer)
+
+
+def class_of(layer: Layer) -> str:
+    """Return the class of a layer; empty where the user's own is named as one of Keras.
+
+    Whoever asks for a class by its name asks here.
+
+    Examples
+    --------
+    >>> class_of(Layer("d", "Dropout", {"rate": 0.5}))
+    'Dropout'
+    >>> class_of(Layer("d", "Dropout", {"rate": 0.5}, {"registered_name": "mine>Dropout"}))
+    ''
+    """
+    if is_known(layer):
+        return layer.class_name
+    told = _module(layer) or layer.envelope.get("registered_name")
+    named = layer.class_name in _IN_EITHER or layer.class_name in OURS
+    return "" if named or told else layer.class_name
+
+
+def _has_known_keys(layer: Layer) -> bool:
+    return layer.class_name in OURS or layer.config.keys() <= KEYS[layer.class_name]
 
 
 def is_assumed(layer: Layer) -> bool:

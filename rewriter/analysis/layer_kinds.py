@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rewriter.analysis.known_layers import is_known
+from rewriter.analysis.known_layers import class_of, is_known
 from rewriter.graph.calls import Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -74,7 +74,7 @@ NOISE_RANK = {"SpatialDropout1D": 3, "SpatialDropout2D": 4, "SpatialDropout3D": 
 
 def noise_in(layer: Layer) -> Layer | None:
     """Return the noise layer that a layer is, itself or inside TimeDistributed."""
-    if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+    if class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
         return noise_in(layer.inner["layer"])
     return layer if layer.class_name in NOISE and is_known(layer) else None
 
@@ -99,13 +99,13 @@ def rates_in(layer: Layer) -> dict[str, float]:
 
 def is_recurrent(layer: Layer) -> bool:
     """Whether a layer is recurrent, or Bidirectional around one that is."""
-    if layer.class_name == "Bidirectional" and "layer" in layer.inner:
+    if class_of(layer) == "Bidirectional" and "layer" in layer.inner:
         return is_recurrent(layer.inner["layer"])
     return layer.class_name in RECURRENT and is_known(layer)
 
 
 def returns_sequences(layer: Layer) -> bool:
     """Whether a recurrent layer gives its output at every step."""
-    if layer.class_name == "Bidirectional" and "layer" in layer.inner:
+    if class_of(layer) == "Bidirectional" and "layer" in layer.inner:
         return returns_sequences(layer.inner["layer"])
     return bool(layer.config.get("return_sequences", False))

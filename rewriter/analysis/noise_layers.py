@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE_RANK, is_recurrent, noise_in, returns_sequences
 from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
@@ -126,19 +127,19 @@ def put_in_front(noise: Layer, recurrent: Layer) -> bool:
     return named_so and noise.class_name == "DynamicDropout" and bool(noise.config["shared_axes"])
 
 
-def from_recurrent(graph: ModelGraph, tensor: Tensor) -> bool:
-    """Whether a tensor comes out of a recurrent layer, through noise and the like if need be."""
+def recurrent_behind(graph: ModelGraph, tensor: Tensor) -> str | None:
+    """Return the recurrent layer that a tensor comes out of, through noise and the like."""
     while _is_between(graph.layer(tensor.call)):
         source = graph.producer(tensor.call)
         if source is None:
-            return False
+            return None
         tensor = source
-    return is_recurrent(graph.layer(tensor.call))
+    return tensor.call.layer if is_recurrent(graph.layer(tensor.call)) else None
 
 
 def _is_between(layer: Layer) -> bool:
     """Whether a layer may stand between two recurrent layers and hands sequences on."""
-    return noise_in(layer) is not None or layer.class_name in _BETWEEN
+    return noise_in(layer) is not None or class_of(layer) in _BETWEEN
 
 
 def misfit_behind(layer: Layer, recurrent: Layer) -> str | None:

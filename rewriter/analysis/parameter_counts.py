@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.shapes import Shape, input_shape, output_shape
 from rewriter.graph.calls import Call
@@ -47,17 +47,17 @@ def _of_layer(layer: Layer, graph: ModelGraph, shape: Shape | None) -> int | Non
         firsts = [call for call in nested.calls() if call.number == 0]
         shapes: Shapes = {}
         return _sum(parameters(nested, call, shapes) for call in firsts)
-    if layer.class_name == "Bidirectional":
+    if class_of(layer) == "Bidirectional":
         backward = layer.inner.get("backward_layer")
         one = _of_inner(layer, "layer", graph, shape)
         other = one if backward is None else _of_layer(backward, graph, shape)
         return _sum([one, other])
-    if layer.class_name == "TimeDistributed":
+    if class_of(layer) == "TimeDistributed":
         step = None if shape is None else (shape[0], *shape[2:])
         return _of_inner(layer, "layer", graph, step)
-    if layer.class_name in _NONE or is_operation(layer):
+    if class_of(layer) in _NONE or is_operation(layer):
         return 0
-    count = _COUNTS.get(layer.class_name)
+    count = _COUNTS.get(class_of(layer))
     if count is None:
         return None
     features = _features(shape, layer.config)
@@ -87,7 +87,7 @@ def _shape(graph: ModelGraph, call: Call, shapes: Shapes) -> Shape | None:
             break
         layer = graph.layer(source.call)
         shape = output_shape(graph, source)
-        if shape is not None or layer.class_name not in _SAME_FEATURES | NOISE:
+        if shape is not None or class_of(layer) not in _SAME_FEATURES | NOISE:
             shapes[call] = shape or _last_axis(layer)
             break
         call = source.call

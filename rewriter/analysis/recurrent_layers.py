@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.analysis.known_layers import is_known
+from rewriter.analysis.known_layers import class_of, is_known
 from rewriter.analysis.layer_kinds import CELLS, RECURRENT, rates_in, with_inner_layers
 from rewriter.graph.graph import Layer
 
@@ -62,10 +62,10 @@ def time_axis(layer: Layer) -> int | None:
 
     None for a layer that is not recurrent, or whose wrapper this program does not know.
     """
-    if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+    if class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
         axis = time_axis(layer.inner["layer"])
         return None if axis is None else axis + 1
-    if layer.class_name == "Bidirectional" and "layer" in layer.inner:
+    if class_of(layer) == "Bidirectional" and "layer" in layer.inner:
         return time_axis(layer.inner["layer"])
     if layer.class_name not in RECURRENT or not is_known(layer):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from rewriter.analysis.known_layers import is_known, is_operation
+from rewriter.analysis.known_layers import class_of, is_known, is_operation
 from rewriter.analysis.layer_kinds import NOISE, is_recurrent, returns_sequences
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
@@ -72,13 +72,13 @@ def has_unknown_steps(graph: ModelGraph, call: Call) -> bool:
     source = graph.producer(call)
     while shape is None and source is not None:
         layer = graph.layer(source.call)
-        if layer.class_name == "InputLayer":
+        if class_of(layer) == "InputLayer":
             shape = output_shape(graph, source)
-        elif layer.class_name in KEEP_STEPS or (is_recurrent(layer) and returns_sequences(layer)):
+        elif class_of(layer) in KEEP_STEPS or (is_recurrent(layer) and returns_sequences(layer)):
             shape, source = input_shape(graph, source.call), graph.producer(source.call)
         else:
             return False
-        if layer.class_name == "InputLayer":
+        if class_of(layer) == "InputLayer":
             break
     return shape is not None and len(shape) > 1 and shape[1] is None
 
@@ -86,7 +86,7 @@ def has_unknown_steps(graph: ModelGraph, call: Call) -> bool:
 def output_shape(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     """Return the shape of a tensor; None where nothing tells it."""
     layer = graph.layer(tensor.call)
-    if layer.class_name == "InputLayer":
+    if class_of(layer) == "InputLayer":
         return as_shape(declared_shape(layer.config))
     for consumer, hole in graph.consumers(tensor):
         data = graph.network.edges[tensor.call, consumer, hole]
@@ -180,7 +180,7 @@ def rank_of(
 def _rank_givers(graph: ModelGraph, call: Call) -> Sequence[Tensor]:
     """Return the inputs of a call that the rank of its output depends on."""
     producers = graph.producers(call)
-    return producers if graph.layer(call).class_name in _BROADCASTING else producers[:1]
+    return producers if class_of(graph.layer(call)) in _BROADCASTING else producers[:1]
 
 
 def _rank_after(layer: Layer, before: Sequence[int | None]) -> int | None:
@@ -211,20 +211,20 @@ def _rank_after(layer: Layer, before: Sequence[int | None]) -> int | None:
 def _after(layer: Layer, before: Shape) -> Shape | None:
     """Return the shape of what a layer gives for a tensor of this shape; None if not known."""
     config = layer.config
-    if layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+    if class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
         step = _after(layer.inner["layer"], (before[0], *before[2:]))
         return None if step is None else (*before[:2], *step[1:])
-    if layer.class_name == "Embedding":
+    if class_of(layer) == "Embedding":
         return (*before, config.get("output_dim"))
-    if layer.class_name == "Dense":
+    if class_of(layer) == "Dense":
         return (*before[:-1], config.get("units"))
-    if layer.class_name in KEEP_STEPS:
+    if class_of(layer) in KEEP_STEPS:
         return before
-    if layer.class_name in _WINDOWS and config.get("data_format") != "channels_first":
+    if class_of(layer) in _WINDOWS and config.get("data_format") != "channels_first":
         return _behind_windows(config, before)
-    if layer.class_name in _OVER_STEPS and len(before) == 3 and not config.get("keepdims"):
+    if class_of(layer) in _OVER_STEPS and len(before) == 3 and not config.get("keepdims"):
         return (before[0], before[2])
-    if layer.class_name == "Flatten":
+    if class_of(layer) == "Flatten":
         rest = [size for size in before[1:] if size is not None]
         return (before[0], prod(rest) if len(rest) == len(before) - 1 else None)
     if is_recurrent(layer) and len(before) == 3:
@@ -235,7 +235,7 @@ def _after(layer: Layer, before: Shape) -> Shape | None:
 
 def _features(layer: Layer) -> int | None:
     """Return how many features a recurrent layer gives."""
-    if layer.class_name != "Bidirectional":
+    if class_of(layer) != "Bidirectional":
         units = layer.config.get("units")
         return units if isinstance(units, int) else None
     one = _features(layer.inner["layer"]) if "layer" in layer.inner else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE
+from rewriter.analysis.lookups import makes_ids
 from rewriter.graph.calls import Call, Tensor
-from rewriter.graph.graph import Layer
+from rewriter.graph.graph import Graph, Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 
@@ -32,6 +34,12 @@ _KEEPING_VALUES = NOISE | {
     "Minimum",
     "Squeeze",
 }
+
+_OF_IDS = frozenset({"StringLookup", "IntegerLookup", "CategoryEncoding"})
+"""Layers that give whole numbers or text whichever way they work."""
+
+_CASTING = frozenset({"TFOpLambda", "Cast", "Clip", "Minimum"})
+"""Of those that hand values on, the ones that may give another type of number."""
 
 _FUNCTIONS = frozenset(
     {
@@ -113,7 +121,12 @@ class ValueFlow:
                     calls = [(graph, call, wraps) for call in graph.calls_of(layer.name)]
                     self._callers.setdefault(id(inside.graph), []).extend(calls)
 
-    def receivers(self, graph: ModelGraph, tensor: Tensor) -> Iterator[Receiver]:
+    def receivers(
+        self,
+        graph: ModelGraph,
+        tensor: Tensor,
+        through: Callable[[Layer], bool] | None = None,
+    ) -> Iterator[Receiver]:
         """Yield the calls that get a tensor's values, nested models themselves not counted.
 
         Parameters
@@ -122,7 +135,10 @@ class ValueFlow:
             The model that the tensor is in, nested or not.
         tensor : Tensor
             Where the values are.
+        through : callable, optional
+            Whether values are followed through a layer; by default, where it keeps them.
         """
+        goes_on = through or keeps_values
         pending, seen = [(graph, tensor, 1)], {(id(graph), tensor)}
         while pending:
             inner, current, axis = pending.pop()
@@ -131,7 +147,7 @@ class ValueFlow:
                 inside, wraps = unwrap_time_distributed(inner.layer(call))
                 if inside.graph is None:
                     yield Receiver(inner, call, axis)
-                    if keeps_values(inner.layer(call)):
+                    if goes_on(inner.layer(call)):
                         following.append((inner, Tensor(call), axis))
                 elif hole < len(entrances := list(leaves(inside.graph.inputs))):
                     following.append((inside.graph, entrances[hole], axis + wraps))
@@ -150,16 +166,66 @@ class ValueFlow:
                 yield parent, Tensor(call, number), axis - wraps
 
 
+def gives_model_output(graph: Graph, call: Call) -> bool:
+    """Whether the first output of a call is one of the outermost model, through nested ones too.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {}))
+    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
+    >>> graph.inputs, graph.outputs = Tensor(ids), Tensor(flat)
+    >>> gives_model_output(graph, ids), gives_model_output(graph, flat)
+    (False, True)
+    """
+    given = [number for number, end in enumerate(leaves(graph.outputs)) if end == Tensor(call)]
+    if not given or graph is graph.root:
+        return bool(given)
+    return any(
+        outside == end
+        for outer in graph.root.walk()
+        for layer in outer.layers
+        if unwrap_time_distributed(layer)[0].graph is graph
+        for place in outer.calls_of(layer.name)
+        for outside in (Tensor(place, number) for number in given)
+        for end in leaves(outer.outputs)
+        if outer is outer.root or gives_model_output(outer, place)
+    )
+
+
+def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
+    """Whether a tensor has whole numbers or text: those of an input, or ids that a layer makes.
+
+    Examples
+    --------
+    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
+    >>> ids = graph.add(Layer("ids", "InputLayer", {"dtype": "int32"}))
+    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
+    >>> gives_whole_numbers(graph, Tensor(flat))
+    True
+    """
+    layer = graph.layer(tensor.call)
+    if layer.class_name == "InputLayer":
+        dtype = str(layer.config.get("dtype"))
+        return any(kind in dtype for kind in ("int", "string", "bool"))
+    if makes_ids(layer) or class_of(layer) in _OF_IDS:
+        return True
+    sources = graph.producers(tensor.call)
+    if class_of(layer) in _CASTING or not keeps_values(layer) or not sources:
+        return False
+    return all(gives_whole_numbers(graph, source) for source in sources)
+
+
 def unwrap_time_distributed(layer: Layer) -> tuple[Layer, int]:
     """Return the layer inside TimeDistributed, and how many TimeDistributed are around it."""
     wraps = 0
-    while layer.class_name == "TimeDistributed" and "layer" in layer.inner:
+    while class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
         layer, wraps = layer.inner["layer"], wraps + 1
     return layer, wraps
 
 
 def keeps_values(layer: Layer) -> bool:
     """Whether a layer gives the values that it gets, if in another order or shape."""
-    if layer.class_name == "TFOpLambda":
+    if class_of(layer) == "TFOpLambda":
         return layer.config.get("function") in _FUNCTIONS
-    return layer.class_name in _KEEPING_VALUES
+    return class_of(layer) in _KEEPING_VALUES

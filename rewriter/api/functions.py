@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.api.one_error import with_one_error
 from rewriter.api.plans import (
     Model,
     Passes,
@@ -22,7 +23,6 @@ from rewriter.api.plans import (
 from rewriter.api.rehearsing import compared
 from rewriter.api.result import Result
 from rewriter.api.rewriting import Step, carry_out, write
-from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
@@ -35,9 +35,11 @@ from rewriter.saved.writing.output import check_output
 
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow
+    from rewriter.checks.findings import Finding
     from rewriter.verification.result import Verification
 
 
+@with_one_error
 def read(model: Model, *, limits: bool = True) -> ModelGraph:
     """Return the graph of a model.
 
@@ -67,6 +69,7 @@ def read(model: Model, *, limits: bool = True) -> ModelGraph:
     return live_graph(model)[0]
 
 
+@with_one_error
 def check(
     model: Model,
     *,
@@ -119,6 +122,7 @@ def check(
     return check_graph(graph, codes=codes, version=keras_version, declared=declared)
 
 
+@with_one_error
 def plan(
     model: Model,
     passes: Passes,
@@ -159,6 +163,7 @@ def plan(
     return plan_live(model, passes, data)
 
 
+@with_one_error
 def masks(model: Model) -> list[CallFlow]:
     """Return what happens to masks at each call of a model, nested models included.
 
@@ -182,6 +187,7 @@ def masks(model: Model) -> list[CallFlow]:
     return mask_flow(graph, declared=declared)
 
 
+@with_one_error
 def rewrite(  # noqa: PLR0913
     model: Model,
     passes: Passes | Plan,
@@ -251,7 +257,7 @@ def rewrite(  # noqa: PLR0913
     (['out'], True)
     """
     if weights not in ("copy", "share"):
-        raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
+        raise RewriterError(f"weights is {weights!r}, neither copy nor share", where="weights")
     step = progress or (lambda words: nullcontext())
     with _handing_back(model):
         file = _file_of(model, passes, limits)
@@ -284,7 +290,7 @@ def rewrite(  # noqa: PLR0913
         planned = replace(planned, notes=notes, source=Source())
         if target is not None:
             with step(f"writing {target}"):
-                verification = write(
+                verification, lost = write(
                     new,
                     planned,
                     target,
@@ -293,7 +299,9 @@ def rewrite(  # noqa: PLR0913
                     verification=verification,
                     original=loaded.model,
                     custom_objects=objects,
+                    force=force,
                 )
+            planned = replace(planned, notes=(*planned.notes, *lost))
         rehearsed = None
         if rehearse:
             with step("rehearsing both models"):
@@ -301,6 +309,7 @@ def rewrite(  # noqa: PLR0913
         return Result(new, planned, verification, target, rehearsed)
 
 
+@with_one_error
 def verify(
     before: Model,
     after: Model,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.api.one_error import with_one_error
 from rewriter.api.plans import Model, live_graph
 from rewriter.errors import RewriterError
 from rewriter.live.loading import load
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rewriter.rehearsal import Compared, Rehearsal
 
 
+@with_one_error
 def rehearse(
     model: Model,
     *,

@@ -18,6 +18,7 @@ from rewriter.errors import (
     VerificationError,
     first_line,
 )
+from rewriter.graph.changes import Note, Stage
 from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in
 from rewriter.live.weight_places import places
@@ -100,7 +101,7 @@ def _not_kept(
     return error
 
 
-def write(
+def write(  # noqa: PLR0913
     model: Live,
     plan: Plan,
     target: Path,
@@ -110,11 +111,13 @@ def write(
     verification: Verification | None,
     original: Live,
     custom_objects: Mapping[str, Any],
-) -> Verification | None:
+    force: bool = True,
+) -> tuple[Verification | None, list[Note]]:
     """Write a model whole, or not at all, with a record of what was done to it.
 
     The file is read back before it takes the target's place: its layers, and every weight
     in its place; and where the guarantee was verified, Keras loads it and it is compared.
+    The notes name what of the original has no place in the file any more.
 
     Raises
     ------
@@ -126,13 +129,14 @@ def write(
 
     keras = live_keras(plan.keras)
     in_place = file is not None and target.exists() and target.samefile(file.path)
-    with replacing(target, backup=in_place) as temporary:
+    like = None if file is None else file.path
+    with replacing(target, backup=in_place, like=like, force=force) as temporary:
         try:
             with temporaries_in(lambda: temporary.parent, plan.keras):
                 keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
-            carry_additions(file, temporary, _record(plan, verification))
+            lost = carry_additions(file, temporary, _record(plan, verification))
             if file is not None:
                 require_unchanged(file.path, file.state)
             graph = decode(keras.document(model), plan.keras)
@@ -154,7 +158,11 @@ def write(
             raise ModelWriteError(
                 f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
             ) from error
-    return verification
+    notes = [
+        Note(layer, "", f"{key!r} beside it is not in the new file", stage=Stage.REWRITE)
+        for key, layer in lost
+    ]
+    return verification, notes
 
 
 def _record(plan: Plan, verification: Verification | None) -> dict[str, Any]:

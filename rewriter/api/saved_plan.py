@@ -12,6 +12,7 @@ from rewriter.errors import ModelReadError, RewriterError
 from rewriter.pipeline.run import PlanData
 from rewriter.report.plan_json import VERSION, digest
 from rewriter.saved.formats.bounded_json import parse
+from rewriter.saved.formats.regular_file import content
 
 _LIMIT = 64 * 2**20
 
@@ -81,8 +82,8 @@ def read_plan(path: Path) -> SavedPlan:
         The file holds no plan of this version.
     """
     try:
-        saved = parse(path.read_bytes(), path.name, _LIMIT)
-    except (OSError, ModelReadError) as error:
+        saved = parse(content(path, _LIMIT), path.name, _LIMIT)
+    except (OSError, ValueError, ModelReadError) as error:
         what = error.what if isinstance(error, RewriterError) else str(error)
         raise RewriterError(f"no plan can be read: {what}", where=str(path)) from error
     wanted = {"passes": list, "changes": list, "digest": str}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rewriter.checks import batch, masks, noise, portability, speed
 from rewriter.checks.checked_model import CheckedModel
 from rewriter.checks.code import Code
 from rewriter.checks.findings import Finding
+from rewriter.checks.promises import with_kept_promises
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 
@@ -60,14 +61,19 @@ def check_graph(
     >>> print(*check_graph(graph))
     drop: RW305 rate=0: the layer does nothing [fix: strip-dropout]
     """
-    subject = CheckedModel(graph, parse_version(version), format, documents, references, declared)
-    findings: dict[Finding, None] = {}
-    for code in CODES if codes is None else codes:
-        about = CODES[code]
-        for layer, message, fix in about.rule(subject):
-            mended = about.fix if fix == "" else fix
-            findings[Finding(code, layer, message, mended, about.since)] = None
-    return list(findings)
+
+    def found(graph: ModelGraph, codes: Iterable[str]) -> list[Finding]:
+        model = CheckedModel(graph, parse_version(version), format, documents, references, declared)
+        findings: dict[Finding, None] = {}
+        for code in codes:
+            about = CODES[code]
+            for layer, message, fix in about.rule(model):
+                mended = about.fix if fix == "" else fix
+                findings[Finding(code, layer, message, mended, about.since)] = None
+        return list(findings)
+
+    findings = found(graph, CODES if codes is None else codes)
+    return with_kept_promises(graph, findings, found, declared)
 
 
 def code_named(wanted: str) -> Code:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rewriter.analysis.layer_kinds import MASK_USERS, is_recurrent, returns_sequences
+from rewriter.analysis.known_layers import class_of
+from rewriter.analysis.layer_kinds import MASK_USERS, NOISE, is_recurrent, returns_sequences
 from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
-from rewriter.checks.checked_model import CheckedModel, LayerCall, layer_call
-from rewriter.checks.code import Code, Found
-from rewriter.graph.calls import Call
+from rewriter.analysis.value_flow import ValueFlow, keeps_values, unwrap_time_distributed
+from rewriter.checks.checked_model import CheckedModel, LayerCall, layer_call, noise_rate
+from rewriter.checks.code import Code, Problem
+from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 
@@ -31,32 +33,54 @@ _NO_STEPS = frozenset(
 )
 
 
-def noise_before_masking(model: CheckedModel) -> Iterator[Found]:
+def noise_before_masking(model: CheckedModel) -> Iterator[Problem]:
     """Find noise whose output goes into Masking."""
-    for place in model.noise:
-        for target in place.consumers:
-            if target.layer.class_name == "Masking":
-                yield Found(
+    flow = ValueFlow(model.graph)
+    for place in model.calls():
+        if not _draws(place):
+            continue
+        for target in flow.receivers(place.graph, Tensor(place.call), _keeps_zeros):
+            if class_of(unwrap_time_distributed(target.layer)[0]) == "Masking":
+                yield Problem(
                     place.path,
                     f"noise in front of Masking ({target.path}): in training it makes valid "
                     "steps look like padding, or padding unrecognisable",
                 )
 
 
-def mask_lost(model: CheckedModel) -> Iterator[Found]:
+def _draws(place: LayerCall) -> bool:
+    """Whether a call draws noise, itself or as what TimeDistributed applies to each step."""
+    inside = unwrap_time_distributed(place.layer)[0]
+    return class_of(inside) in NOISE and noise_rate(replace(place, layer=inside)) > 0
+
+
+def _keeps_zeros(layer: Layer) -> bool:
+    """Whether what is 0 stays so, and padding with it, in a layer or in each step of it."""
+    inside = unwrap_time_distributed(layer)[0]
+    if class_of(inside) == "Rescaling":
+        return not inside.config.get("offset")
+    if class_of(inside) == "Activation":
+        return inside.config.get("activation") in ("relu", "linear", "tanh")
+    return class_of(inside) in _KEEPING_ZEROS or keeps_values(inside)
+
+
+_KEEPING_ZEROS = frozenset({"ReLU", "LeakyReLU", "PReLU", "ELU", "UnitNormalization"})
+
+
+def mask_lost(model: CheckedModel) -> Iterator[Problem]:
     """Find layers that drop a mask before one that could use it."""
     users = _UsersBehind()
     for flow in _once(model.flows):
         user = users.of(flow) if flow.loses else None
         if user is not None:
-            yield Found(
+            yield Problem(
                 flow.layer,
                 f"{flow.class_name} drops the mask of {flow.mask_in}; "
-                f"{user} could use it, and counts padding",
+                f"{user} could use it: without it, padding counts there",
             )
 
 
-def no_mask(model: CheckedModel) -> Iterator[Found]:
+def no_mask(model: CheckedModel) -> Iterator[Problem]:
     """Find Embedding layers without a mask in front of layers that would use one."""
     if not model.unmasked:
         return
@@ -78,27 +102,27 @@ def no_mask(model: CheckedModel) -> Iterator[Found]:
         if path in broken:
             continue
         if path in used:
-            yield Found(path, f"without a mask, padding counts in {used[path]}")
+            yield Problem(path, f"without a mask, padding counts in {used[path]}")
         elif path in lost:
             user, loser = lost[path]
-            yield Found(
+            yield Problem(
                 path,
                 f"without a mask, padding counts in {user}; {loser} would drop one on the way",
                 "carry-mask",
             )
 
 
-def mask_fails(model: CheckedModel) -> Iterator[Found]:
+def mask_fails(model: CheckedModel) -> Iterator[Problem]:
     """Find layers that raise because of a mask."""
     for flow in _once(model.flows):
         if flow.fails:
-            yield Found(
+            yield Problem(
                 flow.layer,
                 f"{flow.class_name} cannot take the mask of {flow.mask_in}: Keras raises",
             )
 
 
-def mask_hides_ids(model: CheckedModel) -> Iterator[Found]:
+def mask_hides_ids(model: CheckedModel) -> Iterator[Problem]:
     """Find Embedding layers that mask index 0 where that is no padding, and who skips it."""
     masked = [each for each in model.layers({"Embedding"}) if each.config.get("mask_zero")]
     real = real_zeros(model.graph) if masked else {}
@@ -108,7 +132,7 @@ def mask_hides_ids(model: CheckedModel) -> Iterator[Found]:
             using.setdefault(source, flow.layer)
     for place in masked:
         if place.path in real and place.path in using:
-            yield Found(
+            yield Problem(
                 place.path, f"index 0 is {real[place.path]}, and {using[place.path]} skips it"
             )
 
@@ -166,7 +190,7 @@ def _nearest_users(graph: ModelGraph) -> dict[Call, tuple[int, str]]:
 def _user_in(place: LayerCall) -> str | None:
     """Return the layer that could use a mask: the one that is called, or one nested in it."""
     if place.layer.graph is None:
-        if place.layer.class_name not in MASK_USERS:
+        if class_of(place.layer) not in MASK_USERS:
             return None
         # a call that is given its mask by name needs no other
         return None if place.arguments.kwargs.get("mask") is not None else place.path
@@ -179,7 +203,7 @@ def _user_in(place: LayerCall) -> str | None:
 def _ends_steps(layer: Layer) -> bool:
     if is_recurrent(layer):
         return not returns_sequences(layer)
-    return layer.class_name in _NO_STEPS or layer.class_name.startswith("Global")
+    return class_of(layer) in _NO_STEPS or class_of(layer).startswith("Global")
 
 
 CODES = (

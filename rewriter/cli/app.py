@@ -42,9 +42,12 @@ def main() -> None:
         code = 130
     except Exception as problem:
         # typer has click inside or beside it, by version: its usage errors are told by their form
-        if not hasattr(problem, "format_message"):
-            raise
-        console.error(f"{problem.format_message()} See 'rewriter --help'.")
+        if hasattr(problem, "format_message"):
+            console.error(f"{problem.format_message()} See 'rewriter --help'.")
+        else:
+            from rewriter.api.one_error import unforeseen
+
+            console.error(str(unforeseen(problem)))
         code = 2
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)

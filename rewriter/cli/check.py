@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import CustomOption, IsolatedOption, LimitsOption
 from rewriter.errors import RewriterError
+from rewriter.printable import text_of
 
 if TYPE_CHECKING:
     from rewriter.checks.files import Checked
@@ -95,6 +97,7 @@ def check(  # noqa: PLR0913
         _refuse_unclear_output(paths, output, force)
     checked = list(check_files(paths, codes, version, limits=limits, to_keras3=to is not None))
     if fix:
+        in_child(paths, limits=limits)
         checked = [_mended(each, output, custom or [], codes, version, limits) for each in checked]
     _show(checked, format, settings.path)
     for each in checked:
@@ -121,7 +124,9 @@ def explain(
 
 def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: bool) -> None:
     if output is None and not force:
-        raise RewriterError("no output", where="check --fix", fix="give -o OUT, or --force")
+        raise RewriterError(
+            "nothing says where to write", where="check --fix", fix="give -o OUT, or --force"
+        )
     if output is not None and len(paths) != 1:
         raise RewriterError(
             f"{len(paths)} models cannot be written to one output",
@@ -165,7 +170,7 @@ def _mended(
         )
     except RewriterError as error:
         return replace(checked, error=f"not mended: {error}")
-    print(f"mended {len(result.plan.changes)} things in {target}", file=sys.stderr)
+    print(text_of([f"mended {len(result.plan.changes)} things in {target}"]), file=sys.stderr)
     return check_file(str(target), codes, version, limits=limits)
 
 

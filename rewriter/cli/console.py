@@ -8,10 +8,12 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from rewriter.printable import printable
 
 PATIENCE = 1.0
 """Seconds that something takes before it is told."""
@@ -19,16 +21,12 @@ PATIENCE = 1.0
 
 def error(words: str) -> None:
     """Write one line to standard error."""
-    from rewriter.report.printable import printable
-
     print(f"error: {printable(' '.join(words.split()), 1000)}", file=sys.stderr)
 
 
 def settings_read(path: Path | None) -> None:
     """Say which file decides what is done, if one does."""
     if path is not None:
-        from rewriter.report.printable import printable
-
         print(f"settings: {printable(str(path), 1000)}", file=sys.stderr)
 
 
@@ -41,11 +39,11 @@ def progress(words: str) -> Iterator[None]:
         if sys.stderr.isatty():
             from rich.console import Console
 
-            status = Console(stderr=True).status(f"{words} ...")
+            status = Console(stderr=True).status(f"{printable(words, 1000)} ...")
             status.start()
             shown.append(status)
         else:
-            print(f"{words} ...", file=sys.stderr, flush=True)
+            print(f"{printable(words, 1000)} ...", file=sys.stderr, flush=True)
 
     timer = threading.Timer(PATIENCE, show)
     timer.daemon = True
@@ -58,6 +56,9 @@ def progress(words: str) -> Iterator[None]:
         for status in shown:
             status.stop()
 
+
+framework_started: list[Callable[[], None]] = []
+"""What is to be done once TensorFlow is imported; it is done once."""
 
 NESTED_CALLS = 10_000
 """How deep calls may be nested: Keras follows a chain of layers by one call inside another."""
@@ -81,6 +82,8 @@ def start_tensorflow() -> None:
 
         logging.set_verbosity(logging.ERROR)
         tf.constant(0)
+    while framework_started:
+        framework_started.pop()()
     random.seed(0)
     tf.random.set_seed(0)
 
@@ -96,7 +99,7 @@ def _descriptor_kept(number: int) -> Iterator[None]:
         except BaseException:
             os.dup2(saved, number)
             kept.seek(0)
-            os.write(number, kept.read())
+            sys.stderr.write(kept.read().decode(errors="replace"))
             raise
         finally:
             os.dup2(saved, number)
@@ -104,7 +107,5 @@ def _descriptor_kept(number: int) -> Iterator[None]:
 
 
 def _warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    from rewriter.report.printable import printable
-
     if not issubclass(category, DeprecationWarning):
         print(f"warning: {printable(' '.join(str(message).split()), 1000)}", file=sys.stderr)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
@@ -38,6 +39,7 @@ def rehearse(
     from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
 
+    in_child([model, *([] if data is None else [data])], limits=limits)
     require_tensorflow_backend()
     inputs = read_inputs(data)
     console.start_tensorflow()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
@@ -22,6 +23,7 @@ from rewriter.cli.options import (
     ModelArgument,
 )
 from rewriter.errors import RewriterError, VerificationError
+from rewriter.printable import text_of
 
 if TYPE_CHECKING:
     from rewriter.api.plans import Plan
@@ -83,25 +85,24 @@ def rewrite(  # noqa: PLR0913
     isolated: IsolatedOption = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
-    from rewriter.api import functions
     from rewriter.api.plans import plan_file, plan_file_or_loaded
-    from rewriter.api.saved_plan import read_plan
-    from rewriter.cli.custom_modules import custom_objects
     from rewriter.saved import read as read_file
-    from rewriter.saved.writing.output import check_output
 
-    saved = None if saved_plan is None else read_plan(saved_plan)
+    saved = None if saved_plan is None else _read_plan(saved_plan)
     step = _step(passes, saved, isolated)
     if report is not None:
         from rewriter.report.files import check_report, write_report
 
-        check_report(report)
+        check_report(report, force)
     if output is None and not dry_run:
-        raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
+        raise RewriterError(
+            "nothing says where to write", where="rewrite", fix="give -o OUT, or --dry-run"
+        )
     if not dry_run and output is not None:
         named = output.suffix or output.is_dir()
         output = output if named else output.with_suffix(Path(model).suffix)
-        check_output(output, Path(model), force)
+        _check_output(output, model, force)
+        in_child([model] if data is None else [model, data], limits=limits)
         _require_framework()
     inputs = None if data is None else _read_inputs(data)
     file = read_file(model, limits=limits)
@@ -115,11 +116,14 @@ def rewrite(  # noqa: PLR0913
     if dry_run:
         _show_plan(plan, format, full)
         if report is not None:
-            write_report(report, plan)
+            write_report(report, plan, like=Path(model))
         raise typer.Exit(1 if exit_code and plan.changes else 0)
     if format is Format.TEXT and not rehearse:
         _show_plan(plan, format, full)
         print(flush=True)
+    from rewriter.api import functions
+    from rewriter.cli.custom_modules import custom_objects
+
     console.start_tensorflow()
     with _told_if_it_fails(plan, format), _shown_if_it_fails(plan, rehearse, format, full):
         result = functions.rewrite(
@@ -138,12 +142,24 @@ def rewrite(  # noqa: PLR0913
         )
     code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
-        write_report(report, result.plan, result.verification, result.rehearsal)
+        write_report(report, result.plan, result.verification, result.rehearsal, like=Path(model))
     if format is Format.JSON:
         format.write(result)
     else:
         _tell(result, plan, full)
     raise typer.Exit(code)
+
+
+def _read_plan(path: Path) -> SavedPlan:
+    from rewriter.api.saved_plan import read_plan
+
+    return read_plan(path)
+
+
+def _check_output(output: Path, model: str, force: bool) -> None:
+    from rewriter.saved.writing.output import check_output
+
+    check_output(output, Path(model), force)
 
 
 def _require_framework() -> None:
@@ -181,7 +197,7 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
     from rewriter.api.rewrite_step import Rewrite, project_rewrite
 
     if passes is not None and saved is not None:
-        raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")
+        raise RewriterError("both -p and --plan are given", where="rewrite", fix="give one of them")
     if passes is not None:
         return Rewrite(passes)
     if saved is not None:
@@ -193,7 +209,7 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
         fix = (
             "give -p PASS or --plan PLAN.json, or name passes in [tool.rewriter] of pyproject.toml"
         )
-        raise RewriterError("no passes", where="rewrite", fix=fix)
+        raise RewriterError("no passes are given", where="rewrite", fix=fix)
     return step
 
 
@@ -206,11 +222,11 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
         print()
     for note in result.plan.notes:
         if note.stage in (Stage.LOAD, Stage.REWRITE):
-            print(f"note: {note.layer}: {note.reason}")
+            print(text_of([f"note: {note.layer}: {note.reason}"]))
     print(result.verification or "nothing was compared (--no-verify)")
     if result.rehearsal is not None:
         print(result.rehearsal)
-    print(f"wrote {result.output}")
+    print(text_of([f"wrote {result.output}"]))
 
 
 def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
@@ -34,6 +35,7 @@ def verify(  # noqa: PLR0913
     from rewriter.live.adapters import require_tensorflow_backend
     from rewriter.verification.inputs.given import read_inputs
 
+    in_child([before, after, *([] if data is None else [data])], limits=limits)
     require_tensorflow_backend()
     inputs = read_inputs(data)
     console.start_tensorflow()

@@ -197,7 +197,7 @@ class _Decoder:
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
                 raise UnsupportedModelError(
-                    f"a tensor comes from layer {reference.layer!r}, which the model has not",
+                    f"a tensor comes from layer {reference.layer!r}, which the model does not have",
                     where="/".join(graph.path) or graph.name,
                     fix="the config is damaged; save the model again",
                 )
@@ -213,9 +213,10 @@ class _Decoder:
 
         def tensor(reference: Reference) -> Tensor:
             call = Call(reference.layer, reference.node - first[reference.layer])
-            if call not in graph.network:
+            if call not in graph.network or type(reference.output) is not int:
                 raise UnsupportedModelError(
-                    f"a tensor comes from call {reference.node} of layer {reference.layer!r}, "
+                    f"a tensor is output {reference.output!r} of call {reference.node} of layer "
+                    f"{reference.layer!r}, "
                     "which the model has not",
                     where="/".join(graph.path) or graph.name,
                     fix="the config is damaged; save the model again",

@@ -19,7 +19,7 @@ from rewriter.graph.calls import Arguments
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.frameworks import import_framework, require_framework
-from rewriter.saved.safety.open_file import Held
+from rewriter.saved.safety.open_file import OpenModelFile
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.
 Live = Any
@@ -31,7 +31,12 @@ class LiveKeras(Protocol):
     keras: int
 
     def load(
-        self, source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+        self,
+        source: OpenModelFile,
+        custom_objects: Mapping[str, Any],
+        *,
+        compiled: bool,
+        allow_code: bool,
     ) -> Live:
         """Load a saved model that is held open; in safe mode, unless its code is allowed."""
 
@@ -110,6 +115,9 @@ class LiveKeras(Protocol):
 
     def seeds(self, layer: Live) -> list[Live]:
         """Return the variables that a layer draws its noise from."""
+
+    def hold(self, holder: Live, name: str, layer: Live) -> None:
+        """Make a layer hold another one in an attribute."""
 
     def sublayers(self, layer: Live) -> list[Live]:
         """Return the layers that a layer holds."""
@@ -197,6 +205,9 @@ class TrainingKeras(Protocol):
 
     def optimizer_variables(self, optimizer: Live) -> list[Live]:
         """Return everything that an optimizer keeps and saves."""
+
+    def copy_exclusions(self, old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
+        """Copy which variables get no weight decay."""
 
     def copy_counters(self, old: Live, new: Live) -> None:
         """Copy what an optimizer counts outside of its variables."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from rewriter.analysis.known_layers import is_assumed
 from rewriter.errors import GraphError, PassError
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.gc_pause import collection_paused
@@ -100,7 +101,32 @@ def make_plan(
     with collection_paused():
         for each in ready:
             plan = _with_pass(plan, each)
-    return plan
+    return replace(plan, notes=_once((*plan.notes, *_assumed(plan))))
+
+
+def _once(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Return notes, of those that several passes say the first."""
+    said = {(note.layer, note.reason): note for note in reversed(notes)}
+    return tuple(note for note in notes if said[note.layer, note.reason] is note)
+
+
+def _assumed(plan: PlanData) -> Iterator[Note]:
+    """Say whose classes of the changed layers are assumed, where the file names no module."""
+    changed = {change.layer for change in plan.changes}
+    layers = [
+        layer
+        for graph in plan.before.walk()
+        for outer in graph.layers
+        for layer in outer.walk()
+        if {graph.path_of(outer.name), f"{graph.path_of(outer.name)}/{layer.name}"} & changed
+    ]
+    classes = dict.fromkeys(each.class_name for each in layers if is_assumed(each))
+    if classes:
+        said = (
+            f"the file names no modules: {', '.join(classes)} are taken for Keras' own, for they "
+            "are named so and have no keys but theirs"
+        )
+        yield Note(plan.before.name, plan.kind, said)
 
 
 def _with_pass(plan: PlanData, each: Pass) -> PlanData:

@@ -25,6 +25,10 @@ from rewriter.live.walk import OriginalLayer, inner_of, original_layers, pairs_w
 from rewriter.rebuild.config_changes import alike, changed_config, holds_edited_model
 from rewriter.rebuild.weights import Pair, check_complete, copy_weights
 
+_CODE = "saved as code"
+_NAMED = "give it a named function that keras.saving.register_keras_serializable registers"
+_RESTORED = "its class needs a from_config that takes what its get_config returns"
+
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
@@ -78,6 +82,12 @@ def rebuild(
     keras = live_keras(graph.keras)
     originals = {each.origin: each for each in original_layers(before, original, keras)}
     builder = _Builder(keras, originals, dict(custom_objects or {}))
+    builder.following = {
+        layer.origin: (layer, each)
+        for each in graph.walk()
+        for layer in each.layers
+        if layer.origin is not None
+    }
     model = builder.model(graph, original)
     copy_weights(keras, builder.pairs, share=share)
     check_complete(keras, builder.pairs, builder.removed(), builder.new)
@@ -94,8 +104,11 @@ class _Builder:
     tensors: dict[int, dict[Call, list[Live]]] = field(default_factory=dict)
     recreated: dict[int, list[tuple[Layer, Live]]] = field(default_factory=dict)
     times: Counter[int] = field(init=False)
+    standing: dict[int, tuple[str, ...]] = field(init=False)
+    following: dict[tuple[str, ...], tuple[Layer, ModelGraph]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.standing = {id(each.live): each.origin for each in self.originals.values()}
         self.times = Counter(id(each.live) for each in self.originals.values())
 
     def removed(self) -> list[Live]:
@@ -191,7 +204,7 @@ class _Builder:
             raise RebuildError(
                 f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
                 where=graph.path_of(layer.name),
-                fix="its class needs a from_config that takes what its get_config returns",
+                fix=_NAMED if _CODE in first_line(error) else _RESTORED,
             ) from error
         for old, new in pairs_with_sublayers(live_original, live, self.keras):
             self.keras.carry_state(old, new)
@@ -199,7 +212,31 @@ class _Builder:
             if type(old) is type(new) and type(old).__name__ == "Lambda":
                 new.function = old.function
         self.replace_inner_layers(layer, before, live, graph)
+        self.tie(layer, live_original, live, graph)
         return live
+
+    def tie(self, layer: Layer, original: Live, live: Live, graph: ModelGraph) -> None:
+        """Have a layer hold the followers of the model's layers that its original holds.
+
+        The head of a masked language model holds the Embedding, and uses its weights.
+        """
+        if layer.graph is not None or layer.inner or self.keras.is_functional(original):
+            return
+        kept = {id(held): name for name, held in vars(original).items()}
+        for held in self.keras.sublayers(original):
+            shared = self.standing.get(id(held))
+            if shared is None:
+                continue
+            if id(held) not in kept:
+                raise RebuildError(
+                    f"it holds the layer {'/'.join(shared)} of the model, whose weights would "
+                    "come apart",
+                    where=graph.path_of(layer.name),
+                    fix="have its class keep that layer in an attribute of its own",
+                )
+            follower = self.following.get(shared)
+            if follower is not None:
+                self.keras.hold(live, kept[id(held)], self.layer(*follower))
 
     def replace_inner_layers(
         self, layer: Layer, before: Layer, wrapper: Live, graph: ModelGraph

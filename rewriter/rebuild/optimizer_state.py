@@ -50,9 +50,10 @@ class _State:
     def copy(self) -> None:
         training, original = self.training, self.original
         old, new = original.optimizer, self.rebuilt.model.optimizer
+        pairs = list(variable_pairs(self.keras, self.rebuilt.pairs))
+        training.copy_exclusions(old, new, [(before, after) for before, after, _ in pairs])
         if not training.is_built(old):
             return
-        pairs = list(variable_pairs(self.keras, self.rebuilt.pairs))
         source = {id(after): before for before, after, _ in pairs}
         paths = {id(after): path for _, after, path in pairs}
         variables = self.variables(old, source, [after for _, after, _ in pairs])

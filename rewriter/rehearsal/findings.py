@@ -9,6 +9,7 @@ from rewriter.analysis.layer_kinds import is_recurrent
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.recurrent_layers import layers_with_rates
 from rewriter.checks.findings import Finding
+from rewriter.checks.promises import changes_layer
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.rehearsal.cases import TRAINS, TrainingCase
@@ -53,7 +54,13 @@ def _size(case: TrainingCase) -> str:
 
 
 def _fix(graph: ModelGraph, path: str) -> str | None:
-    """Return the pass that mends a layer that fails, by what its config says."""
+    """Return the pass that mends a layer that fails, if it changes that layer."""
+    fix = _likely_fix(graph, path)
+    return fix if fix is not None and changes_layer(graph, fix, path) else None
+
+
+def _likely_fix(graph: ModelGraph, path: str) -> str | None:
+    """Return the pass that may mend a layer that fails, by what its config says."""
     layer = _find(graph, path)
     if layer is None:
         return None

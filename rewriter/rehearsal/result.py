@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rewriter.checks.findings import Finding
+from rewriter.printable import text_of
 from rewriter.rehearsal.cases import TrainingCase
 from rewriter.rehearsal.loss import MADE_UP
 from rewriter.rehearsal.noise_result import NoiseMeasured
@@ -66,7 +67,7 @@ class Rehearsal:
         if self.noise:
             lines += ["", *_noise_table(self.noise)]
         lines += ["", *([str(each) for each in self.findings] or ["no findings"])]
-        return "\n".join(lines)
+        return text_of(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Compared:
                 lines += [f"          {more}" for more in said[1:]]
         found = len(self.after.findings)
         lines += ["", f"after: {found or 'no'} finding{'' if found == 1 else 's'}"]
-        return "\n".join(lines)
+        return text_of(lines)
 
 
 NOTHING = "no noise, nothing found"

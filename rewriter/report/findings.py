@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rewriter.checks import CODES, Code
 from rewriter.checks.files import Checked
+from rewriter.printable import printable
 from rewriter.report.line import Line
-from rewriter.report.printable import printable
 
 
 def findings_lines(checked: Sequence[Checked]) -> list[Line]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rewriter.pipeline.run import PlanData
-from rewriter.report.printable import printable
+from rewriter.printable import printable
 from rewriter.report.text import not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rewriter.analysis.masks import CallFlow, Mask
 from rewriter.graph.model_graph import ModelGraph
+from rewriter.printable import printable
 from rewriter.report.line import Line
-from rewriter.report.printable import printable
 
 _HEADS = ("layer", "class", "mask in", "what happens", "mask out")
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
+from rewriter.printable import printable, text_of
 from rewriter.report.line import Line
 
 _STYLES = {
@@ -33,7 +34,7 @@ def show(lines: Callable[[int | None], Sequence[Line]]) -> None:
         off, says it once more.
     """
     if not sys.stdout.isatty():
-        print("\n".join(line.text for line in lines(None)))
+        print(text_of(line.text for line in lines(None)))
         return
     from rich.console import Console
     from rich.text import Text
@@ -42,4 +43,4 @@ def show(lines: Callable[[int | None], Sequence[Line]]) -> None:
     made = lines(max(shutil.get_terminal_size().columns - 1, 20))
     console = Console(highlight=False, soft_wrap=True)
     for line in made:
-        console.print(Text(line.text, style=_STYLES.get(line.style, "")))
+        console.print(Text(printable(line.text, len(line.text)), style=_STYLES.get(line.style, "")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rewriter.analysis.config_values import require_readable_values
 from rewriter.dialects import decode
 from rewriter.dialects.shared_layers import join
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
@@ -25,6 +26,7 @@ def graph_of(file: ModelFile) -> ModelGraph:
         if _expanded(graph, {}) > CALLS_LIMIT:
             raise _endless()
         join(graph)
+        require_readable_values(graph)
         return graph
     except RewriterError as error:
         where = f"{file.path}: {error.where}" if error.where else str(file.path)

@@ -5,9 +5,7 @@ Nothing here imports Keras, reads weights, or runs code from the file.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -15,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.saved.formats import hdf5_attributes, saved_model, zip_members
 from rewriter.saved.formats.bounded_json import parse
+from rewriter.saved.formats.regular_file import regular
 from rewriter.saved.safety.file_state import State, state_of_directory, state_of_file
 
 CONFIG_LIMIT = 64 * 2**20  # bytes of JSON that describe a model
@@ -118,10 +117,7 @@ def _read(path: Path, limits: _Limits) -> ModelFile:
     if path.is_dir():
         state = state_of_directory(path)
         return replace(_read_directory(path, limits), state=state)
-    with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            what = "it is no regular file"
-            raise ModelReadError(what, fix="give a file saved with model.save(...)")
+    with regular(path) as file:
         state = state_of_file(file)
         start = file.read(8)
         if start.startswith(zip_members.SIGNATURES):
@@ -132,17 +128,12 @@ def _read(path: Path, limits: _Limits) -> ModelFile:
     raise ModelReadError(content, fix="give a file saved with model.save(...)")
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; opening a pipe would wait for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _read_directory(path: Path, limits: _Limits) -> ModelFile:
     if saved_model.is_saved_model(path):
         return _read_saved_model(path, limits)
     if (path / "config.json").exists() and (path / "metadata.json").exists():
         raise UnsupportedModelError(
-            "unzipped .keras directories are not read yet", fix="save as .keras or .h5"
+            "this is an unzipped .keras archive", fix="zip it again, or save as .keras or .h5"
         )
     raise ModelReadError(
         "it is a directory without a model", fix="give a .keras or .h5 file, or a SavedModel"

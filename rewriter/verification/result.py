@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rewriter.pipeline.passes import Guarantee
+from rewriter.printable import text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ class Verification:
 
     def __str__(self) -> str:
         """Return the verification in a few lines."""
-        return "\n".join(_lines(self))
+        return text_of(_lines(self))
 
 
 def _lines(verification: Verification) -> list[str]:

@@ -21,12 +21,14 @@ from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
 from rewriter.verification.ends import Ends, compare_dtypes, compare_ends, not_verified
 from rewriter.verification.evidence import copies_of, find_evidence
+from rewriter.verification.fewer_rows import fails_with_fewer_rows
 from rewriter.verification.inputs.padded import has_padding
 from rewriter.verification.inputs.specs import InputSpec, input_specs
 from rewriter.verification.inputs.tries import (
     Try,
     further_tries,
     given_rows,
+    second_call,
     sizes,
     usual_tries,
 )
@@ -136,14 +138,20 @@ def _compare_outputs(
         promise.tolerance,
         promise.data is not None,
         runs,
-        _padding_of(keras, before),
+        padding_of(keras, before),
         (why[0], why[1]),
         [models.spread() for _ in models.ends],
     )
     further, left_out = further_tries(specs, found, activations(before, specs))
+    if keras.states(before.model) or keras.states(after.model):
+        further.append(second_call(specs, found))
+        runs["again"] = (
+            runner(keras, before, specs, compiled=False, calls=2),
+            runner(keras, after, specs, compiled=False, calls=2),
+        )
     for tried in (*usual_tries(specs, found, promise.data), *further):
-        _try(comparison, tried)
-    _refuse_if_all_fail(before, comparison)
+        try_inputs(comparison, tried)
+    refuse_if_all_fail(before, comparison)
     types = _types(models, comparison)
     verification = Verification(
         True,
@@ -158,6 +166,9 @@ def _compare_outputs(
     )
     if types.broken:
         return replace(verification, ok=False, reason=types.broken)
+    fewer_rows = fails_with_fewer_rows(models, runs["eager"])
+    if fewer_rows:
+        return replace(verification, ok=False, reason=fewer_rows)
     failed = comparison.first_failure
     if failed is not None:
         where = first_difference(keras, before, after, specs, failed)
@@ -165,7 +176,8 @@ def _compare_outputs(
     return _with_evidence(verification, models, comparison)
 
 
-def _try(comparison: Comparison, tried: Try) -> None:
+def try_inputs(comparison: Comparison, tried: Try) -> None:
+    """Run one input through both models, eagerly and compiled."""
     arrays = tried.make()
     for mode in tried.modes:
         # What fails eagerly may give anything once compiled: no modes after one that fails.
@@ -217,7 +229,8 @@ def _padding(models: Models, comparison: Comparison) -> Padding | None:
     return comparison.padding((runs[0], runs[1]), probing, vectors)
 
 
-def _refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
+def refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
+    """Refuse to judge where the original fails on every input."""
     if all(case.outcome == "left out" for case in comparison.cases):
         detail = comparison.cases[0].detail if comparison.cases else "there are none"
         raise RewriterError(
@@ -227,7 +240,7 @@ def _refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
         )
 
 
-def _padding_of(
+def padding_of(
     keras: LiveKeras, subject: Subject
 ) -> Callable[[InputSpec, NDArray[Any]], NDArray[Any]]:
     """Return a function that tells which sequences have padding; texts, by the model's layer."""

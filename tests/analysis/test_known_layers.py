@@ -6,12 +6,15 @@ import json
 
 import pytest
 
-from rewriter.analysis.known_layers import BUILT_IN, is_assumed, is_known
+import rewriter
+from rewriter.analysis.known_layers import BUILT_IN, class_of, is_assumed, is_known
+from rewriter.analysis.layer_keys import KEYS
 from rewriter.analysis.masks import Rule, rule_of
 from rewriter.checks import check_graph
 from rewriter.dialects import decode
 from rewriter.graph import Layer
 from rewriter.live.known_classes import is_known_class
+from rewriter.pipeline.registry import registered_passes
 from rewriter.pipeline.run import make_plan
 from rewriter.saved import read
 
@@ -103,3 +106,90 @@ def test_a_layer_of_the_other_keras_is_known_to_that_one_alone():
 def test_live_classes_are_told_by_the_same_table(dialect):
     assert is_known_class(dialect.keras.layers.Dense)
     assert not is_known_class(users_own_dropout(dialect.keras))
+
+
+def sequence_model(keras):
+    """Return a model in which every pass finds something, or would if its layers were Keras'."""
+    layers = keras.layers
+    ids = keras.Input(batch_shape=(4, 6), dtype="int32", name="ids")
+    y = layers.Embedding(9, 8, name="embedding")(ids)
+    y = layers.Dropout(0.5, name="before_masking")(y)
+    y = layers.Masking(name="masking")(y)
+    y = layers.Dropout(0.5, noise_shape=(4, 6, 8), name="before_bn")(y)
+    y = layers.BatchNormalization(name="bn")(y)
+    y = layers.TimeDistributed(layers.Dense(8), name="steps")(y)
+    y = layers.Conv1D(8, 3, padding="same", name="conv")(y)
+    y = layers.LSTM(8, dropout=0.2, return_sequences=True, name="lstm")(y)
+    y = layers.SpatialDropout1D(0.5, name="spatial")(y)
+    return keras.Model(ids, layers.GRU(3, name="gru")(y))
+
+
+def theirs(document, told):
+    """Return a model's config in which every layer is of the user's own class of that name."""
+    if isinstance(document, list):
+        return [theirs(each, told) for each in document]
+    if not isinstance(document, dict):
+        return document
+    changed = {key: theirs(value, told) for key, value in document.items()}
+    name = document.get("class_name")
+    if name in BUILT_IN[2] | BUILT_IN[3] and name != "InputLayer":
+        return told(changed, name)
+    return changed
+
+
+OWN = {
+    "script": lambda entry, name: entry | {"module": None, "registered_name": name},
+    "package": lambda entry, name: entry | {"module": "mine", "registered_name": f"mine>{name}"},
+    "keys": lambda entry, name: {
+        "class_name": name,
+        **{key: entry[key] for key in ("name", "inbound_nodes") if key in entry},
+        "config": entry["config"] | {"of_mine": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("told", OWN)
+def test_no_pass_touches_a_layer_of_the_users_own_whatever_its_class_is_called(dialect, told):
+    model = sequence_model(dialect.keras)
+    document = json.loads(model.to_json())
+    passes = [*registered_passes(), "enable-masking:input=ids", "free-batch:stateful=drop"]
+    plans = [make_plan(decode(document, dialect.number), [name]) for name in passes]
+    changed = {name for name, plan in zip(passes, plans, strict=True) if plan.changes}
+    assert {"strip-dropout", "move-dropout", "carry-mask", "free-batch"} <= changed
+    graph = decode(theirs(document, OWN[told]), dialect.number)
+    own = [each for each in graph.layers[1:] if each.class_name in BUILT_IN[dialect.number]]
+    assert len(own) >= 9 and not any(map(class_of, own))
+    for name in passes:
+        plan = make_plan(graph, [name])
+        assert [each for each in plan.changes if each.layer != "ids"] == [], name
+    assert [each for each in check_graph(graph) if each.code[:3] in ("RW2", "RW3")] == []
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN[2] | BUILT_IN[3]))
+def test_the_keys_of_each_class_are_those_that_keras_takes(name):
+    import inspect
+
+    import keras
+    import tf_keras
+
+    taken = set()
+    for module in (keras, tf_keras):
+        cls = getattr(module.layers, name, None)
+        if cls is not None:
+            parameters = inspect.signature(cls.__init__).parameters.values()
+            plain = [each for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD]
+            taken |= {each.name for each in plain} - {"self", "args"}
+    assert taken <= KEYS[name]
+
+
+def test_a_plan_says_which_classes_it_takes_for_keras_by_their_names(dialect, tmp_path):
+    x = dialect.keras.Input((4,))
+    y = dialect.keras.layers.Dropout(0.5, name="drop")(x)
+    model = dialect.keras.Model(x, dialect.keras.layers.Dense(2, name="dense")(y))
+    said = {}
+    for ending in ("h5", "keras"):
+        model.save(tmp_path / f"m.{ending}")
+        plan = rewriter.plan(tmp_path / f"m.{ending}", ["strip-dropout"])
+        said[ending] = [note.reason for note in plan.notes if "named" in note.reason]
+    assert said["keras"] == []
+    assert len(said["h5"]) == 1 and "Dropout" in said["h5"][0]

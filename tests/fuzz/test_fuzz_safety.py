@@ -1,10 +1,11 @@
-"""Whatever JSON holds, looking it through ends, without an error of Python's."""
+"""Whatever a file holds, what is asked of it ends, without an error of Python's."""
 
 import json
 import random
 from pathlib import Path
 
 import pytest
+from fuzz_commands import fuzz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,3 +47,10 @@ def test_a_mutated_real_file_is_read_or_refused(rich_files, tmp_path: Path, name
             json.dumps([str(danger) for danger in dangers(read(path).document)])
         except RewriterError as error:
             assert str(path) in str(error)
+
+
+def test_the_commands_give_a_result_or_one_error(tmp_path):
+    """For fifteen seconds; `fuzz_commands.py` does it for as long as one likes."""
+    tally = fuzz(15, 0, tmp_path)
+    assert tally.inputs > 20
+    assert dict(tally.examples) == {}

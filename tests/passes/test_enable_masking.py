@@ -66,7 +66,7 @@ def test_only_the_inputs_asked_for_are_masked():
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([("conv", "Conv1D", {}), GRU], "it; carry-mask carries it around"),
+        ([("conv", "Conv1D", {}), GRU], "it; carry-mask can carry it around"),
         ([("flat", "Flatten", {})], "flat (Flatten) drops the mask before any layer"),
         ([("dense", "Dense", {})], "no layer uses the mask"),
         ([("soft", "Softmax", {}), GRU], "soft (Softmax) cannot stand a mask on a sequence"),
@@ -128,8 +128,8 @@ def test_the_data_tells_whether_a_step_of_zeros_is_one():
 def test_in_keras_3_the_fast_kernel_goes_and_the_plan_says_why():
     made = plan(chain(3, EMBEDDING, GRU))
     assert made.after.layer("gru").config["use_cudnn"] is False
-    assert "fail on padding in front" in made.changes[1].reason
-    assert "Keras reads it and does not write it" in reasons(made)[0]
+    assert "fails on padding in front" in made.changes[1].reason
+    assert "Keras reads that and does not save it" in reasons(made)[0]
     assert not plan(chain(2, EMBEDDING, GRU)).after.layer("gru").config
 
 
@@ -189,12 +189,13 @@ def test_the_fast_kernel_stays_off_in_the_file_and_keras_alone_reads_it(tmp_path
     assert not rewriter.plan(path, ["enable-masking"]).changes
 
 
-def test_models_of_ids_and_of_values_are_masked_together(dialect):
+def test_models_of_ids_and_of_values_are_masked_together_if_both_are_named(dialect):
     kl = dialect.keras.layers
     ids, values = kl.Input((None,), dtype="int32", name="ids"), kl.Input((None, 4), name="values")
     merged = kl.Add()([kl.Embedding(9, 4)(ids), values])
     model = dialect.keras.Model([ids, values], kl.GRU(3)(merged))
-    made = rewriter.plan(model, ["enable-masking"])
+    assert not rewriter.plan(model, ["enable-masking"]).changes
+    made = rewriter.plan(model, ["enable-masking:input=(ids,values)"])
     new = rebuild(made.after, made.before, model).model
     given = [np.array([[1, 2, 3]]), np.ones((1, 3, 4), "float32")]
     more = [np.array([[1, 2, 3, 0, 0]]), np.pad(given[1], [(0, 0), (0, 2), (0, 0)])]
@@ -265,3 +266,25 @@ def test_keras_3_really_hands_no_mask_to_a_recurrent_layer_with_an_initial_state
     started = np.asarray(layer(masked, initial_state=tf.zeros((2, 3))))
     same = layer(masked if dialect.number == 2 else values)
     assert np.array_equal(started, np.asarray(same))
+
+
+def averaging(keras, conv=False):
+    kl = keras.layers
+    ids = kl.Input((None,), dtype="int32", name="ids")
+    y = kl.Embedding(9, 4, name="table")(ids)
+    y = kl.Conv1D(4, 3, padding="same", name="conv")(y) if conv else y
+    return keras.Model(ids, kl.GlobalAveragePooling1D(name="average")(y))
+
+
+@pytest.mark.parametrize("wanted", ["enable-masking", "carry-mask"])
+def test_a_sequence_of_padding_alone_is_said_to_become_nan_and_that_is_avoidable(dialect, wanted):
+    model = averaging(dialect.keras, conv=wanted == "carry-mask")
+    empty = np.zeros((1, 5), "int32")
+    result = rewriter.rewrite(model, [wanted], verify=False)
+    assert np.isnan(np.asarray(result.model(empty))).any()
+    assert any("of padding alone NaN, which empty=off" in note.reason for note in result.plan.notes)
+    assert not rewriter.plan(model, [f"{wanted}:empty=off"]).changes
+    data = {"ids": np.array([[1, 2, 3], [0, 0, 0]])}
+    shown = rewriter.plan(model, [wanted], data=data)
+    assert not shown.changes
+    assert any("1 sequences of 'ids' in the data" in note.reason for note in shown.notes)

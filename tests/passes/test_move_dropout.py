@@ -30,8 +30,13 @@ def branching(keras):
     layers = keras.layers
     inputs = layers.Input((None, 4), name="x")
     noise = layers.Dropout(0.5, name="drop")(inputs)
-    heads = [layers.LSTM(3, name="lstm")(noise), layers.Dense(2, name="dense")(noise)]
+    head = layers.Dense(2, name="head")(layers.LSTM(3, name="lstm")(noise))
+    heads = [head, layers.Dense(2, name="dense")(noise)]
     return keras.Model(inputs, heads)
+
+
+def end(layers):
+    return layers.Dense(2, name="end")
 
 
 def states(keras):
@@ -51,12 +56,12 @@ def training_as_input(keras):
 
 ROWS = {
     "moved behind a recurrent layer": Row(
-        "move-dropout", chain(drop(), lstm()), ("lstm LSTM", "drop Dropout")
+        "move-dropout", chain(drop(), lstm(), end), ("lstm LSTM", "drop Dropout", "end Dense")
     ),
     "two in a row keep their order": Row(
         "move-dropout",
-        chain(drop("first"), drop("second"), lstm()),
-        ("lstm LSTM", "first Dropout", "second Dropout"),
+        chain(drop(name="first"), drop(name="second"), lstm(), end),
+        ("lstm LSTM", "first Dropout", "second Dropout", "end Dense"),
     ),
     "stays between two recurrent layers": stays(
         "move-dropout",
@@ -82,13 +87,13 @@ ROWS = {
     "stays where its output branches": stays(
         "move-dropout",
         branching,
-        ("drop Dropout", "lstm LSTM", "dense Dense"),
+        ("drop Dropout", "lstm LSTM", "head Dense", "dense Dense"),
         "other layers than lstm get its output; branches=copy",
     ),
     "copied where its output branches": Row(
         "move-dropout:branches=copy",
         branching,
-        ("drop_1 Dropout", "lstm LSTM", "drop Dropout", "dense Dense"),
+        ("drop_1 Dropout", "lstm LSTM", "drop Dropout", "head Dense", "dense Dense"),
     ),
     "stays where states are in use": stays(
         "move-dropout",

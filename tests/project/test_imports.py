@@ -27,6 +27,7 @@ KERAS_FREE = [
     "rewriter.saved",
     "rewriter.verification.inputs.specs",
     "rewriter.analysis.layer_kinds",
+    "rewriter.porting",
     "rewriter.passes.strip_dropout",
     "rewriter.passes.move_dropout",
     "rewriter.passes.enable_masking",
@@ -47,7 +48,7 @@ LINES = (
     ("dialects", "pipeline", "porting"),
     ("analysis",),
     ("graph", "layers"),
-    ("errors",),
+    ("errors", "printable"),
 )
 """The folders, each line above what it may import; those on one line do not import each other."""
 

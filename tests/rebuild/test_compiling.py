@@ -352,8 +352,8 @@ def test_losses_follow_an_output_whose_layer_is_removed(dialect):
     original.compile("sgd", loss=losses, loss_weights=weights, run_eagerly=True)
     result = rewriter.rewrite(original, ["strip-dropout"], verify=False)
     assert [note.reason for note in result.plan.notes] == [
-        "output drop is called second, after the layer it comes from; losses and metrics follow, "
-        "targets given by name must"
+        "the output drop gets the name second, after the layer it comes from; losses and metrics "
+        "follow, and targets by name must be given as second"
     ]
     x, y = data()
     logs = [model.evaluate(x, [y, y], verbose=0) for model in (original, result.model)]
@@ -450,3 +450,26 @@ def test_a_class_with_its_own_compile_is_left_to_its_author(dialect):
     result = rewriter.rewrite(original, [], verify=False)
     (note,) = result.plan.notes
     assert note.reason == ("is not compiled: Own has a compile() but no compile_from_config()")
+
+
+@pytest.mark.parametrize("by", ["variables", "names"])
+@pytest.mark.parametrize("trained", [True, False])
+def test_variables_without_weight_decay_stay_so(dialect, by, trained):
+    keras = dialect.keras
+    layers = keras.layers
+    model = keras.Sequential(
+        [layers.Input((3,)), layers.Dropout(0.0), layers.Dense(2, bias_initializer="ones")]
+    )
+    optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.5)
+    bias = model.layers[-1].bias
+    told = {"var_list": [bias]} if by == "variables" else {"var_names": ["bias"]}
+    optimizer.exclude_from_weight_decay(**told)
+    model.compile(optimizer, "mse")
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
+    if trained:
+        model.train_on_batch(x, y)
+    new = rewriter.rewrite(model, ["strip-dropout"], verify=False).model
+    for each in (model, new):
+        each.train_on_batch(x, y)
+    for one, other in zip(model.get_weights(), new.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.masks.execution_order import calls_in_order
 from rewriter.analysis.masks.mask import NO_MASK, Join, Mask, changed, joined, sliced, unknown
 from rewriter.analysis.masks.mask_arguments import given_masks, hides_mask_by_state
@@ -191,7 +192,7 @@ class _Following:
                 held.get(tensor) or _Holder(_behind(held, tensor)) for tensor in fillings.values()
             ]
             outputs = self.call(graph, call, fillings, holders, place)
-            if len(holders) == 1 and graph.layer(call).class_name in handing_on:
+            if len(holders) == 1 and class_of(graph.layer(call)) in handing_on:
                 outputs[0] = _shared(holders[0], outputs[0])
             for number, output in enumerate(outputs):
                 held[Tensor(call, number)] = output

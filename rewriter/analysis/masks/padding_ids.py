@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.lookups import BINS, LOOKUPS, makes_ids, meaning_of_id_zero
 from rewriter.analysis.value_flow import Receiver, ValueFlow, keeps_values, unwrap_time_distributed
 from rewriter.graph.calls import Call, Tensor
@@ -53,7 +54,7 @@ def _real(pairs: Iterable[tuple[Receiver, str]]) -> dict[str, str]:
 
 
 def _is_embedding(layer: Layer) -> bool:
-    return layer.class_name == "Embedding"
+    return class_of(layer) == "Embedding"
 
 
 def _receivers_of_made_ids(model: ModelGraph, flow: ValueFlow) -> Iterator[tuple[Receiver, str]]:

@@ -127,7 +127,8 @@ def training_notes(
                 flow.layer,
                 flow.class_name,
                 "no longer averages over padded steps: for padded sequences, the layers behind it "
-                "get other values than those that they were trained on",
+                "get other values than those that they were trained on, and for a sequence of "
+                "padding alone NaN, which empty=off avoids",
             )
     had = set(_masked_outputs(model, before))
     for name, flow in _masked_outputs(model, after).items():

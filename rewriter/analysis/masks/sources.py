@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.shapes import declared_shape
 from rewriter.analysis.value_flow import Receiver, ValueFlow
 from rewriter.errors import PassError
@@ -64,15 +65,26 @@ def sources(model: ModelGraph, wanted: Sequence[str] = ()) -> Iterator[Source]:
     }
     for graph in model.walk():
         for layer in graph.layers:
-            if layer.class_name == "Embedding" and not layer.config.get("mask_zero"):
+            if class_of(layer) == "Embedding" and not layer.config.get("mask_zero"):
                 path = graph.path_of(layer.name)
                 read = tuple(name for name in names if path in reading[name])
                 if not wanted or set(read) & set(wanted):
                     yield Source(path, graph, graph.calls_of(layer.name)[0], read)
     for call in entrances:
-        masked = any(each.layer.class_name == "Masking" for each in reading[call.layer].values())
+        masked = any(class_of(each.layer) == "Masking" for each in reading[call.layer].values())
         if not masked and _is_float_sequence(model.layer(call)) and _is(call.layer, wanted):
             yield Source(model.path_of(call), model, call, (call.layer,))
+
+
+def inputs_read(model: ModelGraph) -> dict[str, tuple[str, ...]]:
+    """Return the inputs whose values a layer gets as they are, by the layer's path."""
+    read: dict[str, tuple[str, ...]] = {}
+    flow = ValueFlow(model)
+    for tensor in leaves(model.inputs):
+        name = tensor.call.layer
+        for path in {each.path for each in flow.receivers(model, Tensor(tensor.call))} | {name}:
+            read[path] = (*read.get(path, ()), name)
+    return read
 
 
 def _is(name: str, wanted: Sequence[str]) -> bool:

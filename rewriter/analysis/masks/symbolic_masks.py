@@ -9,6 +9,7 @@ keras/src/layers/layer.py, `Layer.__call__`). Keras 2 and Sequential models have
 
 from __future__ import annotations
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -33,7 +34,7 @@ def masked_source(graph: ModelGraph, call: Call) -> Call | None:
     if layer.class_name == "Any" and layer.config.get("axis") in (-1, [-1]):
         tensor = graph.producer(call)
         source = None if tensor is None else masked_source(graph, tensor.call)
-        is_masking = source is not None and graph.layer(source).class_name == "Masking"
+        is_masking = source is not None and class_of(graph.layer(source)) == "Masking"
         return source if is_masking else None
     tensor = graph.producer(call)
     if layer.class_name != "NotEqual" or tensor is None:
@@ -68,6 +69,6 @@ def _compared_with(graph: ModelGraph, call: Call) -> object:
 
 def _hidden_by(layer: Layer) -> tuple[object, ...]:
     """Return the value that a layer's mask hides, if it makes a mask."""
-    if layer.class_name == "Masking":
+    if class_of(layer) == "Masking":
         return (layer.config.get("mask_value", 0.0),)
-    return (0,) if layer.class_name == "Embedding" and layer.config.get("mask_zero") else ()
+    return (0,) if class_of(layer) == "Embedding" and layer.config.get("mask_zero") else ()

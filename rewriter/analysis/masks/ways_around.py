@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rewriter.analysis.known_layers import is_operation
+from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.graph.graph import Layer
 from rewriter.layers.mask_steps import Steps
 
@@ -154,13 +154,16 @@ def way_around(layer: Layer) -> Way | None:
     >>> way_around(Layer("flatten", "Flatten", {})) is None
     True
     """
-    name, config = layer.class_name, layer.config
+    name, config = class_of(layer), layer.config
     if is_operation(layer):
         return Way() if name in _OPERATIONS else None
     if config.get("data_format", "channels_last") not in ("channels_last", None):
         return None
     if name in _CHANGING:
-        return _CHANGING[name](layer)
+        try:
+            return _CHANGING[name](layer)
+        except (TypeError, ValueError, IndexError):  # a size that Keras does not take
+            return None
     if name == "TFOpLambda":
         function = str(config.get("function")).rpartition(".")[2].strip("_")
         return Way() if function in _FUNCTIONS else None
@@ -172,7 +175,7 @@ def way_around(layer: Layer) -> Way | None:
 
 
 def _windows(layer: Layer) -> Way:
-    config, pools = layer.config, layer.class_name in POOLINGS
+    config, pools = layer.config, class_of(layer) in POOLINGS
     window = int(_one(config.get("pool_size" if pools else "kernel_size", 2)))
     strides = config.get("strides")
     stride = int(_one(strides if strides is not None else window if pools else 1))

@@ -213,3 +213,16 @@ def _places(optimizer: Live) -> Mapping[str, Any]:
 
 def _key(variable: Live) -> str:
     return str(variable._unique_id)
+
+
+def copy_exclusions(old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
+    """Copy which variables get no weight decay: a method call tells it, and no config.
+
+    tf_keras/src/optimizers/optimizer.py, `exclude_from_weight_decay`.
+    """
+    followers = {_key(before): _key(after) for before, after in pairs}
+    for one, other in ((old, new), *_inner_pair(old, new)):
+        keys = getattr(one, "_exclude_from_weight_decay", None)
+        if keys is not None:
+            other._exclude_from_weight_decay = [followers.get(key, key) for key in keys]
+            other._exclude_from_weight_decay_names = list(one._exclude_from_weight_decay_names)

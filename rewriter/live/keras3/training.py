@@ -148,3 +148,20 @@ def optimizer_variables(optimizer: Live) -> list[Live]:
 
 def copy_counters(old: Live, new: Live) -> None:
     """Copy what an optimizer counts outside of its variables: here nothing."""
+
+
+def copy_exclusions(old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
+    """Copy which variables get no weight decay: a method call tells it, and no config.
+
+    keras/src/optimizers/base_optimizer.py, `exclude_from_weight_decay`.
+    """
+    followers = {id(before): id(after) for before, after in pairs}
+    inner = getattr(old, "inner_optimizer", None)
+    both = [(old, new), *([] if inner is None else [(inner, new.inner_optimizer)])]
+    for one, other in both:
+        keys = getattr(one, "_exclude_from_weight_decay", None)
+        if keys is not None:
+            other._exclude_from_weight_decay = {followers.get(key, key) for key in keys}
+            pattern = getattr(one, "_exclude_from_weight_decay_pattern", None)
+            other._exclude_from_weight_decay_pattern = pattern
+            other._exclude_from_weight_decay_cache = {}

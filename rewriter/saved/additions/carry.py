@@ -10,27 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.additions.config_merge import unknown_keys, with_unknown_keys
+from rewriter.saved.additions.config_merge import lost, unknown_keys, with_unknown_keys
 from rewriter.saved.additions.saved_model_metadata import carry_metadata, unknown_metadata_keys
 from rewriter.saved.additions.unknown_in_hdf5 import carry, copy_object, unknown_objects
-from rewriter.saved.formats.saved_model import EXTRA, foreign
+from rewriter.saved.formats.saved_model import RECORD_FILE, foreign
 from rewriter.saved.formats.weights_h5 import WEIGHTS, weights_file
 from rewriter.saved.formats.zip_members import replace_member
 from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.safety.file_state import require_same
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
-_OF_KERAS = ("metadata.json", "config.json", WEIGHTS, "assets/")
+_OF_KERAS = ("metadata.json", "config.json", WEIGHTS)
+ASSETS = "assets/"
+"""Where layers keep files of their own in an archive: vocabularies."""
+
 _GROUPS_OF_KERAS = ("model_weights", "optimizer_weights")
 _ATTRIBUTES_OF_KERAS = ("backend", "keras_version", "model_config", "training_config")
 RECORD = "rewriter"
 """The key of metadata.json, and the attribute of ``.h5`` files, that holds the record."""
 
-_RECORD_FILE = Path(EXTRA, f"{RECORD}.json")
 _ARTICLES = {"keras": "a .keras file", "h5": "an .h5 file", "savedmodel": "a SavedModel directory"}
 
 
-def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any]) -> None:
+def carry_additions(
+    file: ModelFile | None, written: Path, record: dict[str, Any]
+) -> list[tuple[str, str]]:
     """Put into a written file what the file it comes from holds besides a model, and a record.
 
     Parameters
@@ -41,6 +45,11 @@ def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any
         A file that Keras has just saved, still under a temporary name: it is changed in place.
     record : dict
         What the rewrite says of itself, under the key `RECORD`.
+
+    Returns
+    -------
+    list of (str, str)
+        Unknown keys of the file, with the path of their layer, that are lost with it.
 
     Raises
     ------
@@ -61,17 +70,20 @@ def carry_additions(file: ModelFile | None, written: Path, record: dict[str, Any
         _into_archive(file, written, record)
     else:
         _into_hdf5(file, written, record)
+    return [] if file is None else list(lost(file.document, read(written, limits=False).document))
 
 
 def _refuse_additions(file: ModelFile, target: str) -> None:
     additions = []
     if file.format == "keras":
         with zipfile.ZipFile(file.path) as archive:
-            additions = [name for name in archive.namelist() if not name.startswith(_OF_KERAS)]
+            names = [name for name in archive.namelist() if name not in _OF_KERAS]
+            additions = [name for name in names if not name.startswith(ASSETS)]
+            additions += ["the comment of the archive"] if archive.comment else []
         with weights_file(file.path) as root:
             additions += map(str, unknown_objects(root, "keras"))
     elif file.format == "savedmodel":
-        additions = [name for name in foreign(file.path) if name != str(_RECORD_FILE)]
+        additions = [name for name in foreign(file.path) if name != RECORD_FILE]
         additions += map(str, unknown_metadata_keys(file.path))
     elif file.format == "h5":
         import h5py
@@ -97,7 +109,7 @@ def _into_directory(file: ModelFile | None, written: Path, record: dict[str, Any
             require_same(file.path, name, file.state)
             (written / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file.path / name, written / name)
-    place = written / _RECORD_FILE
+    place = written / RECORD_FILE
     place.parent.mkdir(exist_ok=True)
     place.write_text(json.dumps(record))
 
@@ -115,9 +127,10 @@ def _into_archive(file: ModelFile | None, written: Path, record: dict[str, Any])
         if file is None:
             return
         with zipfile.ZipFile(file.path) as source:
+            archive.comment = source.comment
             for info in source.infolist():
                 name = info.filename
-                if name in archive.NameToInfo or name.startswith(_OF_KERAS):
+                if name in archive.NameToInfo or name in _OF_KERAS:
                     continue
                 with source.open(info) as member, archive.open(info, "w") as copy:
                     shutil.copyfileobj(member, copy)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from rewriter.errors import ModelWriteError
-from rewriter.saved.formats.saved_model import foreign, is_saved_model
+from rewriter.saved.formats.saved_model import RECORD_FILE, foreign, is_saved_model
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -94,10 +94,12 @@ def is_empty(place: Path) -> bool:
 
 def _refuse_loss(place: Path, target: Path) -> None:
     """Refuse to replace a directory that holds more than a model."""
-    others = foreign(place)
+    others = [name for name in foreign(place) if name != RECORD_FILE]
     if others:
         raise ModelWriteError(
-            f"it holds {others[0]!r} besides a SavedModel", where=str(target), fix="name another"
+            f"the folder holds {others[0]!r}, which is no part of a SavedModel",
+            where=str(target),
+            fix="name another folder",
         )
 
 
@@ -136,11 +138,19 @@ def _refusal(place: Path, *, directory: bool) -> tuple[str, str] | None:
         return "it exists and is no SavedModel directory", "name another one"
     if place.exists() and not directory and not place.is_file():
         return "it exists and is no regular file", "name another file"
-    if place.exists() and not mode_of(place) & 0o222:
+    if place.exists() and not place.stat().st_mode & 0o222:
         return "it is write-protected", "name another file, or make it writable"
     return None
 
 
-def mode_of(place: Path) -> int:
-    """Return the permissions of a file, or those that the umask cuts down for a new one."""
-    return place.stat().st_mode & 0o777 if place.exists() else 0o666
+def new_mode(place: Path, like: Path | None = None, *, directory: bool = False) -> int:
+    """Return the permissions for what is put in a place, before the umask cuts them down.
+
+    They are those of what stands there; of something new, all but what another file or directory,
+    whose content it holds as well, keeps from others.
+    """
+    if place.exists():
+        return place.stat().st_mode & 0o777
+    mode = like.stat().st_mode & 0o777 if like is not None and like.exists() else 0o777
+    # a directory that may be read is to be entered; a file is no program
+    return mode | (mode & 0o444) >> 2 if directory else mode & 0o666

@@ -19,7 +19,7 @@ from rewriter.saved.writing.output import (
     destination,
     is_directory,
     is_empty,
-    mode_of,
+    new_mode,
     unwritable,
 )
 from rewriter.saved.writing.replace_directory import numbered, put_directory
@@ -31,7 +31,9 @@ from rewriter.saved.writing.temporary import (
 
 
 @contextmanager
-def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
+def replacing(
+    target: Path, *, backup: bool = False, like: Path | None = None, force: bool = True
+) -> Iterator[Path]:
     """Write a model beside the target, and put it in the target's place once it is whole.
 
     Until then the target stays as it is, whatever happens: an exception, SIGTERM or Ctrl-C
@@ -47,6 +49,10 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     backup : bool, optional
         Keep the target's old content as ``NAME.bak``. An older ``NAME.bak`` becomes
         ``NAME.bak.1``, or the next free number.
+    like : Path, optional
+        The file or directory that the model comes from; what is new gets its permissions at most.
+    force : bool, optional
+        Whether a target that another run writes meanwhile is replaced.
 
     Yields
     ------
@@ -57,7 +63,7 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     Raises
     ------
     ModelWriteError
-        If the disk is full, the folder is closed, or nothing was written.
+        If the disk is full, the folder is closed, nothing was written, or another run was faster.
 
     Examples
     --------
@@ -70,9 +76,12 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
     """
     place = destination(target)
     try:
+        is_new = not place.exists() or is_empty(place)
         remove_leftovers(place)
-        with _sigterm_raises(), _temporary(place, target) as temporary:
+        with _sigterm_raises(), _temporary(place, target, like) as temporary:
             yield temporary
+            if is_new and not force and place.exists() and not is_empty(place):
+                raise _another_run(target)
             if temporary.is_dir():
                 _replace_directory(temporary, place, backup=backup)
             else:
@@ -85,10 +94,18 @@ def replacing(target: Path, *, backup: bool = False) -> Iterator[Path]:
         raise unwritable(target, disk_error or error) from error
 
 
-def _temporary(place: Path, target: Path) -> AbstractContextManager[Path]:
+def _another_run(target: Path) -> ModelWriteError:
+    return ModelWriteError(
+        "another run has written it meanwhile; that one stays, and this model is not written",
+        where=str(target),
+        fix="look at it; then name another file, or replace it with --force",
+    )
+
+
+def _temporary(place: Path, target: Path, like: Path | None) -> AbstractContextManager[Path]:
     if is_directory(target):
-        return temporary_directory_for(place, mode_of(place) if place.exists() else 0o777)
-    return temporary_for(place, mode_of(place), target.suffix)
+        return temporary_directory_for(place, new_mode(place, like, directory=True))
+    return temporary_for(place, new_mode(place, like), target.suffix)
 
 
 def _replace_file(temporary: Path, place: Path, *, backup: bool) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewriter.errors import RewriterError
+from rewriter.errors import RewriterError, first_line
+from rewriter.saved.formats.regular_file import regular
 from rewriter.verification.arrays import Arrays
 from rewriter.verification.inputs.specs import InputSpec
 
@@ -24,11 +25,12 @@ def read_inputs(path: Path | None) -> dict[str, Any] | None:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with regular(path) as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, AttributeError) as error:
+    except Exception as error:  # NumPy and zipfile raise nearly anything on a damaged file
+        what = error.what if isinstance(error, RewriterError) else first_line(error)
         raise RewriterError(
-            f"no arrays can be read: {error}",
+            f"no arrays can be read: {what}",
             where=str(path),
             fix="make the file with numpy.savez(path, input_name=array)",
         ) from error

@@ -22,12 +22,28 @@ _UNTOLD_IDS = 2
 
 _UNTOLD_WORDS = ("a", "b", "1", "w")
 
+_FORMS: Sequence[Callable[[str], str]] = (str, str, str.upper, "{}!".format, "{},".format)
+"""How words stand in texts: what a layer does with capitals and punctuation shows then."""
+
+
+def _with_zeros(normal: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers of which many are 0: single ones, whole steps, and a whole row."""
+    import numpy as np
+
+    numbers = np.where(abs(normal) < 0.5, 0.0, normal)
+    if numbers.ndim > 2:
+        numbers[:, ::2] = 0.0
+    numbers[-1] = 0.0
+    return numbers
+
+
 NUMBERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "usual": lambda normal: normal,
     "at 0.01": lambda normal: 0.01 * normal,
     "from 0 to 255": lambda normal: (128.0 + 64.0 * normal).clip(0.0, 255.0),
     "at 10,000": lambda normal: 10_000.0 * normal,
     "negative": lambda normal: -abs(normal),
+    "many of them 0": _with_zeros,
 }
 """What numbers are made, from normally distributed ones."""
 
@@ -55,10 +71,11 @@ def make_inputs(
     zeros : bool
         Whether ids include 0, which is padding where a mask is used.
     numbers : str
-        Which numbers of `NUMBERS`.
-    ids : {"random", "spread", "wide"}
+        Which numbers of `NUMBERS`; or ``at thresholds``, where configs name some.
+    ids : {"random", "spread", "wide", "far"}
         Whether ids are random, or stand from one end of the vocabulary to the other; ``wide``
-        are integers up to 255 where nothing tells how many ids there are.
+        are integers up to 255 where nothing tells how many ids there are, and ``far`` are
+        integers of both signs, up to 100,000 where the type holds them.
     """
     import numpy as np
 
@@ -99,7 +116,7 @@ def _array(
     elif spec.ids is not None or np.issubdtype(np.dtype(kind), np.integer):
         values = _ids(spec, shape, random, wish.ids)
     else:
-        values = NUMBERS[wish.numbers](random.standard_normal(shape))
+        values = _numbers(spec, random.standard_normal(shape), wish.numbers)
     if zeros:
         _pad(spec, values, random)
     return values.astype(kind)
@@ -108,17 +125,43 @@ def _array(
 def _ids(
     spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator, wish: str
 ) -> NDArray[Any]:
-    """Return ids from 1 on; 0 is padding, or put in later."""
+    """Return ids: all, or from 1 on where 0 is padding, or is put in later."""
     import numpy as np
 
     high = spec.ids or _UNTOLD_IDS
     if spec.ids is None and wish == "wide":
         high = 256 if holds(spec.dtype, 255) else 128
-    low = min(1, high - 1)
+    low = 0 if spec.ids is not None and spec.padding is None else min(1, high - 1)
+    if spec.ids is None and wish == "far":
+        return _far(spec, shape, random)
     if wish == "random":
         return random.integers(low, high, shape)
     spread = np.linspace(high - 1, low, int(np.prod(shape))).round().astype(int)
     return random.permutation(spread).reshape(shape)
+
+
+def _numbers(spec: InputSpec, normal: NDArray[Any], wish: str) -> NDArray[Any]:
+    if wish != "at thresholds":
+        return NUMBERS[wish](normal)
+    return _between(spec.thresholds, normal.shape) if spec.thresholds else normal
+
+
+def _between(thresholds: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return thresholds and what lies between each and the next, over and over."""
+    import numpy as np
+
+    known = np.unique(np.asarray(thresholds, "float64"))
+    middles = (known[1:] + known[:-1]) / 2
+    values = np.concatenate([middles, known, [known[0] - 1.0, known[-1] + 1.0]])
+    return np.resize(values, shape)
+
+
+def _far(spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
+    import numpy as np
+
+    limits = np.iinfo(spec.dtype)
+    low, high = max(int(limits.min), -100_000), min(int(limits.max), 100_000)
+    return random.integers(low, high, shape, endpoint=True)
 
 
 def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:
@@ -135,7 +178,9 @@ def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:
 def _unknown(spec: InputSpec) -> list[str | int]:
     """Return words, or a number, that are not in a vocabulary."""
     if spec.dtype == "string":
-        return [*(() if spec.vocabulary else _UNTOLD_WORDS), "", "the model", "wörd"]
+        other_case = {str(word).swapcase() for word in spec.vocabulary[:1]}
+        untold = () if spec.vocabulary else _UNTOLD_WORDS
+        return [*untold, *sorted(other_case - {*spec.vocabulary}), "", "the model", "wörd"]
     known = {*spec.vocabulary, spec.padding}
     return [next(number for number in count() if number not in known)]
 
@@ -151,7 +196,11 @@ def _texts(
     texts = np.empty(shape, object)
     for place in np.ndindex(shape):
         count = random.integers(0, spec.words + 1) if zeros else spec.words
-        texts[place] = " ".join(words[random.integers(0, len(words), count)])
+        chosen = words[random.integers(0, len(words), count)]
+        forms = random.integers(0, len(_FORMS), count)
+        texts[place] = " ".join(
+            _FORMS[form](word) for form, word in zip(forms, chosen, strict=True)
+        )
     return texts
 
 

@@ -29,6 +29,26 @@ def padded(
     return np.pad(kept, width, constant_values=spec.padding)
 
 
+def lengthened(spec: InputSpec, array: NDArray[Any], steps: int, *, front: bool) -> NDArray[Any]:
+    """Return sequences of an input that has no padding, as long as those that got some.
+
+    What counts the steps goes on counting, other ids stay what they were last, and numbers
+    are 0.
+    """
+    import numpy as np
+
+    if spec.padding is not None or array.ndim < 2 or spec.shape[1] is not None:
+        return padded(spec, array, steps, front=front, keep_length=False)
+    width = [(0, 0)] * array.ndim
+    width[1] = (steps, 0) if front else (0, steps)
+    if array.dtype.kind not in "iu":
+        return np.pad(array, width) if array.dtype.kind in "fb" else np.pad(array, width, "edge")
+    if array.ndim == 2 and array.shape[1] > 1 and bool((np.diff(array, axis=1) == 1).all()):
+        counted: NDArray[Any] = array[:, :1] + np.arange(array.shape[1] + steps, dtype=array.dtype)
+        return np.minimum(counted, spec.ids - 1) if spec.ids else counted
+    return np.pad(array, width, "edge")
+
+
 def hidden_steps(spec: InputSpec, array: NDArray[Any]) -> NDArray[Any] | None:
     """Return for each step of each sequence whether it is padding; None where none is.
 

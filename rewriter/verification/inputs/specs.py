@@ -5,10 +5,11 @@ What is made depends on the graph and the seed alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.lookups import is_closed, looks_up, makes_ids, mask_token
 from rewriter.analysis.value_flow import Receiver, ValueFlow
 from rewriter.errors import RewriterError
@@ -51,6 +52,8 @@ class InputSpec:
         What that layer knows, as far as anybody told.
     closed : bool
         Whether it fails on what it does not know.
+    thresholds : tuple of float
+        What the configs of the layers that the input reaches name as limits.
     """
 
     name: str
@@ -64,6 +67,7 @@ class InputSpec:
     lookup: tuple[str, ...] = ()
     vocabulary: tuple[str | int, ...] = ()
     closed: bool = False
+    thresholds: tuple[float, ...] = ()
 
     @property
     def batch(self) -> int | None:
@@ -116,6 +120,8 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
         name = _dtype_name(dtype)
         padding = padding if holds(name, padding) else None
         spec = InputSpec(layer.name, shape, name, ids, padding, _form(layer), axis)
+        limits = {*_thresholds(reached), *_thresholds(masked_ways.receivers(masked, same))}
+        spec = replace(spec, thresholds=tuple(sorted(limits)))
         lookups = [each for each in reached if looks_up(each.layer)]
         # What one fails on must not be given to the others.
         for each in sorted(lookups, key=lambda each: not is_closed(each.layer))[:1]:
@@ -171,14 +177,24 @@ def _vocabularies(reached: Sequence[Receiver]) -> Iterator[int]:
     for each in reached:
         for layer in each.layer.walk():
             size = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
-            key = size.get(layer.class_name)
+            key = size.get(class_of(layer))
             if key is not None and layer.config.get(key):
                 yield int(layer.config[key])
 
 
+def _thresholds(reached: Iterable[Receiver]) -> Iterator[float]:
+    for each in reached:
+        for layer in each.layer.walk():
+            for key in ("bin_boundaries", "threshold", "max_value", "theta"):
+                value = layer.config.get(key)
+                for one in value if isinstance(value, list | tuple) else [value]:
+                    if isinstance(one, int | float) and not isinstance(one, bool):
+                        yield float(one)
+
+
 def _words(layer: Layer) -> int:
     """Return how many words a text has that needs no padding; 0 where a layer takes no texts."""
-    if layer.class_name != "TextVectorization":
+    if class_of(layer) != "TextVectorization":
         return 0
     if layer.config.get("split", "whitespace") is None:
         return 1
@@ -191,7 +207,7 @@ def _hidden(ways: ValueFlow, reached: Sequence[Receiver]) -> tuple[float | str |
         for layer in each.layer.walk():
             if _is_masked(layer):
                 return 0.0, each.axis
-            if layer.class_name == "Masking":
+            if class_of(layer) == "Masking":
                 return float(layer.config.get("mask_value", 0.0)), each.axis
     for each in reached:
         token = mask_token(each.layer) if makes_ids(each.layer) else None
@@ -203,4 +219,4 @@ def _hidden(ways: ValueFlow, reached: Sequence[Receiver]) -> tuple[float | str |
 
 
 def _is_masked(layer: Layer) -> bool:
-    return layer.class_name == "Embedding" and bool(layer.config.get("mask_zero"))
+    return class_of(layer) == "Embedding" and bool(layer.config.get("mask_zero"))

@@ -141,6 +141,12 @@ def _further(specs: Sequence[InputSpec], found: Sizes) -> Iterator[Try]:
     if any(spec.ids is None and spec.dtype.startswith(("int", "uint")) for spec in specs):
         make = _maker(specs, batch, length, 21, zeros=False, ids="wide")
         yield Try("made, integers up to 255", batch, length, make)
+        make = _maker(specs, batch, length, 27, zeros=False, ids="far")
+        yield Try("made, integers of both signs", batch, length, make)
+    if any(spec.thresholds for spec in specs):
+        rows = fixed or max(found.batches)
+        make = _maker(specs, rows, length, 28, zeros=False, numbers="at thresholds")
+        yield Try("made, at thresholds", rows, length, make)
     if _has_ids(specs):
         yield Try("made, a row wholly padded", batch, length, _padded_maker(specs, batch, length))
     if length is not None:
@@ -152,6 +158,13 @@ def _further(specs: Sequence[InputSpec], found: Sizes) -> Iterator[Try]:
         rows = fixed or min(2, max(found.batches))
         make = _maker(specs, rows, MANY_STEPS, 25, zeros=False)
         yield Try(f"made, {MANY_STEPS} steps", rows, MANY_STEPS, make, COMPILED)
+
+
+def second_call(specs: Sequence[InputSpec], found: Sizes) -> Try:
+    """Return an input that is given twice in a row: what a stateful layer keeps shows then."""
+    batch = fixed_batch(specs) or max(found.batches)
+    make = _maker(specs, batch, found.lengths[0], 26, zeros=False)
+    return Try("made, a second call", batch, found.lengths[0], make, ("again",))
 
 
 def given_rows(specs: Sequence[InputSpec], data: Any) -> Arrays:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 _LONGEST_NAME = 120
 _LONGEST_VALUE = 200
+_LONGEST_LINE = 2000
 
 
 def printable(text: str, longest: int = _LONGEST_NAME) -> str:
@@ -23,6 +25,17 @@ def printable(text: str, longest: int = _LONGEST_NAME) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_escaped, text))
+
+
+def text_of(lines: Iterable[str]) -> str:
+    r"""Return lines as one text; what stands in a line can neither end it nor steer a terminal.
+
+    Examples
+    --------
+    >>> text_of(["a\nb", "c"])
+    'a\\nb\nc'
+    """
+    return "\n".join(printable(line, _LONGEST_LINE) for line in lines)
 
 
 def value_text(value: Any) -> str:

@@ -1,0 +1,246 @@
+"""Small files made to take time or memory out of all proportion are done with quickly."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from support.written import Written, save
+
+import rewriter
+from rewriter.analysis.masks import mask_flow
+from rewriter.analysis.masks.mask import LARGEST, NO_MASK, Join, Mask, joined
+from rewriter.errors import RewriterError
+from rewriter.report.html import html_report
+from rewriter.report.text import plan_text
+
+EMBEDDING = {"input_dim": 9, "output_dim": 2}
+
+
+def tower(keras, height, **config):
+    """A sequence joined with itself, again and again, behind a mask."""
+    model = Written(keras)
+    x = model.input("x", (None, 4))
+    y = model.call("Embedding", "e", x, shape=(None, 4, 2), mask_zero=True, **EMBEDDING)
+    for number in range(height):
+        y = model.call("Concatenate", f"c{number}", y, y, shape=(None, None, 2), **config)
+    return model.document(y)
+
+
+def chain(keras, length, class_name, shared=False, **config):
+    """Many calls, one behind the other, of which only the input has a shape."""
+    model = Written(keras)
+    y = model.input("x", (None, 4))
+    for number in range(length):
+        y = model.call(class_name, "it" if shared else f"it{number}", y, **config)
+    document = model.document(y)
+    for entry in document["config"]["layers"]:
+        entry.pop("build_config", None)
+    return document
+
+
+def joins(keras, number, class_name, **config):
+    """The mask of each of many sources joined with all that are before it."""
+    model = Written(keras)
+    x = model.input("x", (None, 4))
+    y = model.call("Embedding", "e", x, shape=(None, 4, 2), mask_zero=True, **EMBEDDING)
+    for each in range(number):
+        z = model.call("Embedding", f"e{each}", x, shape=(None, 4, 2), mask_zero=True, **EMBEDDING)
+        y = model.call(class_name, f"j{each}", y, z, shape=(None, 4, 2), **config)
+    return model.document(y)
+
+
+def all_of(path):
+    """Everything that is said of a file without Keras."""
+    rewriter.check(path)
+    graph = rewriter.read(path)
+    texts = [str(flow.to_json()) for flow in mask_flow(graph)]
+    for name in ("strip-dropout", "carry-mask", "enable-masking", "insert-dropout:after=*"):
+        plan = rewriter.plan(path, [name])
+        texts += [plan_text(plan), html_report(plan)]
+    return max(map(len, texts))
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("axis", [1, -1, 2])
+def test_a_mask_that_doubles_forty_times_is_unknown(keras, axis, tmp_path):
+    path = save(tower(keras, 40, axis=axis), keras, tmp_path / "tower.keras")
+    assert all_of(path) < 2 * 10**6
+    masks = [flow.mask_out for flow in mask_flow(rewriter.read(path))]
+    assert all(mask.size <= LARGEST for mask in masks)
+    if axis == 1:
+        assert masks[1].known and masks[2].known and not masks[-1].known
+
+
+@pytest.mark.parametrize("class_name", ["Add", "Multiply", "Concatenate", "Average", "Maximum"])
+@pytest.mark.parametrize("keras", [2, 3])
+def test_a_mask_of_many_sources_has_a_bounded_text(keras, class_name, tmp_path):
+    config = {"axis": 1} if class_name == "Concatenate" else {}
+    path = save(joins(keras, 400, class_name, **config), keras, tmp_path / "joins.keras")
+    flows = mask_flow(rewriter.read(path))
+    assert max(len(str(flow.mask_out)) for flow in flows) < 500
+    assert not flows[-1].mask_out.known
+
+
+def calls_made_by(function):
+    """Count the calls of Python functions, which is the same on every machine."""
+    count = 0
+
+    def counted(frame, event, argument):
+        nonlocal count
+        count += 1
+
+    sys.setprofile(counted)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+CHAINS = {
+    "masked embeddings": ("Embedding", {"mask_zero": True, **EMBEDDING}),
+    "embeddings": ("Embedding", EMBEDDING),
+    "dropout": ("Dropout", {"rate": 0.5}),
+    "dropout with a shape": ("Dropout", {"rate": 0.5, "noise_shape": [None, 1]}),
+    "one dropout called again": ("Dropout", {"rate": 0.5, "shared": True}),
+    "recurrent layers": ("LSTM", {"units": 2, "return_sequences": True}),
+    "activations": ("ReLU", {}),
+    "masking": ("Masking", {"mask_value": 0.0}),
+}
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("kind", CHAINS)
+def test_four_times_the_calls_take_four_times_the_work(kind, keras, tmp_path):
+    class_name, config = CHAINS[kind]
+    work = []
+    for length in (60, 240):
+        document = chain(keras, length, class_name, **config)
+        path = save(document, keras, tmp_path / f"{length}.keras")
+        all_of(path)  # what is computed once for all files is not counted
+        work.append(calls_made_by(lambda path=path: all_of(path)))
+    assert work[1] < 6 * work[0]
+
+
+def test_equal_masks_are_one_object():
+    ids, words = Mask.of("ids"), Mask.of("words")
+    assert joined(Join.AND, [ids, words]) is joined(Join.AND, [ids, Mask.of("words")])
+    assert joined(Join.AND, [ids, words]) is not joined(Join.AND, [words, ids])
+    assert joined(Join.OR, []) is NO_MASK
+
+
+def test_an_unknown_mask_joined_with_a_known_one_is_unknown():
+    from rewriter.analysis.masks.mask import unknown
+
+    assert not joined(Join.AND, [unknown([Mask.of("ids")]), Mask.of("words")]).known
+
+
+@pytest.mark.parametrize("option", ["--plan", "--data"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_never_ends_is_refused(option, kind, tmp_path):
+    from rewriter.cli.app import app
+
+    place = {"pipe": tmp_path / "pipe", "device": "/dev/zero", "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(place)
+    path = save(tower(3, 1), 3, tmp_path / "model.keras")
+    passes = [] if option == "--plan" else ["-p", "strip-dropout"]
+    started = time.monotonic()
+    watch = threading.Timer(30, os._exit, [3])  # a test that waits for ever is no test
+    watch.start()
+    try:
+        with pytest.raises(RewriterError, match=r"no regular file|Is a directory|directory"):
+            app(
+                ["rewrite", str(path), *passes, option, str(place), "--dry-run"],
+                standalone_mode=False,
+            )
+    finally:
+        watch.cancel()
+    assert time.monotonic() - started < 30
+
+
+LIMITS = """
+import resource, sys
+from rewriter.cli import bounded, console
+before = resource.getrlimit(resource.RLIMIT_AS)
+try:
+    bounded.in_child([sys.argv[0]], limits=True)
+except SystemExit as ended:
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    print("the child gave", ended.code, flush=True)
+    sys.exit()
+{body}
+"""
+
+
+def in_child(body, seconds=60):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITS.format(body=body)],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+needs_fork = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and RLIMIT_AS")
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("sys.exit(3)", "the child gave 3"),
+        ("import os; os.abort()", "ended the process (SIGABRT)"),
+        ("import os; os.kill(os.getpid(), 9)", "ended the process (SIGKILL)"),
+        ("import os; os.kill(os.getpid(), 11)", "ended the process (SIGSEGV)"),
+    ],
+)
+def test_the_process_of_the_user_lives_on_and_keeps_its_limits(body, says):
+    assert says in in_child(body)
+
+
+@needs_fork
+def test_a_child_that_takes_too_long_is_ended():
+    body = "import time; time.sleep(60)"
+    script = LIMITS.format(body=body).replace(
+        "before =", "bounded.SECONDS = 0.5; bounded.BYTES_A_SECOND = 2**40; before =", 1
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "it took more than 0 seconds" in done.stderr
+
+
+@needs_fork
+def test_the_child_gets_no_more_memory_than_its_budget():
+    body = """
+bounded.MEMORY = 0
+console.start_tensorflow()
+import resource
+limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+assert limit != resource.RLIM_INFINITY
+try:
+    held = bytearray(limit)
+except MemoryError:
+    print("refused", flush=True)
+    sys.exit(7)
+"""
+    said = in_child(body, 180)
+    assert "refused" in said and "the child gave 7" in said
+
+
+def test_the_api_leaves_the_limits_of_the_process_alone(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    path = save(tower(3, 1), 3, tmp_path / "model.keras")
+    rewriter.plan(path, ["strip-dropout"])
+    with pytest.raises(RewriterError):
+        rewriter.rewrite(path, ["strip-dropout"])  # its weights are no HDF5 file
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
