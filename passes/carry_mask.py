@@ -103,7 +103,7 @@ class CarryMask(Pass):
             partial(
                 not_padded,
                 model,
-                found={} if self.input else candidates,
+                candidates={} if self.input else candidates,
                 mask_value=self.mask_value,
                 data=context.data,
             ),

@@ -79,3 +79,34 @@ def test_a_layer_of_this_program_is_never_called_a_strangers(dialect, ending, tm
     new = rewriter.rewrite(model, ["replace-dropout"], output=path).model
     given = new if ending == "live" else path
     assert "not a layer of Keras" not in str(rewriter.plan(given, ["move-dropout"]))
+
+
+def test_a_file_says_what_the_live_model_would_tell_besides(dialect, tmp_path):
+    keras = dialect.keras
+
+    @keras.saving.register_keras_serializable("refusals")
+    class Backbone(keras.Model):
+        """A Functional model whose config is its constructor's arguments."""
+
+        def __init__(self, units=4, **kwargs):
+            x = keras.Input((5,), name="inner")
+            y = keras.layers.Dropout(0.2, name="inside")(keras.layers.Dense(units)(x))
+            super().__init__(x, y, **kwargs)
+            self.units = units
+
+        def get_config(self):
+            return {"units": self.units, "name": self.name, "trainable": self.trainable}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    x = keras.Input((5,))
+    model = keras.Model(x, keras.layers.Dense(2)(Backbone(name="backbone")(x)))
+    model.save(tmp_path / "m.keras")
+    live = rewriter.plan(model, ["strip-dropout"])
+    file = rewriter.plan(tmp_path / "m.keras", ["strip-dropout"])
+    assert [change.layer for change in live.changes] == ["backbone/inside"]
+    assert not file.changes
+    (note,) = file.notes
+    assert "backbone (Backbone)" in note.reason and "load the model" in note.reason
