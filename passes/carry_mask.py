@@ -18,7 +18,7 @@ from rewriter.analysis.masks.padding_evidence import empty_rows, no_padding, rig
 from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
 from rewriter.analysis.masks.sources import Source, sources
 from rewriter.analysis.masks.ways_around import Way, way_around
-from rewriter.analysis.shapes import INPUT_SHAPE_KEY
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY, has_unknown_steps
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -83,6 +83,7 @@ class CarryMask(Pass):
             padded = right_padded(context.data, worth.sources, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
+            yield from _to_unwrap_first(model)
         # Rule 4: where a mask still ends before a layer that could use it.
         yield from _lost(after)
 
@@ -102,7 +103,7 @@ class CarryMask(Pass):
             partial(
                 not_padded,
                 model,
-                found={} if self.input else candidates,
+                candidates={} if self.input else candidates,
                 mask_value=self.mask_value,
                 data=context.data,
             ),
@@ -220,6 +221,18 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     if free != list(shape):
         reason = "a Sequential model takes other lengths and batch sizes than it was built with"
         yield graph.configure(layer.name, {key: free}, reason=reason)
+
+
+def _to_unwrap_first(model: ModelGraph) -> Iterator[Note]:
+    """Say which TimeDistributed layers go wrong at a second length, mask or no mask."""
+    for graph in model.walk() if model.keras == 3 else ():
+        for call in graph.calls({"TimeDistributed"}):
+            if call.number == 0 and has_unknown_steps(graph, call):
+                said = (
+                    "compiled, Keras 3.14 and later run it over the batch size once they meet a "
+                    "second length: run unwrap-time-distributed first"
+                )
+                yield Note(graph.path_of(call), "TimeDistributed", said)
 
 
 def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:

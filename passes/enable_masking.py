@@ -73,7 +73,7 @@ class EnableMasking(Pass):
             joined=partial(
                 not_padded,
                 model,
-                found={} if self.input else candidates,
+                candidates={} if self.input else candidates,
                 mask_value=self.mask_value,
                 data=context.data,
             ),

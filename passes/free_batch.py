@@ -9,7 +9,7 @@ from typing import Literal
 from rewriter.analysis.batch_in_arguments import freed_call, holds_batch, input_batches
 from rewriter.analysis.known_layers import class_of, is_known
 from rewriter.analysis.layer_kinds import NOISE, is_recurrent, with_inner_layers
-from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS, as_shape
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -106,7 +106,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
         fixed = {
             key: [None, *layer.config[key][1:]]
             for key in INPUT_SHAPE_KEYS
-            if layer.config.get(key) and layer.config[key][0] is not None
+            if (as_shape(layer.config.get(key)) or [None])[0] is not None
         }
         if fixed:
             reason = "the model takes every batch size"
@@ -116,8 +116,8 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
         for role, layer in with_inner_layers(graph.layer(name)):
-            shape = layer.config.get("noise_shape") if class_of(layer) in NOISE else None
-            if shape and isinstance(shape[0], int) and shape[0] > 1:
+            shape = as_shape(layer.config.get("noise_shape")) if class_of(layer) in NOISE else None
+            if shape and shape[0] is not None and shape[0] > 1:
                 reason = (
                     f"with it, training at another batch size than {shape[0]} fails or is wrong"
                 )

@@ -56,7 +56,10 @@ def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
             "build the model with keras.Model(inputs, outputs)",
         )
     envelope = {**document, "config": None, "class_name": None}
-    return _Decoder(dialect).model(class_name, config, envelope, (), ())
+    model = _Decoder(dialect).model(class_name, config, envelope, (), ())
+    for graph in model.walk():
+        graph.root = model
+    return model
 
 
 def _is_model(class_name: str, config: Any) -> bool:

@@ -23,13 +23,13 @@ def passes_text(passes: Sequence[type[Pass]]) -> str:
     )
 
 
-def pass_text(each: type[Pass]) -> str:
+def pass_text(cls: type[Pass]) -> str:
     """Return what a pass does, with its guarantee and its options."""
-    lines = [f"{each.name}  (guarantee: {each().guarantee.value})", "", _doc(each)]
-    types = options_of(each)
+    lines = [f"{cls.name}  (guarantee: {cls().guarantee.value})", "", _doc(cls)]
+    types = options_of(cls)
     if types:
         lines += ["", "Options"]
-        for field in dataclasses.fields(each):  # type: ignore[arg-type]
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
             default = spelled(field.default).lower()
             lines.append(f"  {field.name}={default}  ({_values(types[field.name])})")
     return "\n".join(lines)

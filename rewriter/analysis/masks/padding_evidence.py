@@ -78,7 +78,7 @@ def right_padded(data: Mapping[str, Any], sources: list[Source], mask_value: flo
 
 
 def empty_rows(
-    data: Mapping[str, Any], found: Mapping[str, Source], mask_value: float, *, refuse: bool
+    data: Mapping[str, Any], candidates: Mapping[str, Source], mask_value: float, *, refuse: bool
 ) -> dict[str, str]:
     """Return why sources must not hide whole sequences, by their paths.
 
@@ -86,15 +86,15 @@ def empty_rows(
     ----------
     data : mapping of str to array
         What the user gave for the inputs, by their names.
-    found : mapping of str to Source
+    candidates : mapping of str to Source
         The sources by their paths.
     mask_value : float
         What padding is in float inputs.
     refuse : bool
         Whether the user wants none to, whatever the data has.
     """
-    reasons = {path: "empty=off leaves its mask away" for path in found if refuse}
-    for path, source in found.items():
+    reasons = {path: "empty=off keeps its mask off" for path in candidates if refuse}
+    for path, source in candidates.items():
         ids = source.graph.layer(source.call).class_name == "Embedding"
         for name in source.inputs:
             hidden = hidden_in(data.get(name), 0 if ids else mask_value, ids=ids)
