@@ -100,7 +100,7 @@ class InnerTensors:
             masks = [
                 traced[each.call].masks[each.output] for traced, each in ((old, one), (new, other))
             ]
-            if not _same_masks(*masks):
+            if not same_masks(*masks):
                 return f"the mask of {path} differs"
             kind = expected.dtype.kind
             rows = finite_rows(expected) if expected.ndim else slice(None)
@@ -143,7 +143,8 @@ def _is_input(graph: Any, tensor: Tensor) -> bool:
     return any(end.call == tensor.call for end in leaves(graph.inputs))
 
 
-def _same_masks(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+def same_masks(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    """Whether two masks hide the same; no mask hides nothing."""
     import numpy as np
 
     if one is None or other is None:
@@ -188,7 +189,7 @@ def same_state(one: Live, other: Live) -> bool:
     return (
         len(have) == len(want)
         and all(map(same_bits, have, want))
-        and _vocabulary(one) == _vocabulary(other)
+        and vocabulary_of(one) == vocabulary_of(other)
     )
 
 
@@ -202,6 +203,7 @@ def same_bits(one: Live, other: Live) -> bool:
     )
 
 
-def _vocabulary(layer: Live) -> Any:
+def vocabulary_of(layer: Live) -> Any:
+    """Return the words or numbers that a layer knows; None where it has none."""
     words = getattr(layer, "get_vocabulary", None)
     return None if words is None else list(words())

@@ -16,6 +16,7 @@ from rewriter.errors import RewriterError
 from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
+from rewriter.verification.beside_outputs import other_masks, other_tables
 from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
@@ -173,6 +174,9 @@ def _compare_outputs(
     if failed is not None:
         where = first_difference(keras, before, after, specs, failed)
         return replace(verification, ok=False, where=where)
+    beside = other_masks(models) or other_tables(models)
+    if beside:
+        return replace(verification, ok=False, reason=beside)
     return _with_evidence(verification, models, comparison)
 
 

@@ -156,9 +156,7 @@ def _between(thresholds: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any
     return np.resize(values, shape)
 
 
-def _far(
-    spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator
-) -> NDArray[Any]:
+def _far(spec: InputSpec, shape: tuple[int, ...], random: np.random.Generator) -> NDArray[Any]:
     import numpy as np
 
     limits = np.iinfo(spec.dtype)
