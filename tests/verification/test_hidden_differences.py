@@ -9,6 +9,7 @@ from wrong_passes import Wrong, as_pass, configure, insert
 
 import rewriter
 from rewriter.errors import VerificationError
+from rewriter.graph import Layer
 
 KERAS = {2: tf_keras, 3: keras}
 
@@ -192,3 +193,34 @@ def test_zero_weights_are_told_where_no_copy_is_made():
     said = rewriter.rewrite(zero_residual(keras), [as_pass(right)], weights="share").verification
     assert said.ok
     assert "the weights of zero are zero" in str(said)
+
+
+def pinned(k, noise):
+    """Noise that Keras 2 draws at inference, by ``training=True``."""
+    x = k.Input((4, 3), name="x")
+    y = k.layers.Dense(3, name="dense")(x)
+    return k.Model(x, noise(y, training=True))
+
+
+def replaced(class_name, **config):
+    def edit(graph):
+        config_ = {"name": "noise", **config}
+        return graph.replace("noise", Layer("noise", class_name, config_), reason="to be caught")
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("class_name", "edit", "said"),
+    [
+        ("Dropout", configure("noise", rate=0.505), "noise has rate 0.505, and had 0.5"),
+        ("Dropout", replaced("GaussianDropout", rate=0.5), "mean distance from the mean"),
+        ("SpatialDropout1D", replaced("Dropout", rate=0.5), "variance of means over axis 1"),
+    ],
+)
+def test_other_noise_of_the_same_variance_is_found(class_name, edit, said):
+    noise = getattr(tf_keras.layers, class_name)(0.5, name="noise")
+    wrong = Wrong("other noise", None, edit)
+    with pytest.raises(VerificationError) as caught:
+        rewriter.rewrite(pinned(tf_keras, noise), [as_pass(wrong)])
+    assert said in str(caught.value.verification)
