@@ -18,7 +18,7 @@ from rewriter.analysis.masks.padding_evidence import empty_rows, no_padding, rig
 from rewriter.analysis.masks.side_effects import slow_kernels, training_notes
 from rewriter.analysis.masks.sources import Source, sources
 from rewriter.analysis.masks.ways_around import Way, way_around
-from rewriter.analysis.shapes import INPUT_SHAPE_KEY
+from rewriter.analysis.shapes import INPUT_SHAPE_KEY, has_unknown_steps
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -31,18 +31,18 @@ from .enable_masking import NOT_USED, EnableMasking, decide, users
 class CarryMask(Pass):
     """Carry a mask around layers that drop it, to a later layer that uses it.
 
-    1. Behind a layer that drops the mask stands a CarryMask layer, which gets beside the
-       layer's output a tensor that still has the mask. Where the layer changes the steps
-       (strides, pooling, padding, cropping, repeating), the mask is changed with them: added
-       steps count, and a window counts if all its steps do.
-    2. In front of a convolution that sees beyond the step it gives, padded steps become zero,
-       so that padding does not leak through the kernel.
-    3. An Embedding or float input whose mask reaches a layer that uses it in no other way is
-       switched on, as `enable-masking` does it.
-    4. A mask is not carried around Flatten, Permute and what this program does not know, with
-       a note where a layer behind it could use the mask.
-    5. A Sequential model that gets such a side edge becomes Functional, and takes every batch
-       size and length that it took before.
+    1. Behind a layer that drops the mask stands a CarryMask layer, which takes the mask from a
+       tensor in front of that layer. Where the layer changes the steps (strides, pooling, padding,
+       cropping, repeating), CarryMask changes the mask in the same way: added steps count as data,
+       and a window counts if all its steps do.
+    2. In front of a convolution whose kernel sees neighbouring steps, ZeroMaskedSteps sets padded
+       steps to zero, so that padding does not leak through the kernel.
+    3. An Embedding or float input is switched on, as `enable-masking` does it, if its mask reaches
+       a layer that uses it only when it is carried.
+    4. A mask is not carried around Flatten, Permute and layers that this program does not know;
+       a note says so where a layer behind them could use the mask.
+    5. A Sequential model becomes Functional if a mask goes around one of its layers, and takes
+       every batch size and length that it took before.
 
     Parameters
     ----------
@@ -83,6 +83,7 @@ class CarryMask(Pass):
             padded = right_padded(context.data, worth.sources, self.mask_value)
             yield from slow_kernels(model, before, after, self.cudnn, padded)
             yield from training_notes(model, before, after)
+            yield from _to_unwrap_first(model)
         # Rule 4: where a mask still ends before a layer that could use it.
         yield from _lost(after)
 
@@ -102,7 +103,7 @@ class CarryMask(Pass):
             partial(
                 not_padded,
                 model,
-                found={} if self.input else candidates,
+                candidates={} if self.input else candidates,
                 mask_value=self.mask_value,
                 data=context.data,
             ),
@@ -189,7 +190,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     # Rule 1
     config = {"steps": way.steps.to_config()} if way.steps.to_config() else {}
     carrying = Layer(graph.unique_name(f"{call.layer}_mask"), "CarryMask", config)
-    reason = f"{call.layer} drops the mask, which is used further on"
+    reason = f"{call.layer} drops the mask, and a later layer uses it"
     yield graph.insert_after(Tensor(call), carrying, reason=reason, beside=tensor)
     if way.caveat:
         yield Note(graph.path_of(call), layer.class_name, f"the mask is carried: {way.caveat}")
@@ -220,6 +221,18 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     if free != list(shape):
         reason = "a Sequential model takes other lengths and batch sizes than it was built with"
         yield graph.configure(layer.name, {key: free}, reason=reason)
+
+
+def _to_unwrap_first(model: ModelGraph) -> Iterator[Note]:
+    """Say which TimeDistributed layers go wrong at a second length, mask or no mask."""
+    for graph in model.walk() if model.keras == 3 else ():
+        for call in graph.calls({"TimeDistributed"}):
+            if call.number == 0 and has_unknown_steps(graph, call):
+                said = (
+                    "compiled, Keras 3.14 and later run it over the batch size once they meet a "
+                    "second length: run unwrap-time-distributed first"
+                )
+                yield Note(graph.path_of(call), "TimeDistributed", said)
 
 
 def _lost(flows: Sequence[CallFlow]) -> Iterator[Note]:

@@ -22,20 +22,20 @@ from rewriter.pipeline.context import Context
 
 @dataclass(frozen=True, slots=True)
 class EnableMasking(Pass):
-    """Let every Embedding and float input whose mask would be used give one.
+    """Make every Embedding and float input give a mask, where a layer would use it.
 
-    1. An Embedding without a mask gets ``mask_zero=True``, and a float sequence a Masking layer
-       behind its input, if that mask reaches a layer that uses it.
-    2. It stays, with a note, where every way of the mask ends before such a layer, where the
-       mask would make a layer fail, where it reaches a layer that this program does not know
-       before any that it knows to use it, and where index 0 is no padding: behind a lookup
-       without a mask token, behind bins, where the data given shows the padding value between
-       two steps of one sequence, and where it is not known what makes the ids. Where the masks
-       of several inputs are joined, those stay that do not pad, as the data, a vocabulary of two
-       or one for each step tell; where nothing tells which of them pads, all do.
-    3. In Keras 3, an LSTM or GRU that newly receives a mask gets ``use_cudnn=False``: on a GPU
-       its fast kernel fails on padding in front of a sequence.
-    4. A note says where the mask changes what later training does.
+    1. An Embedding without a mask gets ``mask_zero=True``, and a float sequence gets a Masking
+       layer behind its input, if the mask reaches a layer that uses it.
+    2. It stays, with a note, where every layer drops the mask before one that uses it, where the
+       mask makes a layer fail, where it first reaches a layer that this program does not know, and
+       where id 0 is not padding: behind a lookup without a mask token, behind bins, where the data
+       given shows the padding value between two steps of a sequence, and where it is not known
+       what makes the ids. Where the masks of several inputs are joined, inputs that do not pad
+       stay: the data shows that, or a vocabulary of two, or one id for each step; where nothing
+       shows which of them pads, all stay.
+    3. In Keras 3, an LSTM or GRU that gets a mask by this gets ``use_cudnn=False`` too: on a GPU
+       its cuDNN kernel fails on padding in front of a sequence.
+    4. A note says where the mask changes later training.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ class EnableMasking(Pass):
     input : tuple of str
         Names of the inputs to mask, which pad then; by default all.
     cudnn : "off" or "keep"
-        Whether fast kernels stay: they may where all padding stands behind the sequences, and
-        each has one step at least.
+        Whether cuDNN kernels stay. They can if all padding is behind the sequences and each
+        sequence has one step at least.
     empty : "allow" or "off"
         Whether a mask may reach an average over the steps, which gives NaN for a sequence of
         padding alone. It may not where the data given has such sequences.
@@ -73,7 +73,7 @@ class EnableMasking(Pass):
             joined=partial(
                 not_padded,
                 model,
-                found={} if self.input else candidates,
+                candidates={} if self.input else candidates,
                 mask_value=self.mask_value,
                 data=context.data,
             ),

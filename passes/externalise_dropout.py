@@ -23,22 +23,22 @@ from rewriter.pipeline import Guarantee, Pass
 class ExternaliseDropout(Pass):
     """Turn ``dropout`` inside a recurrent layer into a DynamicDropout in front of it.
 
-    1. ``dropout`` of LSTM, GRU, SimpleRNN, of their cells in RNN, and of Bidirectional
-       becomes 0, and a DynamicDropout of that rate, one mask over all time steps, stands in
-       front of each call. Both directions of Bidirectional then share its mask.
-    2. ``recurrent_dropout`` becomes 0 as well, and is given up; or the larger of the two
-       rates goes in front. Layers that then meet the conditions of the fast cuDNN kernel are
-       named in the plan.
-    3. It declines where the rates are active at inference, where the directions of
-       Bidirectional have different rates, and for the second and later cells of ``RNN([...])``:
-       there is no place in front of them.
+    1. ``dropout`` of LSTM, GRU, SimpleRNN, of their cells in RNN, and of Bidirectional becomes 0.
+       In front of each call stands a DynamicDropout of that rate, which drops the same units at
+       all time steps, as the layer did. Both directions of Bidirectional get the same noise.
+    2. ``recurrent_dropout`` becomes 0 too, and no layer takes its place; with ``recurrent=input``
+       the noise in front gets the larger of the two rates. The plan says which layers Keras can
+       then run with cuDNN on a GPU.
+    3. It declines, with a note, where the layer drops at inference too, where the directions of
+       Bidirectional have different rates, and for all cells of ``RNN([...])`` but the first: no
+       layer fits between two cells.
 
-    The layer moves to another kernel, so its outputs differ by a rounding error.
+    The layer then runs another kernel, so its outputs differ by a rounding error.
 
     Parameters
     ----------
     recurrent : str
-        ``drop`` recurrent_dropout, or put it on the ``input`` if it is the larger rate.
+        ``drop`` recurrent_dropout, or let the ``input`` have its rate if that is the larger one.
     """
 
     recurrent: Literal["drop", "input"] = "drop"

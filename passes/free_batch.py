@@ -9,7 +9,7 @@ from typing import Literal
 from rewriter.analysis.batch_in_arguments import freed_call, holds_batch, input_batches
 from rewriter.analysis.known_layers import class_of, is_known
 from rewriter.analysis.layer_kinds import NOISE, is_recurrent, with_inner_layers
-from rewriter.analysis.shapes import INPUT_SHAPE_KEYS
+from rewriter.analysis.shapes import INPUT_SHAPE_KEYS, as_shape
 from rewriter.graph import Call, Layer, ModelGraph
 from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
@@ -17,26 +17,25 @@ from rewriter.pipeline import Guarantee, Pass
 
 @dataclass(frozen=True, slots=True)
 class FreeBatch(Pass):
-    """Replace batch sizes that are fixed by ones that are open.
+    """Replace fixed batch sizes by open ones.
 
-    1. A ``noise_shape`` with a whole number above 1 for the batch gets None there, which
-       broadcasts the same.
-    2. ``batch_shape`` and ``batch_input_shape`` of inputs and first layers get None.
-    3. A reshape to ``(32, -1)`` becomes one to ``(-1, size)``, where 32 is the batch size of
-       the model, or must be for the sizes to agree; it stays, with a note, where the size is
-       not known. A broadcast to ``(32, 7, 3)`` repeats the axes behind the batch instead, or
-       goes where it does nothing; other operations with the batch size in them stay, by name.
-    4. Where a constant, an index, ``take`` or ``split`` holds the batch size the inputs keep it,
-       with a note; a Lambda and a layer of the user's own are named, for what they hold is not
-       known.
-    5. A model with a stateful layer stays as it is, with a note: the batch size is part of
-       its state. ``stateful=drop`` makes its layers stateless; then outputs are the same from
-       zero state, and no state is carried from batch to batch.
+    1. A ``noise_shape`` that begins with a number above 1 begins with None, and its noise stays
+       the same for the batch size that it was written for.
+    2. ``batch_shape`` and ``batch_input_shape`` of inputs and first layers begin with None.
+    3. A reshape to ``(32, -1)`` becomes a reshape to ``(-1, size)``, if 32 is the batch size of
+       the model or the sizes agree only if it is. A broadcast to ``(32, 7, 3)`` repeats the axes
+       behind the batch, or is removed where it changes nothing. A note names the operations that
+       keep a batch size.
+    4. The inputs keep the batch size, with a note, where a constant, an index, ``take`` or
+       ``split`` holds it. A note names each Lambda and layer of your own, which may hold it too.
+    5. A model with a stateful layer stays, with a note: its state has the batch size in its
+       shape. ``stateful=drop`` makes such layers stateless; the outputs are then those from zero
+       state, and no state goes from one batch to the next.
 
     Parameters
     ----------
     stateful : str
-        ``keep`` or ``drop``.
+        ``keep`` stateful layers and their batch size, or ``drop`` the state.
     """
 
     stateful: Literal["keep", "drop"] = "keep"
@@ -62,10 +61,11 @@ class FreeBatch(Pass):
             for graph, name, role, _ in states:
                 reason = "its state fixes the batch size; each batch starts from zero state"
                 yield graph.configure(name, {"stateful": False}, reason=reason, role=role)
+            # Rule 4: with an open batch size, these calls would fail or give wrong rows.
+            keep_batch = [*_held(graphs, batches)]
+            yield from keep_batch
             # Rule 2: only now, for a stateful layer cannot be built without a batch size.
-            held = [*_held(graphs, batches)]
-            yield from held
-            for graph in graphs if not held else ():
+            for graph in graphs if not keep_batch else ():
                 yield from _free_inputs(graph)
             yield from _not_known(graphs, batches)
         for graph in graphs:
@@ -106,7 +106,7 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
         fixed = {
             key: [None, *layer.config[key][1:]]
             for key in INPUT_SHAPE_KEYS
-            if layer.config.get(key) and layer.config[key][0] is not None
+            if (as_shape(layer.config.get(key)) or [None])[0] is not None
         }
         if fixed:
             reason = "the model takes every batch size"
@@ -116,8 +116,8 @@ def _free_inputs(graph: ModelGraph) -> Iterator[Change]:
 def _free_noise(graph: ModelGraph) -> Iterator[Change]:
     for name in [outer.name for outer in graph.layers]:
         for role, layer in with_inner_layers(graph.layer(name)):
-            shape = layer.config.get("noise_shape") if class_of(layer) in NOISE else None
-            if shape and isinstance(shape[0], int) and shape[0] > 1:
+            shape = as_shape(layer.config.get("noise_shape")) if class_of(layer) in NOISE else None
+            if shape and shape[0] is not None and shape[0] > 1:
                 reason = (
                     f"with it, training at another batch size than {shape[0]} fails or is wrong"
                 )

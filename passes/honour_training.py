@@ -16,10 +16,10 @@ from rewriter.pipeline import Guarantee, Pass
 class HonourTraining(Pass):
     """Turn noise that is called with ``training=True`` into DynamicDropout that is always on.
 
-    1. Keras 3 saves ``training=True`` and ignores it in `predict` (keras#20285). A call of
-       Dropout, SpatialDropout or DynamicDropout that has it, itself or through the nested
-       model it stands in, becomes a call of ``DynamicDropout(always_on=True)`` of the same
-       rate. What that changes at inference is the point of it.
+    1. Keras 3 saves ``training=True`` of a call and ignores it in `predict` (keras#20285). A call
+       of Dropout, SpatialDropout or DynamicDropout that has it, itself or through the nested model
+       it stands in, becomes a call of ``DynamicDropout(always_on=True)`` of the same rate. The
+       outputs of `predict` change by that, which is the purpose.
     2. A layer that has other calls, without ``training=True``, keeps those; the call with it
        gets a layer of its own.
     3. It declines, with a note, for other noise, for rates inside recurrent and attention
@@ -48,7 +48,7 @@ def _honour(graph: ModelGraph, call: Call, training_true: TrainingTrue) -> Itera
         if refusal:
             yield Note(graph.path_of(call), layer.class_name, refusal)
         return
-    reason = f"Keras {graph.keras} ignores training=True of the call at inference"
+    reason = f"Keras {graph.keras} ignores training=True of its call at inference, not always_on"
     # Rule 1: every call has it, so the layer itself becomes one that is always on.
     calls = graph.calls_of(layer.name)
     if all(training_true.is_set(graph, each) for each in calls):

@@ -23,22 +23,22 @@ from rewriter.pipeline import Guarantee, Pass
 class InsertDropout(Pass):
     """Insert a noise layer behind layers that fit a pattern.
 
-    1. Noise goes behind every call of a layer whose name or class fits, named after it; by
-       default behind each recurrent layer that returns sequences.
-    2. It declines, with a note, behind a layer whose output the model gives, in front of
-       Masking, and where there is no noise layer of that kind for the tensor.
+    1. A noise layer is put behind every call of a layer whose name or class fits, and named
+       after it; by default behind each recurrent layer that returns sequences.
+    2. It declines, with a note, behind a layer whose output is an output of the model, in front
+       of Masking, and where the kind of noise does not fit the tensor.
     3. A layer that has noise behind it stays as it is.
 
     Parameters
     ----------
     after : str
-        Name or class, with ``*``, ``?`` and ``[...]`` as in a shell; case counts.
+        Name or class of the layers, with ``*``, ``?`` and ``[...]`` as in a shell; case counts.
     rate : float
-        Of the noise.
+        The rate of the noise.
     to : str
-        ``dynamic``, ``standard``, ``spatial``, ``gaussian`` or ``alpha``.
+        The kind of noise: ``dynamic``, ``standard``, ``spatial``, ``gaussian`` or ``alpha``.
     shared_axes : tuple of int
-        Axes along which the noise is the same.
+        Axes along which the noise is the same; ``(1,)`` for all time steps.
     """
 
     after: str = ""

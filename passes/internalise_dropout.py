@@ -17,15 +17,15 @@ from rewriter.pipeline import Guarantee, Pass
 class InternaliseDropout(Pass):
     """Turn noise in front of a recurrent layer into its ``dropout``.
 
-    1. The noise is Dropout, SpatialDropout1D or DynamicDropout with one mask over all time
-       steps, and feeds the recurrent layer alone, at each of its calls.
+    1. The noise is Dropout, SpatialDropout1D or DynamicDropout that drops the same units at all
+       time steps, and the recurrent layer alone gets its output, at each of its calls.
     2. The rate goes into the layer, into both directions of Bidirectional, or into the first
        cell of ``RNN([...])``.
-    3. It declines, with a note, where the noise differs from step to step or over another
-       axis, where it is active at inference, where other layers get it too, where the layer
-       has a rate already, and for cells that are not Keras'.
+    3. It declines, with a note, where the noise differs from step to step or is the same along
+       another axis, where it draws at inference too, where other layers get its output, where the
+       recurrent layer has a rate already, and for cells that are not Keras'.
 
-    The layer moves to another kernel, so its outputs differ by a rounding error.
+    The layer then runs another kernel, so its outputs differ by a rounding error.
     """
 
     name = "internalise-dropout"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rewriter.analysis.known_layers import class_of
-from rewriter.analysis.layer_kinds import is_recurrent, noise_calls
+from rewriter.analysis.layer_kinds import is_recurrent, noise_calls, noise_in
 from rewriter.analysis.masks.symbolic_masks import readers
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import misfit_behind, put_in_front, recurrent_behind
@@ -26,26 +26,25 @@ STALE = (
 class MoveDropout(Pass):
     """Move noise in front of a recurrent layer, Masking or BatchNormalization behind it.
 
-    1. A noise layer that feeds a recurrent layer goes to that layer's output. One that comes
-       out of a recurrent layer stays where it is, for between two of them is the usual
-       place; so does one that externalise-dropout put there.
-    2. A noise layer in front of Masking goes behind it: in front, it zeroes whole steps that
-       are then taken for padding, or makes padding unrecognisable.
-    3. A noise layer in front of BatchNormalization goes behind it: in front, it shifts the
-       variance that training stores (arXiv 1801.05134). A note says that the variance which
-       is stored stays so until it is re-estimated.
-    4. It stays, with a note, where another layer gets its output too, unless it is copied
-       for that one; where what it would go behind gives an output of the model; where its
-       rank or ``noise_shape`` does not fit there; where the
-       recurrent layer has further outputs in use; where it is active at inference.
+    1. A noise layer in front of a recurrent layer goes behind it. It stays between two recurrent
+       layers, which is its usual place, and where externalise-dropout put it.
+    2. A noise layer in front of Masking goes behind it: in front, it sets whole steps to zero,
+       which Masking takes for padding, or makes padding look like data.
+    3. A noise layer in front of BatchNormalization goes behind it: in front, it changes the
+       variance that training stores (arXiv 1801.05134). A note says that the stored variance
+       stays as it is until you estimate it again.
+    4. It stays, with a note, where another layer gets its output too (``branches=copy`` copies
+       it for that layer), where its rank or ``noise_shape`` does not fit behind the layer, where
+       the states of the recurrent layer are used, where the layer that it would go behind gives an
+       output of the model or has noise behind it, and where it draws noise at inference too.
 
     Parameters
     ----------
     recurrent, masking, batch_normalization : bool
-        Which of the first three rules to follow.
+        Whether to follow rule 1, 2 and 3.
     branches : str
-        ``keep`` noise where its output branches, or ``copy`` it, so that each path keeps its
-        noise.
+        Where several layers get the output of the noise, ``keep`` it in its place, or ``copy``
+        it, so that each of them keeps its noise.
     """
 
     recurrent: bool = True
@@ -61,22 +60,28 @@ class MoveDropout(Pass):
         training_true = TrainingTrue.of(model)
         for graph in list(model.walk()):
             # The last first: of two in a row, the one behind makes way for the one in front.
-            passed = dict[str, None]()
+            passed, moved = dict[str, None](), set[str]()
             for call in reversed(noise_calls(graph)):
-                yield from self._move(graph, call, training_true, passed)
+                yield from self._move(graph, call, training_true, passed, moved)
             # Rule 3: the stored variance is not measured again.
             for name in passed:
                 yield Note(graph.path_of(name), graph.layer(name).class_name, STALE)
 
     def _move(
-        self, graph: ModelGraph, noise: Call, training_true: TrainingTrue, passed: dict[str, None]
+        self,
+        graph: ModelGraph,
+        noise: Call,
+        training_true: TrainingTrue,
+        passed: dict[str, None],
+        moved: set[str],
     ) -> Iterator[Change | Note]:
-        """Move one noise layer, and add the normalizations that it passes to `passed`."""
+        """Move one noise layer; keep it in `moved`, and what it passes in `passed`."""
         path, class_name = graph.path_of(noise), graph.layer(noise).class_name
         target, steps = noise, list[tuple[Call, str]]()
         while (step := self._next(graph, target, noise)) is not None:
             # Rule 4: where it cannot go on, it stays behind the last layer that it could pass.
             refusal = _refusal(graph, noise, target, step[0], training_true)
+            refusal = refusal or _noise_there(graph, noise, step[0], moved)
             if refusal is None and _branches(graph, target):
                 if self.branches == "copy" and target == noise and not graph.is_output(noise):
                     yield from _copy_for_others(graph, noise, step[0])
@@ -91,6 +96,7 @@ class MoveDropout(Pass):
             steps.append(step)
         if target == noise:
             return
+        moved.add(noise.layer)
         yield graph.move(noise, Tensor(target), reason="; ".join(reason for _, reason in steps))
         for call, _ in steps:
             if class_of(graph.layer(call)) == "BatchNormalization":
@@ -112,6 +118,17 @@ class MoveDropout(Pass):
                     return None
                 return call, f"noise belongs behind {call}, not in front of it"
         return None
+
+
+def _noise_there(graph: ModelGraph, noise: Call, target: Call, moved: set[str]) -> str | None:
+    """Return why noise does not go behind a layer that has noise behind it, if it has.
+
+    What this pass moved there itself stood behind the noise already.
+    """
+    for consumer, _ in graph.consumers(Tensor(target)):
+        if noise_in(graph.layer(consumer)) is not None and consumer.layer not in moved:
+            return f"stays: {consumer} is behind {target} already, and the two rates would add up"
+    return None
 
 
 def _branches(graph: ModelGraph, place: Call) -> bool:

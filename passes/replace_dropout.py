@@ -21,11 +21,11 @@ from rewriter.pipeline import Guarantee, Pass
 class ReplaceDropout(Pass):
     """Replace every noise layer by one of another class.
 
-    1. Name, rate, seed and dtype policy are kept, and the axes along which the noise is
-       shared. A ``noise_shape`` with a fixed batch size becomes one for every batch size.
-    2. It works between all classes, either way, inside TimeDistributed too. GaussianNoise has
-       no rate: it is replaced only if one is given.
-    3. It stays, with a note, where it is active at inference, and where the other class
+    1. The new layer keeps the name, rate, seed and dtype policy of the old one, and the axes along
+       which its noise is the same. A ``noise_shape`` with a fixed batch size becomes open.
+    2. Every noise class can become every other, inside TimeDistributed too. GaussianNoise has no
+       rate: it is replaced only where ``rate`` is given.
+    3. A layer stays, with a note, where it draws noise at inference too, and where the other class
        cannot share its noise along the same axes.
 
     Parameters
@@ -34,9 +34,9 @@ class ReplaceDropout(Pass):
         ``dynamic`` (DynamicDropout), ``standard`` (Dropout), ``spatial`` (SpatialDropout1D,
         2D or 3D), ``gaussian`` (GaussianDropout) or ``alpha`` (AlphaDropout).
     rate : float, optional
-        By default that of the layer.
+        The rate of the new layers; by default that of each old one.
     shared_axes : tuple of int, optional
-        By default those of the layer.
+        Axes along which the new noise is the same; by default those of each old layer.
     """
 
     to: Literal["dynamic", "standard", "spatial", "gaussian", "alpha"] = "dynamic"
@@ -86,7 +86,7 @@ class ReplaceDropout(Pass):
             yield Note(path, layer.class_name, f"stays: {made}")
         elif made.class_name != layer.class_name or _differs(layer, made):
             new = replace(made, origin=layer.origin)
-            reason = f"to={self.to}"
+            reason = f"noise layers become {made.class_name} (to={self.to})"
             yield graph.replace(outer.name, new, reason=reason, role=role)
 
     def _made(self, layer: Layer, rank: int | None, keras: int, *, wrapped: bool) -> Layer | str:

@@ -20,18 +20,18 @@ ACTIVE = "stays: it draws noise at inference too; pinned=remove removes it as we
 class StripDropout(Pass):
     """Remove every noise layer and every rate: the model is for inference only.
 
-    1. A noise layer goes, also one inside TimeDistributed; its consumers get its input.
-    2. Rates inside recurrent layers, cells and attention layers become 0. That moves a
-       recurrent layer to another kernel, so its outputs differ by a rounding error.
-    3. Noise that is active at inference stays, with a note: ``always_on``, or a
-       ``training=True`` baked into the call in Keras 2, which honours it.
+    1. A noise layer is removed, inside TimeDistributed too; the layers behind it get its input.
+    2. Rates inside recurrent layers, cells and attention layers become 0. A recurrent layer then
+       runs another kernel, so its outputs differ by a rounding error.
+    3. Noise that draws at inference too stays, with a note: ``always_on``, or ``training=True``
+       in the call in Keras 2, which honours it. ``pinned=remove`` removes it as well.
     4. A noise layer that cannot be bypassed stays, with a note.
 
     Parameters
     ----------
     pinned : str
-        ``keep``, or ``remove`` to take noise too that is active at inference; the outputs
-        then change, on purpose.
+        ``keep`` noise that draws at inference too, or ``remove`` it; the outputs then change, on
+        purpose.
     """
 
     pinned: Literal["keep", "remove"] = "keep"
@@ -41,7 +41,7 @@ class StripDropout(Pass):
 
     @property
     def guarantee(self) -> Guarantee:
-        """Outputs change only where noise goes that is active at inference."""
+        """Outputs change only where noise is removed that draws at inference too."""
         keep = self.pinned == "keep"
         return Guarantee.SAME if keep else Guarantee.CHANGED_ON_PURPOSE
 

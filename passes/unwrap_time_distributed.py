@@ -17,15 +17,15 @@ from rewriter.pipeline import Guarantee, Pass
 class UnwrapTimeDistributed(Pass):
     """Replace TimeDistributed by the layer that it wraps, where that does the same.
 
-    1. Dense, activations, LayerNormalization, Embedding and noise layers that are drawn unit
-       by unit work on every step alike. They take the name of the wrapper, keep their weights,
-       and their axes count the time axis.
-    2. From Keras 3.14 on, a compiled TimeDistributed over an unknown number of steps goes
-       wrong at its second length, and mostly in silence; without it the model is right.
+    1. Dense, activations, LayerNormalization, Embedding and noise layers do the same at every
+       time step without it. They take the name of the wrapper and keep their weights, and their
+       axes count the time axis.
+    2. From Keras 3.14 on, a compiled TimeDistributed over an unknown number of steps gives wrong
+       outputs from its second length on, mostly without an error; without it they are right.
     3. It declines, with a note, for other layers, for an Embedding that makes a mask, and for
-       noise whose shape or rank does not allow for one more axis.
+       noise whose shape or rank leaves no room for the time axis.
 
-    The layer runs another kernel, so its outputs differ by a rounding error.
+    The layer then runs another kernel, so its outputs differ by a rounding error.
     """
 
     name = "unwrap-time-distributed"

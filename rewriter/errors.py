@@ -124,6 +124,10 @@ _FRAMES = (  # of Keras and TensorFlow, around what a layer says
 )
 
 
+_CODE = re.compile(r"\{'value': [(\[]'[A-Za-z0-9+/=\\]{20}.*")
+"""Marshalled code in a config: it is nobody's to read."""
+
+
 def first_line(error: Exception) -> str:
     r"""Return the first line of an error's message that says something; its type if none does.
 
@@ -135,12 +139,18 @@ def first_line(error: Exception) -> str:
     'no mask'
     >>> first_line(ValueError("Graph execution error:\n\nDetected at node m/emb\nbad id"))
     'bad id'
+    >>> first_line(ValueError("unknown {'value': ('4wEAAAAAAAAAAAAAAAIAAAA', None, None)}"))
+    'unknown a lambda, saved as code'
     >>> first_line(ValueError())
     'ValueError'
     """
     lines = [line.strip() for line in plain(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(_FRAMES)] or lines
-    return telling[0][:300] if telling else type(error).__name__
+    return _CODE.sub("a lambda, saved as code", telling[0])[:300] if telling else _name(error)
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
 
 
 def plain(error: Exception) -> str:

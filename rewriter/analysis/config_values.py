@@ -32,6 +32,10 @@ def _is_sizes(value: Any) -> bool:
     return all(map(_is_whole, value)) if isinstance(value, list | tuple) else _is_whole(value)
 
 
+def _is_policy(value: Any) -> bool:
+    return _is_text(value) or (isinstance(value, dict) and isinstance(value.get("config"), dict))
+
+
 def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
@@ -60,6 +64,7 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], tuple[str, ...]]] = {
         lambda value: isinstance(value, str) or _is_size(value),
         ("padding", "axis"),
     ),
+    "word, or object of Keras": (_is_policy, ("dtype",)),
     "word": (_is_text, ("data_format", "merge_mode", "equation", "dtype_policy")),
 }
 _KIND_OF = {key: (kind, fits) for kind, (fits, keys) in _KINDS.items() for key in keys}

@@ -23,7 +23,6 @@ from rewriter.api.plans import (
 from rewriter.api.rehearsing import compared
 from rewriter.api.result import Result
 from rewriter.api.rewriting import Step, carry_out, write
-from rewriter.checks.findings import Finding
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
@@ -36,6 +35,7 @@ from rewriter.saved.writing.output import check_output
 
 if TYPE_CHECKING:
     from rewriter.analysis.masks import CallFlow
+    from rewriter.checks.findings import Finding
     from rewriter.verification.result import Verification
 
 
@@ -257,7 +257,7 @@ def rewrite(  # noqa: PLR0913
     (['out'], True)
     """
     if weights not in ("copy", "share"):
-        raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
+        raise RewriterError(f"weights is {weights!r}, neither copy nor share", where="weights")
     step = progress or (lambda words: nullcontext())
     with _handing_back(model):
         file = _file_of(model, passes, limits)

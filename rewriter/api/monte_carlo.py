@@ -87,7 +87,7 @@ def predict_mc(model: Live, x: Any, samples: int = 50, batch_size: int = 32) -> 
         means.append(mean)
         deviations.append(std)
     if not means:
-        raise RewriterError("the dataset has no batch", where="predict_mc")
+        raise RewriterError("the dataset gives no batch of inputs", where="predict_mc")
     return Prediction(_joined(means), _joined(deviations))
 
 
@@ -102,7 +102,9 @@ def _batches(x: Any, batch_size: int) -> Iterator[Any]:
     tensors = tf.nest.map_structure(tf.convert_to_tensor, x)
     rows = {int(tf.shape(each)[0]) if each.shape.rank else 0 for each in tf.nest.flatten(tensors)}
     if len(rows) != 1 or 0 in rows:
-        raise RewriterError(f"the inputs have {sorted(rows)} rows", where="predict_mc")
+        raise RewriterError(
+            f"the inputs have different numbers of rows: {sorted(rows)}", where="predict_mc"
+        )
     for start in range(0, rows.pop(), batch_size):
         here = slice(start, start + batch_size)
         yield tf.nest.map_structure(lambda one, here=here: one[here], tensors)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.errors import PassError, RewriterError, UnsupportedModelError
+from rewriter.graph.changes import Note, Stage
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.context import Context
 from rewriter.pipeline.passes import Pass
@@ -140,7 +142,26 @@ def plan_file(file: ModelFile, passes: Passes, data: Any = None) -> Plan:
 
 
 def _plan_file(file: ModelFile, graph: ModelGraph, passes: Passes, data: Any) -> Plan:
-    return plan_graph(graph, passes, str(file.path), Context(_named(graph, data)), Source(file))
+    context = Context(_named(graph, data))
+    plan = plan_graph(graph, passes, str(file.path), context, Source(file))
+    return replace(plan, notes=(*plan.notes, *_not_told(graph)))
+
+
+def _not_told(graph: ModelGraph) -> list[Note]:
+    """Say which layers a live model would tell more of than the file does."""
+    own = [
+        f"{each.path_of(layer.name)} ({layer.class_name})"
+        for each in graph.walk()
+        for layer in each.layers
+        if not is_known(layer) and (graph.keras == 2 or layer.envelope.get("registered_name"))
+    ]
+    if not own:
+        return []
+    said = (
+        f"the file does not tell what {', '.join(own)} does with masks, or is made of: load the "
+        "model and give it to rewriter.rewrite, and the passes see both"
+    )
+    return [Note(graph.name, graph.class_name, said, stage=Stage.READ)]
 
 
 def plan_live(model: Any, passes: Passes, data: Any = None) -> Plan:

@@ -88,7 +88,7 @@ def table_of(path: Path) -> Any:
 def _settings(table: Any, path: Path) -> Settings:
     where = f"{path}: [tool.rewriter]"
     if not isinstance(table, dict):
-        raise RewriterError("it is no table", where=where)
+        raise RewriterError("it is not a table of keys and values", where=where)
     known = (*OF_CHECK, *OF_REWRITE)
     for key in table:
         if key not in known:
@@ -98,9 +98,9 @@ def _settings(table: Any, path: Path) -> Settings:
     for key in ("select", "ignore"):
         value = table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise RewriterError(f"{key} is no list of codes", where=where)
+            raise RewriterError(f"{key} is not a list of codes", where=where)
         lists.append(tuple(value))
     version = table.get("keras-version")
     if version is not None and not isinstance(version, str):
-        raise RewriterError("keras-version is no string", where=where, fix='write "3.15"')
+        raise RewriterError("keras-version is not a string", where=where, fix='write "3.15"')
     return Settings(lists[0], lists[1], version, path if table else None)

@@ -66,7 +66,7 @@ class Rewrite:
         if isinstance(passes, str) or not isinstance(passes, Sequence):
             raise RewriterError(f"{passes!r} is no list of passes", where="passes")
         if weights not in WEIGHTS:
-            raise RewriterError(f"{weights!r} is neither copy nor share", where="weights")
+            raise RewriterError(f"weights is {weights!r}, neither copy nor share", where="weights")
         self.passes = tuple(to_pass(each) for each in passes)
         self.verify = verify
         self.weights = weights
@@ -157,7 +157,7 @@ class Rewrite:
         if "passes" not in table:
             raise RewriterError("no passes", where=where, fix='write passes = ["NAME", ...]')
         if not all(isinstance(each, str) for each in table["passes"]):
-            raise RewriterError("passes has something else than strings", where=where)
+            raise RewriterError("passes holds something else than names of passes", where=where)
         return cls(**{key: value for key, value in table.items() if key in known})
 
     def to_toml(self) -> str:
@@ -185,7 +185,7 @@ class Rewrite:
         except yaml.YAMLError as error:
             raise RewriterError(f"no YAML: {str(error).splitlines()[0]}", where=where) from error
         if not isinstance(table, dict):
-            raise RewriterError("it is no mapping", where=where)
+            raise RewriterError("the settings are not a table of keys and values", where=where)
         return cls.from_table(table, where)
 
     @classmethod

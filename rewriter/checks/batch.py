@@ -15,7 +15,7 @@ from rewriter.analysis.each_step import without_time_distributed
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.shapes import Shape, as_shape, output_shape, shape_of
 from rewriter.checks.checked_model import CheckedModel, LayerCall
-from rewriter.checks.code import Code, Found
+from rewriter.checks.code import Code, Problem
 from rewriter.graph.nested import leaves
 
 
@@ -24,29 +24,29 @@ def _noise_batch(place: LayerCall) -> int | None:
     return shape[0] if shape else None
 
 
-def fixed_batch_noise(model: CheckedModel) -> Iterator[Found]:
+def fixed_batch_noise(model: CheckedModel) -> Iterator[Problem]:
     """Find noise whose shape fixes the batch."""
     for place in model.layers(NOISE):
         batch = _noise_batch(place)
         if batch is not None and batch > 1:
-            yield Found(
+            yield Problem(
                 place.path,
                 f"noise_shape fixes the batch at {batch}: training at other sizes raises, "
                 f"and at batch 1 silently gives {batch} rows",
             )
 
 
-def one_mask_for_the_batch(model: CheckedModel) -> Iterator[Found]:
+def one_mask_for_the_batch(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that is the same for every sample."""
     for place in model.layers(NOISE):
         if _noise_batch(place) == 1:
-            yield Found(
+            yield Problem(
                 place.path,
                 "noise_shape begins with 1: all samples of a batch lose the same units",
             )
 
 
-def fixed_batch_input(model: CheckedModel) -> Iterator[Found]:
+def fixed_batch_input(model: CheckedModel) -> Iterator[Problem]:
     """Find inputs with a fixed batch, unless a stateful layer needs them so."""
     if any(place.config.get("stateful") for place in model.layers()):
         return
@@ -59,7 +59,7 @@ def fixed_batch_input(model: CheckedModel) -> Iterator[Found]:
                 if holder is None
                 else f"{holder} holds it too, and predict works at no other size"
             )
-            yield Found(
+            yield Problem(
                 model.graph.path_of(tensor.call),
                 f"the batch is fixed at {shape[0]}: {elsewhere}",
             )
@@ -76,14 +76,14 @@ def _holder(model: CheckedModel) -> str | None:
     return None
 
 
-def stateful(model: CheckedModel) -> Iterator[Found]:
+def stateful(model: CheckedModel) -> Iterator[Problem]:
     """Find layers whose state has the batch in its shape."""
     for place in model.layers():
         if place.config.get("stateful") is True:
-            yield Found(place.path, "the batch size is part of its state: every other size raises")
+            yield Problem(place.path, "its state fixes the batch size: every other size raises")
 
 
-def baked_batch(model: CheckedModel) -> Iterator[Found]:
+def baked_batch(model: CheckedModel) -> Iterator[Problem]:
     """Find operations with a batch size among their arguments."""
     batches = input_batches(model.graph)
     for place in model.calls():
@@ -93,7 +93,7 @@ def baked_batch(model: CheckedModel) -> Iterator[Found]:
         shape = as_shape(written.sizes)
         if shape and shape[0] is not None and shape[0] > 0 and not _is_of_other_axes(place, shape):
             freed = freed_call(place.graph, place.call, batches)
-            yield Found(
+            yield Problem(
                 place.path,
                 f"the shape {list(shape)} fixes the batch at {shape[0]}: other sizes fail, "
                 "or rows and columns are mixed",
@@ -110,28 +110,28 @@ def _is_of_other_axes(place: LayerCall, shape: Shape) -> bool:
     return rest and (shape[0] == 1 or turned)
 
 
-def time_distributed_unknown_steps(model: CheckedModel) -> Iterator[Found]:
+def time_distributed_unknown_steps(model: CheckedModel) -> Iterator[Problem]:
     """Find TimeDistributed over an unknown number of steps."""
     if model.keras != 3 or not model.reaches((3, 14)):
         return
     for place in model.calls({"TimeDistributed"}):
         if place.call.number == 0 and place.has_unknown_steps:
             mended = not isinstance(without_time_distributed(place.layer), str)
-            yield Found(
+            yield Problem(
                 place.path,
-                "compiled, it runs over the batch size instead of the steps once it meets a "
-                "second length: it raises, or silently gives too few steps",
+                "compiled, from a second length on it runs over the batch size in place of the "
+                "steps: it raises, or silently gives too few steps",
                 "unwrap-time-distributed" if mended else None,
             )
 
 
-def unroll_unknown_steps(model: CheckedModel) -> Iterator[Found]:
+def unroll_unknown_steps(model: CheckedModel) -> Iterator[Problem]:
     """Find recurrent layers that are unrolled over an unknown number of steps."""
     if model.keras != 3:
         return
     for place in model.layers(RECURRENT):
         if place.config.get("unroll") is True and place.has_unknown_steps:
-            yield Found(
+            yield Problem(
                 place.path,
                 "unroll=True with an unknown number of steps: it trains at the first length "
                 "and fails at the next",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rewriter.checks.checked_model import CheckedModel
 
 
-class Found(NamedTuple):
+class Problem(NamedTuple):
     """A place where a rule applies.
 
     Parameters
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     fix: str | None = ""
 
 
-Rule = Callable[[CheckedModel], Iterator[Found]]
+Rule = Callable[[CheckedModel], Iterator[Problem]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,12 +71,13 @@ def check_file(
         Whether to tell what a port to Keras 3 would do, in place of what is wrong.
     """
     from rewriter.checks import check_graph
-    from rewriter.checks.to_keras3 import port_findings
 
     try:
         file = read_file(path, limits=limits)
         graph = graph_of(file)
         if to_keras3:
+            from rewriter.checks.to_keras3 import port_findings
+
             ported = port_findings(graph)
             wanted = [finding for finding in ported if codes is None or finding.code in codes]
             return Checked(path, tuple(wanted))

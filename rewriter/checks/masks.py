@@ -11,7 +11,7 @@ from rewriter.analysis.masks import CallFlow
 from rewriter.analysis.masks.padding_ids import real_zeros
 from rewriter.analysis.value_flow import ValueFlow, keeps_values, unwrap_time_distributed
 from rewriter.checks.checked_model import CheckedModel, LayerCall, layer_call, noise_rate
-from rewriter.checks.code import Code, Found
+from rewriter.checks.code import Code, Problem
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -33,7 +33,7 @@ _NO_STEPS = frozenset(
 )
 
 
-def noise_before_masking(model: CheckedModel) -> Iterator[Found]:
+def noise_before_masking(model: CheckedModel) -> Iterator[Problem]:
     """Find noise whose output goes into Masking."""
     flow = ValueFlow(model.graph)
     for place in model.calls():
@@ -41,7 +41,7 @@ def noise_before_masking(model: CheckedModel) -> Iterator[Found]:
             continue
         for target in flow.receivers(place.graph, Tensor(place.call), _keeps_zeros):
             if class_of(unwrap_time_distributed(target.layer)[0]) == "Masking":
-                yield Found(
+                yield Problem(
                     place.path,
                     f"noise in front of Masking ({target.path}): in training it makes valid "
                     "steps look like padding, or padding unrecognisable",
@@ -67,20 +67,20 @@ def _keeps_zeros(layer: Layer) -> bool:
 _KEEPING_ZEROS = frozenset({"ReLU", "LeakyReLU", "PReLU", "ELU", "UnitNormalization"})
 
 
-def mask_lost(model: CheckedModel) -> Iterator[Found]:
+def mask_lost(model: CheckedModel) -> Iterator[Problem]:
     """Find layers that drop a mask before one that could use it."""
     users = _UsersBehind()
     for flow in _once(model.flows):
         user = users.of(flow) if flow.loses else None
         if user is not None:
-            yield Found(
+            yield Problem(
                 flow.layer,
                 f"{flow.class_name} drops the mask of {flow.mask_in}; "
-                f"{user} could use it, and counts padding",
+                f"{user} could use it: without it, padding counts there",
             )
 
 
-def no_mask(model: CheckedModel) -> Iterator[Found]:
+def no_mask(model: CheckedModel) -> Iterator[Problem]:
     """Find Embedding layers without a mask in front of layers that would use one."""
     if not model.unmasked:
         return
@@ -102,27 +102,27 @@ def no_mask(model: CheckedModel) -> Iterator[Found]:
         if path in broken:
             continue
         if path in used:
-            yield Found(path, f"without a mask, padding counts in {used[path]}")
+            yield Problem(path, f"without a mask, padding counts in {used[path]}")
         elif path in lost:
             user, loser = lost[path]
-            yield Found(
+            yield Problem(
                 path,
                 f"without a mask, padding counts in {user}; {loser} would drop one on the way",
                 "carry-mask",
             )
 
 
-def mask_fails(model: CheckedModel) -> Iterator[Found]:
+def mask_fails(model: CheckedModel) -> Iterator[Problem]:
     """Find layers that raise because of a mask."""
     for flow in _once(model.flows):
         if flow.fails:
-            yield Found(
+            yield Problem(
                 flow.layer,
                 f"{flow.class_name} cannot take the mask of {flow.mask_in}: Keras raises",
             )
 
 
-def mask_hides_ids(model: CheckedModel) -> Iterator[Found]:
+def mask_hides_ids(model: CheckedModel) -> Iterator[Problem]:
     """Find Embedding layers that mask index 0 where that is no padding, and who skips it."""
     masked = [each for each in model.layers({"Embedding"}) if each.config.get("mask_zero")]
     real = real_zeros(model.graph) if masked else {}
@@ -132,7 +132,7 @@ def mask_hides_ids(model: CheckedModel) -> Iterator[Found]:
             using.setdefault(source, flow.layer)
     for place in masked:
         if place.path in real and place.path in using:
-            yield Found(
+            yield Problem(
                 place.path, f"index 0 is {real[place.path]}, and {using[place.path]} skips it"
             )
 

@@ -9,7 +9,7 @@ from rewriter.analysis.layer_kinds import NOISE, RECURRENT
 from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.analysis.value_flow import gives_model_output
 from rewriter.checks.checked_model import CheckedModel, LayerCall, noise_rate
-from rewriter.checks.code import Code, Found
+from rewriter.checks.code import Code, Problem
 from rewriter.graph.graph import Layer
 
 _RATES = ("dropout", "recurrent_dropout")
@@ -32,25 +32,25 @@ def _has_noise(layer: Layer) -> bool:
     return any(_has_rate(each) for graph in layer.graph.walk() for each in graph.layers)
 
 
-def training_ignored(model: CheckedModel) -> Iterator[Found]:
+def training_ignored(model: CheckedModel) -> Iterator[Problem]:
     """Find calls whose ``training=True`` Keras 3 ignores."""
     if model.keras != 3:
         return
     for place in model.calls():
         kwargs = place.arguments.kwargs
         if kwargs.get("training") is True and _has_noise(place.layer):
-            yield Found(
+            yield Problem(
                 place.path,
                 "training=True is saved with the call and ignored: predict drops nothing",
             )
 
 
-def noise_before_batchnorm(model: CheckedModel) -> Iterator[Found]:
+def noise_before_batchnorm(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that feeds BatchNormalization, through activations if need be."""
     for place in model.noise:
         target = _through_activations(place)
         if target is not None and class_of(target.layer) == "BatchNormalization":
-            yield Found(
+            yield Problem(
                 place.path,
                 f"noise in front of BatchNormalization ({target.path}): the variance that it "
                 "learns in training is not that of inference",
@@ -70,78 +70,78 @@ def _through_activations(place: LayerCall) -> LayerCall | None:
             return place
 
 
-def noise_on_output(model: CheckedModel) -> Iterator[Found]:
+def noise_on_output(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that is the last thing before an output of the model."""
     for place in model.noise:
         if gives_model_output(place.graph, place.call):
             if is_pinned(place.layer, place.arguments.kwargs, model.keras):
                 continue
-            yield Found(
+            yield Problem(
                 place.path,
                 "noise on the model's output: in training the loss sees zeros and scaled-up "
                 "values in place of the prediction",
             )
 
 
-def noise_twice(model: CheckedModel) -> Iterator[Found]:
+def noise_twice(model: CheckedModel) -> Iterator[Problem]:
     """Find noise behind noise."""
     for place in model.noise:
         for target in place.consumers:
             if class_of(target.layer) in NOISE and noise_rate(target) > 0:
-                yield Found(
+                yield Problem(
                     target.path,
-                    f"noise behind noise ({place.path}): the two rates add up to more than "
-                    "either says",
+                    f"noise behind noise ({place.path}): together they drop more than either rate "
+                    "says",
                 )
 
 
-def dead_noise(model: CheckedModel) -> Iterator[Found]:
+def dead_noise(model: CheckedModel) -> Iterator[Problem]:
     """Find noise layers with a rate of 0."""
     for place in model.layers(NOISE):
         key = "stddev" if place.layer.class_name == "GaussianNoise" else "rate"
         value = place.config.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
-            yield Found(place.path, f"{key}=0: the layer does nothing")
+            yield Problem(place.path, f"{key}=0: the layer does nothing")
 
 
-def frozen_noise(model: CheckedModel) -> Iterator[Found]:
+def frozen_noise(model: CheckedModel) -> Iterator[Problem]:
     """Find noise layers that were frozen, which does not stop them."""
     for place in model.noise:
         if place.config.get("trainable") is False and place.call.number == 0:
             if place.arguments.kwargs.get("training") is False and model.keras == 2:
                 continue
-            yield Found(
+            yield Problem(
                 place.path,
                 "trainable=False does not stop noise: in training it drops as before",
             )
 
 
-def implementation_1(model: CheckedModel) -> Iterator[Found]:
+def implementation_1(model: CheckedModel) -> Iterator[Problem]:
     """Find the cells of Keras 3 whose dropout fails in fit."""
     if model.keras != 3 or not model.reaches((3, 8)):
         return
     for place in model.layers({"LSTM", "GRU", "LSTMCell", "GRUCell"}):
         rates = [place.number(key) for key in _RATES]
         if place.config.get("implementation") == 1 and rates[0] > 0 and rates[1] == 0:
-            yield Found(
+            yield Problem(
                 place.path,
                 "implementation=1 with dropout and no recurrent_dropout: fit fails",
             )
 
 
-def frozen_recurrent_noise(model: CheckedModel) -> Iterator[Found]:
+def frozen_recurrent_noise(model: CheckedModel) -> Iterator[Problem]:
     """Find frozen recurrent layers that still drop."""
     for place in model.layers(RECURRENT):
         if place.config.get("trainable") is False and any(place.number(key) for key in _RATES):
-            yield Found(
+            yield Problem(
                 place.path,
                 "trainable=False does not stop its dropout: in training it drops as before",
             )
 
 
-def _frozen(model: CheckedModel) -> Iterator[Found]:
+def _frozen(model: CheckedModel) -> Iterator[Problem]:
     """Find frozen noise: one finding for each layer, or for all that one nested model has."""
-    nested: dict[str, list[Found]] = {}
+    nested: dict[str, list[Problem]] = {}
     for found in (*frozen_noise(model), *frozen_recurrent_noise(model)):
         base = "/".join(_frozen_model(model, found.layer))
         if base:
@@ -151,7 +151,7 @@ def _frozen(model: CheckedModel) -> Iterator[Found]:
     for base, those in nested.items():
         several = f"does not stop the noise of its {len(those)} layers"
         what = several if len(those) > 1 else f"does not stop the noise of {those[0].layer}"
-        yield Found(base, f"trainable=False {what}: in training they drop as before")
+        yield Problem(base, f"trainable=False {what}: in training they drop as before")
 
 
 def _frozen_model(model: CheckedModel, path: str) -> tuple[str, ...]:

@@ -7,29 +7,26 @@ from typing import Any
 
 from rewriter.analysis.shapes import INPUT_SHAPE_KEY
 from rewriter.checks.checked_model import CheckedModel, LayerCall
-from rewriter.checks.code import Code, Found
-from rewriter.porting.hard_sigmoid import keys_of
-from rewriter.porting.layers import rules, without_class
-from rewriter.porting.operations import RECORDED
+from rewriter.checks.code import Code, Problem
 from rewriter.saved.safety.dangers import dangers
 
 _LONG = 64
 """Lists of a config that are longer hold data."""
 
 
-def marshalled_code(model: CheckedModel) -> Iterator[Found]:
+def marshalled_code(model: CheckedModel) -> Iterator[Problem]:
     """Find what runs code, or reads or writes files, when the model is loaded or run."""
     for document in model.documents:
         for danger in dangers(document):
             if not danger.missing:
-                yield Found(danger.layer, f"{danger.class_name} {danger.what}")
+                yield Problem(danger.layer, f"{danger.class_name} {danger.what}")
     for where, what in model.references:
-        yield Found(where, f"what the file holds {what}")
+        yield Problem(where, f"what the file holds {what}")
     if model.documents:
         return
     for place in model.layers():
         if _holds_code(place.layer.class_name, place.config):
-            yield Found(
+            yield Problem(
                 place.path,
                 f"{place.layer.class_name} holds marshalled Python code: loading the model runs it",
             )
@@ -52,13 +49,6 @@ def _holds_code(class_name: str, config: Mapping[str, Any]) -> bool:
     return False
 
 
-_MISSING = without_class() | RECORDED
-
-# Keys that Keras 2 writes and Keras 3 refuses, by class.
-_REFUSED_KEYS: Mapping[str, tuple[str, ...]] = {
-    name: rule.fails_on for name, rule in rules().items() if rule.fails_on
-}
-
 # What Keras 3 takes in `.h5` files of Keras 2 and refuses in `.keras` files.
 _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "BatchNormalization": lambda config: isinstance(config.get("axis"), list),
@@ -67,18 +57,18 @@ _REFUSED_IN_KERAS_FILES: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 }
 
 
-def keras3_cannot_load(model: CheckedModel) -> Iterator[Found]:
+def keras3_cannot_load(model: CheckedModel) -> Iterator[Problem]:
     """Find what keeps Keras 3 from loading a model of Keras 2, once for each class of layer."""
     if model.keras != 2:
         return
     if model.format == "keras" and not model.graph.sequential:
-        yield Found("", "Keras 3 cannot load Functional models that Keras 2 saved as .keras")
+        yield Problem("", "Keras 3 cannot load Functional models that Keras 2 saved as .keras")
     if model.format == "savedmodel":
-        yield Found("", "Keras 3 loads no SavedModel directories")
+        yield Problem("", "Keras 3 loads no SavedModel directories")
     slashed = [place.path for place in model.layers() if "/" in place.layer.name]
     if slashed:
         others = _and_more(slashed)
-        yield Found(slashed[0], f"Keras 3 takes no slash in the name of a layer{others}")
+        yield Problem(slashed[0], f"Keras 3 takes no slash in the name of a layer{others}")
     refused: dict[tuple[str, str], list[str]] = {}
     for place in model.layers():
         reason = _refusal(place, model.format)
@@ -86,7 +76,7 @@ def keras3_cannot_load(model: CheckedModel) -> Iterator[Found]:
             refused.setdefault((place.layer.class_name, reason), []).append(place.path)
     for (class_name, reason), paths in refused.items():
         message = f"Keras 3 cannot load {class_name} as it is written here: {reason}"
-        yield Found(paths[0], message + _and_more(paths))
+        yield Problem(paths[0], message + _and_more(paths))
 
 
 def _and_more(paths: Sequence[str]) -> str:
@@ -95,9 +85,14 @@ def _and_more(paths: Sequence[str]) -> str:
 
 def _refusal(place: LayerCall, format: str) -> str:
     class_name, config = place.layer.class_name, place.config
-    if class_name in _MISSING:
+    # The tables of the port are read for models of Keras 2 alone: `check` starts faster.
+    from rewriter.porting.layers import rules, without_class
+    from rewriter.porting.operations import RECORDED
+
+    if class_name in without_class() | RECORDED:
         return "it has no such layer"
-    keys = [key for key in _REFUSED_KEYS.get(class_name, ()) if key in config]
+    rule = rules().get(class_name)
+    keys = [key for key in rule.fails_on if key in config] if rule is not None else []
     if keys:
         return f"it does not know {keys[0]}"
     refuses = _REFUSED_IN_KERAS_FILES.get(class_name)
@@ -106,14 +101,16 @@ def _refusal(place: LayerCall, format: str) -> str:
     return ""
 
 
-def hard_sigmoid(model: CheckedModel) -> Iterator[Found]:
+def hard_sigmoid(model: CheckedModel) -> Iterator[Problem]:
     """Find activations that are another function in the other Keras."""
     if model.keras != 2:
         return
+    from rewriter.porting.hard_sigmoid import keys_of
+
     for place in model.layers():
         keys = keys_of(place.config)
         if keys:
-            yield Found(
+            yield Problem(
                 place.path,
                 f"{keys[0]}=hard_sigmoid is another function in Keras 3: outputs would change",
             )

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from rewriter.analysis.recurrent_layers import FUSED, fast_path_obstacles
 from rewriter.checks.checked_model import CheckedModel
-from rewriter.checks.code import Code, Found
+from rewriter.checks.code import Code, Problem
 
 
-def closed_fast_path(model: CheckedModel) -> Iterator[Found]:
+def closed_fast_path(model: CheckedModel) -> Iterator[Problem]:
     """Find LSTM and GRU layers that cannot run on cuDNN."""
     for place in model.layers(FUSED):
         reasons = fast_path_obstacles(place.layer)
         if reasons:
             only_rate = list(reasons) == ["recurrent_dropout"]
-            yield Found(
+            yield Problem(
                 place.path,
-                f"{', '.join(reasons.values())}: the fast cuDNN kernel is closed on a GPU",
+                f"{', '.join(reasons.values())}: on a GPU, Keras cannot run it with cuDNN",
                 "externalise-dropout" if only_rate else None,
             )
 

@@ -21,7 +21,6 @@ from typing import Any, BinaryIO
 
 from rewriter.cli import console
 from rewriter.errors import RewriterError
-from rewriter.saved.safety import child_process
 
 MEMORY = 3 * 2**30
 """Bytes that a command may take beyond what an imported framework takes, ..."""
@@ -104,6 +103,8 @@ def _become_child(budget: Budget) -> None:
     with suppress(OSError):
         ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGTERM)
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    from rewriter.saved.safety import child_process
+
     child_process.isolated = True
     # what libraries say when they end the process goes past Python, and is not for the user
     own = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")

@@ -124,7 +124,9 @@ def explain(
 
 def _refuse_unclear_output(paths: Sequence[str], output: Path | None, force: bool) -> None:
     if output is None and not force:
-        raise RewriterError("no output", where="check --fix", fix="give -o OUT, or --force")
+        raise RewriterError(
+            "nothing says where to write", where="check --fix", fix="give -o OUT, or --force"
+        )
     if output is not None and len(paths) != 1:
         raise RewriterError(
             f"{len(paths)} models cannot be written to one output",

@@ -85,25 +85,23 @@ def rewrite(  # noqa: PLR0913
     isolated: IsolatedOption = False,
 ) -> None:
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
-    from rewriter.api import functions
     from rewriter.api.plans import plan_file, plan_file_or_loaded
-    from rewriter.api.saved_plan import read_plan
-    from rewriter.cli.custom_modules import custom_objects
     from rewriter.saved import read as read_file
-    from rewriter.saved.writing.output import check_output
 
-    saved = None if saved_plan is None else read_plan(saved_plan)
+    saved = None if saved_plan is None else _read_plan(saved_plan)
     step = _step(passes, saved, isolated)
     if report is not None:
         from rewriter.report.files import check_report, write_report
 
         check_report(report, force)
     if output is None and not dry_run:
-        raise RewriterError("no output", where="rewrite", fix="give -o OUT, or --dry-run")
+        raise RewriterError(
+            "nothing says where to write", where="rewrite", fix="give -o OUT, or --dry-run"
+        )
     if not dry_run and output is not None:
         named = output.suffix or output.is_dir()
         output = output if named else output.with_suffix(Path(model).suffix)
-        check_output(output, Path(model), force)
+        _check_output(output, model, force)
         in_child([model] if data is None else [model, data], limits=limits)
         _require_framework()
     inputs = None if data is None else _read_inputs(data)
@@ -123,6 +121,9 @@ def rewrite(  # noqa: PLR0913
     if format is Format.TEXT and not rehearse:
         _show_plan(plan, format, full)
         print(flush=True)
+    from rewriter.api import functions
+    from rewriter.cli.custom_modules import custom_objects
+
     console.start_tensorflow()
     with _told_if_it_fails(plan, format), _shown_if_it_fails(plan, rehearse, format, full):
         result = functions.rewrite(
@@ -147,6 +148,18 @@ def rewrite(  # noqa: PLR0913
     else:
         _tell(result, plan, full)
     raise typer.Exit(code)
+
+
+def _read_plan(path: Path) -> SavedPlan:
+    from rewriter.api.saved_plan import read_plan
+
+    return read_plan(path)
+
+
+def _check_output(output: Path, model: str, force: bool) -> None:
+    from rewriter.saved.writing.output import check_output
+
+    check_output(output, Path(model), force)
 
 
 def _require_framework() -> None:
@@ -184,7 +197,7 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
     from rewriter.api.rewrite_step import Rewrite, project_rewrite
 
     if passes is not None and saved is not None:
-        raise RewriterError("passes and a plan", where="rewrite", fix="give -p, or --plan")
+        raise RewriterError("both -p and --plan are given", where="rewrite", fix="give one of them")
     if passes is not None:
         return Rewrite(passes)
     if saved is not None:
@@ -196,7 +209,7 @@ def _step(passes: list[str] | None, saved: SavedPlan | None, isolated: bool) -> 
         fix = (
             "give -p PASS or --plan PLAN.json, or name passes in [tool.rewriter] of pyproject.toml"
         )
-        raise RewriterError("no passes", where="rewrite", fix=fix)
+        raise RewriterError("no passes are given", where="rewrite", fix=fix)
     return step
 
 

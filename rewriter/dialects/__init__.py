@@ -30,7 +30,10 @@ def decode(document: Mapping[str, Any], keras: int) -> ModelGraph:
         The model has no graph, or its config contradicts itself.
     """
     with collection_paused():
-        return decoder.decode(document, DIALECTS[keras])
+        model = decoder.decode(document, DIALECTS[keras])
+        for graph in model.walk():
+            graph.root = model
+    return model
 
 
 def encode(graph: ModelGraph) -> dict[str, Any]:

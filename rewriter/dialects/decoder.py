@@ -56,7 +56,10 @@ def decode(document: Mapping[str, Any], dialect: Dialect) -> ModelGraph:
             "build the model with keras.Model(inputs, outputs)",
         )
     envelope = {**document, "config": None, "class_name": None}
-    return _Decoder(dialect).model(class_name, config, envelope, (), ())
+    model = _Decoder(dialect).model(class_name, config, envelope, (), ())
+    for graph in model.walk():
+        graph.root = model
+    return model
 
 
 def _is_model(class_name: str, config: Any) -> bool:
@@ -197,7 +200,7 @@ class _Decoder:
         for reference in (*everything, *(each for end in ends for each in leaves([end]))):
             if reference.layer not in used:
                 raise UnsupportedModelError(
-                    f"a tensor comes from layer {reference.layer!r}, which the model has not",
+                    f"a tensor comes from layer {reference.layer!r}, which the model does not have",
                     where="/".join(graph.path) or graph.name,
                     fix="the config is damaged; save the model again",
                 )

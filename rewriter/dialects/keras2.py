@@ -12,20 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewriter.dialects.numbering import Reference, is_reference
-from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.nested import map_leaves
 
 CONSTANT = "_CONSTANT_VALUE"
 
 keras = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A value in the first argument that is no tensor of the model."""
-
-    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,8 @@ def decode_call(node: Any, names: Collection[str]) -> tuple[Arguments, list[Refe
         if _is_leaf(value):
             length = len(value)
             leaf_kwargs = value[3] if length == 4 else {}
+            if not isinstance(leaf_kwargs, dict):
+                raise TypeError(f"{leaf_kwargs!r} stands where keyword arguments do")
             return Constant(value[2]) if value[0] == CONSTANT else hole(*value[:3])
         if not isinstance(value, list | tuple | dict):
             raise TypeError(f"{value!r} stands where a tensor is named")

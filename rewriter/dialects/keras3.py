@@ -44,6 +44,8 @@ def decode_call(node: Any, names: Collection[str]) -> tuple[Arguments, list[Refe
             return [visit(each) for each in value]
         return tuple(visit(each) for each in value) if type(value) is tuple else value
 
+    if not isinstance(node["args"], list | tuple) or not isinstance(node["kwargs"], dict):
+        raise TypeError(f"{node!r} is no call with arguments")
     return Arguments(visit(node["args"]), visit(node["kwargs"])), references
 
 

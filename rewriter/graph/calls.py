@@ -35,6 +35,13 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
+class Constant:
+    """A value in the first argument that is no tensor of the model."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Arguments:
     """What a layer is called with.
 

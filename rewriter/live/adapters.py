@@ -19,7 +19,7 @@ from rewriter.graph.calls import Arguments
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.frameworks import import_framework, require_framework
-from rewriter.saved.safety.open_file import Held
+from rewriter.saved.safety.open_file import OpenModelFile
 
 # Live layers, models, variables and tensors: Keras is not imported to name their types.
 Live = Any
@@ -31,7 +31,12 @@ class LiveKeras(Protocol):
     keras: int
 
     def load(
-        self, source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+        self,
+        source: OpenModelFile,
+        custom_objects: Mapping[str, Any],
+        *,
+        compiled: bool,
+        allow_code: bool,
     ) -> Live:
         """Load a saved model that is held open; in safe mode, unless its code is allowed."""
 

@@ -44,8 +44,8 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
     name, elements = largest_output(layers)
     if elements > TENSOR_LIMIT:
         raise ModelReadError(
-            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, more than the "
-            f"{TENSOR_LIMIT * BYTES // 2**20:,} that are computed",
+            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, and the limit is "
+            f"{TENSOR_LIMIT * BYTES // 2**20:,} MB",
             where=f"{file.path}: {name}",
             fix=LIFT,
         )

@@ -18,7 +18,7 @@ from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
 from rewriter.live.load_limits import in_proportion, load_bounded
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.admission import Admission, admit
-from rewriter.saved.safety.open_file import Held, held
+from rewriter.saved.safety.open_file import OpenModelFile, kept_open
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ def load(
         Keras cannot load it, or it declares more than its size allows.
     """
     require_tensorflow_backend()
-    with held(file) as source:
+    with kept_open(file) as source:
         admission = admit(file, custom_objects, source, allow_code=allow_code, limits=limits)
         loaded = _loaded(source, custom_objects, admission, limits)
     _keep_names(file, graph, loaded.model)
@@ -75,7 +75,7 @@ def _keep_names(file: ModelFile, graph: ModelGraph | None, model: Live) -> None:
 
 
 def _loaded(
-    source: Held, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
+    source: OpenModelFile, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
 ) -> Loaded:
     file = source.file
     keras = live_keras(file.keras)

@@ -89,9 +89,28 @@ def _with_missing_arguments(
 def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
     notes: list[Note] = []
     document = with_names(_document(model, keras), model, keras)
-    graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
+    try:
+        graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
+    except UnsupportedModelError as error:
+        parts = _parts_with_graphs(model, keras)
+        if parts and not keras.is_functional(model):
+            error.fix = f"rewrite its parts, each a model with a graph: {', '.join(parts)}"
+        raise
     graph.notes = tuple(notes)
     return graph
+
+
+def _parts_with_graphs(model: Live, keras: LiveKeras) -> list[str]:
+    """Return the attributes of a subclassed model that hold Functional or Sequential models."""
+    return [
+        f"model.{name}"
+        for name, held in vars(model).items()
+        if hasattr(held, "layers") and (keras.is_functional(held) or _is_sequential(held))
+    ]
+
+
+def _is_sequential(model: Live) -> bool:
+    return any(cls.__name__ == "Sequential" for cls in type(model).__mro__)
 
 
 def _document(model: Live, keras: LiveKeras) -> Mapping[str, Any]:

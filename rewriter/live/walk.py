@@ -94,6 +94,18 @@ def pairs_with_sublayers(original: Live, live: Live, keras: LiveKeras) -> Iterat
     return zip(with_sublayers(original, keras), with_sublayers(live, keras), strict=False)
 
 
+_WRAPPED = ("layer", "forward_layer", "backward_layer", "cell")
+
+
+def _without_number(layer: Live) -> str:
+    """Return the name of a layer inside another, without the number that Keras counts up.
+
+    Of a model and of its copy, these numbers differ.
+    """
+    name, _, number = str(layer.name).rpartition("_")
+    return name if name and number.isdigit() else str(layer.name)
+
+
 def live_layers(keras: LiveKeras, graph: ModelGraph, model: Live) -> dict[str, Live]:
     """Return every layer of a model by its path, nested and wrapped ones included."""
     found: dict[str, Live] = {}
@@ -103,7 +115,11 @@ def live_layers(keras: LiveKeras, graph: ModelGraph, model: Live) -> dict[str, L
             return
         found[path] = layer
         for inner in keras.sublayers(layer):
-            below(inner, f"{path}/{inner.name}")
+            held = any(inner is getattr(layer, role, None) for role in _WRAPPED)
+            name = inner.name if held else _without_number(inner)
+            while f"{path}/{name}" in found:
+                name += "_"
+            below(inner, f"{path}/{name}")
 
     def inside(graph: ModelGraph, model: Live) -> None:
         live = keras.layers(model)

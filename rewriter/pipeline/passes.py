@@ -127,14 +127,15 @@ class Pass(ABC):
         if not dataclasses.is_dataclass(self):
             return self.name
         changed = [
-            f"{field.name}={_spelled(value)}"
+            f"{field.name}={spelled(value)}"
             for field in dataclasses.fields(self)
             if (value := getattr(self, field.name)) != field.default
         ]
         return f"{self.name}:{','.join(changed)}" if changed else self.name
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """Return the value of an option as it is written on the command line."""
     if isinstance(value, tuple):
         return f"({','.join(map(str, value))})"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -133,28 +133,28 @@ def _assumed(plan: PlanData) -> Iterator[Note]:
         yield Note(plan.before.name, plan.kind, said)
 
 
-def _with_pass(plan: PlanData, each: Pass) -> PlanData:
+def _with_pass(plan: PlanData, asked: Pass) -> PlanData:
     after = plan.after.copy()
     try:
-        said = [replace(word, pass_name=each.name) for word in each.run_with(after, plan.context)]
+        said = [replace(word, pass_name=asked.name) for word in asked.run_with(after, plan.context)]
         after.validate()
     except GraphError as error:
         broken = PassError(
             f"the pass broke the graph: {error}",
-            where=each.name,
+            where=asked.name,
             fix="leave the pass out and report it to its author",
         )
         broken.plan = plan
         raise broken from error
     changes = tuple(word for word in said if isinstance(word, Change))
     notes = tuple(word for word in said if isinstance(word, Note))
-    acted = [each] if changes else []
+    acted = [asked] if changes else []
     kept = [one.guarantee for one in acted if one.guarantee is not Guarantee.CHANGED_ON_PURPOSE]
     return replace(
         plan,
-        passes=(*plan.passes, str(each)),
+        passes=(*plan.passes, str(asked)),
         guarantee=Guarantee.weakest([plan.guarantee, *(one.guarantee for one in acted)]),
-        tolerance=max([plan.tolerance, *(each.tolerance_of(change) for change in changes)]),
+        tolerance=max([plan.tolerance, *(asked.tolerance_of(change) for change in changes)]),
         changes=plan.changes + changes,
         notes=plan.notes + notes,
         after=after,

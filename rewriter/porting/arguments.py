@@ -7,8 +7,7 @@ from typing import Any
 
 from rewriter.analysis.layer_kinds import is_recurrent
 from rewriter.analysis.noise_layers import MASKS
-from rewriter.dialects.keras2 import Constant
-from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.nested import leaves, map_leaves
 from rewriter.porting.refusals import RefusedError

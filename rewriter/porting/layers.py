@@ -384,8 +384,23 @@ def layer_config(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
                 f"Keras 3 knows no {key}={new[key]!r}", f"set {key} otherwise in Keras 2"
             )
         new.pop(key, None)
-    new = {rule.rename.get(key, key): value for key, value in new.items()}
+    new = {rule.rename.get(key, key): _with_layer(key, value) for key, value in new.items()}
     return converted(new)
+
+
+def _with_layer(key: str, value: Any) -> Any:
+    """Return a layer that stands as an activation as Keras 3 writes it; all else as it is."""
+    is_object = isinstance(value, Mapping) and isinstance(value.get("config"), Mapping)
+    if not is_object or not key.endswith("activation"):
+        return value
+    name = str(value["class_name"])
+    custom = ">" in str(value.get("registered_name") or "")
+    return {
+        "module": value.get("module") if custom else "keras.layers",
+        "class_name": name,
+        "config": dict(value["config"]) if custom else layer_config(name, value["config"]),
+        "registered_name": value.get("registered_name") if custom else None,
+    }
 
 
 def _is_allowed(value: Any, allowed: Any) -> bool:

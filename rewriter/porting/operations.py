@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from rewriter.dialects.keras2 import Constant
-from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.nested import leaves, map_leaves
 from rewriter.porting.refusals import RefusedError

@@ -91,26 +91,10 @@ def _function(value: Mapping[str, Any]) -> Any:
     """Return a named function as Keras 3 names it: its own by the bare name."""
     module, name = value.get("module"), value.get("config")
     if value.get("class_name") != "function":
-        if isinstance(value.get("config"), Mapping) and "class_name" in value:
-            return _activation_layer(value)
         return value
     if str(module or "keras").split(".")[0] in ("keras", "tf_keras", "tensorflow", "builtins"):
         return name
     return dict(value)
-
-
-def _activation_layer(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer that stands as an activation; its own keys are those of its class."""
-    from rewriter.porting.layers import layer_config
-
-    config = layer_config(str(value["class_name"]), value["config"])
-    custom = ">" in str(value.get("registered_name") or "")
-    return {
-        "module": value.get("module") if custom else "keras.layers",
-        "class_name": value["class_name"],
-        "config": config,
-        "registered_name": value.get("registered_name") if custom else None,
-    }
 
 
 def policy(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import make_noise, read_noise
@@ -130,8 +131,8 @@ class _Translator:
         def moved(end: Tensor) -> Tensor:
             return Tensor(calls[end.call], end.output)
 
-        new.inputs = map_leaves(moved, graph.inputs)
-        new.outputs = map_leaves(moved, graph.outputs)
+        new.inputs = _alone(map_leaves(moved, graph.inputs))
+        new.outputs = _alone(map_leaves(moved, graph.outputs))
         return new
 
     def always_on(self, layer: Layer, made: Layer, graph: ModelGraph, where: str) -> Layer:
@@ -227,6 +228,11 @@ class _Translator:
             backward = {"backward_layer": both.inner["backward_layer"].name}
             self.record.change(where, made.class_name, {}, backward, _BACKWARD)
         return both
+
+
+def _alone(ends: Any) -> Any:
+    """Return the one tensor of a list: Keras 2 takes and gives it so, Keras 3 the list."""
+    return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
 
 
 def _class_of(graph: ModelGraph) -> str:

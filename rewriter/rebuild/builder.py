@@ -25,6 +25,10 @@ from rewriter.live.walk import OriginalLayer, inner_of, original_layers, pairs_w
 from rewriter.rebuild.config_changes import alike, changed_config, holds_edited_model
 from rewriter.rebuild.weights import Pair, check_complete, copy_weights
 
+_CODE = "saved as code"
+_NAMED = "give it a named function that keras.saving.register_keras_serializable registers"
+_RESTORED = "its class needs a from_config that takes what its get_config returns"
+
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
@@ -200,7 +204,7 @@ class _Builder:
             raise RebuildError(
                 f"Keras cannot make the layer: {type(error).__name__}: {first_line(error)}",
                 where=graph.path_of(layer.name),
-                fix="its class needs a from_config that takes what its get_config returns",
+                fix=_NAMED if _CODE in first_line(error) else _RESTORED,
             ) from error
         for old, new in pairs_with_sublayers(live_original, live, self.keras):
             self.keras.carry_state(old, new)

@@ -81,7 +81,7 @@ class _Carrier:
             compiled = self.compile()
         except Exception as error:
             reason = f"{type(error).__name__}: {first_line(error)}"
-            self.note(f"is not compiled, because the original's way cannot be repeated: {reason}")
+            self.note(f"is not compiled, for Keras cannot compile it as the original was: {reason}")
             return
         if compiled and getattr(self.original, "optimizer", None) is not None:
             copy_optimizer_state(self.keras, self.training, self.original, self.rebuilt, self.note)
@@ -152,8 +152,8 @@ class _Carrier:
         for before, after in zip(old, new, strict=True):
             if before != after:
                 self.note(
-                    f"output {before} is called {after}, after the layer it comes from; losses "
-                    "and metrics follow, targets given by name must"
+                    f"the output {before} gets the name {after}, after the layer it comes from; "
+                    f"losses and metrics follow, and targets by name must be given as {after}"
                 )
         rename = _renamed(old, new)
         return {k: rename(v) if k in BY_OUTPUT else v for k, v in arguments.items()}

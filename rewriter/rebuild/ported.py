@@ -14,7 +14,7 @@ from rewriter.errors import RebuildError, WeightsError, first_line
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, live_keras
-from rewriter.live.walk import Place, places_of
+from rewriter.live.walk import OriginalLayer, original_layers
 from rewriter.porting import Translation
 from rewriter.porting.hard_sigmoid import Scaling
 from rewriter.porting.layers import LayerRule, rules
@@ -53,10 +53,10 @@ def build(
         A weight has no counterpart of the same shape.
     """
     before, after = translation.before, after or translation.after
-    old = {place.origin: place for place in places_of(before, original, live_keras(2))}
+    old = {place.origin: place for place in original_layers(before, original, live_keras(2))}
     fill_from_weights(after, old)
     model = make_model(after, custom_objects)
-    new = list(places_of(after, model, live_keras(3)))
+    new = list(original_layers(after, model, live_keras(3)))
     copy_weights(old, new, translation.scalings)
     return model
 
@@ -127,13 +127,13 @@ def _innermost(error: Exception) -> str:
     return inner.strip().splitlines()[0][:300] if found and inner.strip() else first_line(error)
 
 
-def fill_from_weights(graph: ModelGraph, old: Mapping[tuple[str, ...], Place]) -> None:
+def fill_from_weights(graph: ModelGraph, old: Mapping[tuple[str, ...], OriginalLayer]) -> None:
     """Write into configs what layers of Keras 2 adapted themselves to, and keep as weights."""
     for each in graph.walk():
         each.map_layers(lambda layer: _filled(layer, old))
 
 
-def _filled(layer: Layer, old: Mapping[tuple[str, ...], Place]) -> Layer:
+def _filled(layer: Layer, old: Mapping[tuple[str, ...], OriginalLayer]) -> Layer:
     inner = {role: _filled(each, old) for role, each in layer.inner.items()}
     if inner:
         layer = replace(layer, inner=inner)
@@ -165,7 +165,7 @@ Scalings = Mapping[tuple[str, ...], Scaling]
 
 
 def copy_weights(
-    old: Mapping[tuple[str, ...], Place], new: list[Place], scalings: Scalings
+    old: Mapping[tuple[str, ...], OriginalLayer], new: list[OriginalLayer], scalings: Scalings
 ) -> None:
     """Give each layer of Keras 3 the weights and ``trainable`` of the one it comes from."""
     done: set[int] = set()

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from rewriter.errors import WeightsError
 from rewriter.live.adapters import Live, LiveKeras
 
+_ADDED_LATER = (
+    "if its variables came after it was made, as float8 and quantisation-aware training add them, "
+    "rewrite the model before that, and quantise what comes out"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -49,6 +54,7 @@ def copy_weights(keras: LiveKeras, pairs: Sequence[Pair], *, share: bool = False
                     f"variable {new.name} is {tuple(new.shape)} {new.dtype}, "
                     f"the original {old.name} is {tuple(old.shape)} {old.dtype}",
                     where=path,
+                    fix=_ADDED_LATER,
                 )
             if not share:
                 keras.assign(new, old)
@@ -135,8 +141,7 @@ def _own(keras: LiveKeras, old: Live, new: Live, path: str) -> Iterator[tuple[Li
         raise WeightsError(
             f"the original has {len(have)} variables of its own, the new layer {len(want)}",
             where=path,
-            fix="its variables came after it was made, as float8 and quantisation-aware training "
-            "add them: rewrite the model first, and quantise what comes out",
+            fix=_ADDED_LATER,
         )
     for pair in zip(have, want, strict=True):
         yield (*pair, path)

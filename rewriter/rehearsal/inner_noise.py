@@ -70,7 +70,9 @@ def measure_inside(
             continue
         shown = _shown(path, layers)
         name = type(layers[shown]).__name__
-        subject = _Subject(noise, shown, name, LayerReplay(layer, training[path]), inference[path])
+        subject = _MeasuredLayer(
+            noise, shown, name, LayerReplay(layer, training[path]), inference[path]
+        )
         yield from subject.measured()
 
 
@@ -114,7 +116,7 @@ def _shown(path: str, layers: Mapping[str, Live]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
+class _MeasuredLayer:
     """A layer that may draw noise inside, as it is called in training and at inference."""
 
     noise: NoiseKeras

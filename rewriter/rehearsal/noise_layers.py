@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,10 @@ def measure_noise(
     found = {
         path: _measured(layers[path], still[path], noisy[path], training) for path in candidates
     }
+    for path in [path for path, layer in layers.items() if _applies_to_each_step(layer)]:
+        inner = found.pop(f"{path}/{layers[path].layer.name}", None)
+        if inner is not None:
+            found[path] = replace(inner, layer=path)
     others = {path: layer for path, layer in layers.items() if path not in found}
     measured = [each for each in found.values() if each is not None]
     return _in_order(layers, [*measured, *measure_inside(keras, others, training, inference)])
@@ -82,6 +87,11 @@ def _may_be_noise(layer: Live, still: Sequence[Traffic]) -> bool:
 
 def _is_known(layer: Live) -> bool:
     return any(cls.__name__ in NOISE for cls in type(layer).__mro__)
+
+
+def _applies_to_each_step(layer: Live) -> bool:
+    """Whether a layer is TimeDistributed: the noise in it is said once, by the wrapper's name."""
+    return type(layer).__name__ == "TimeDistributed"
 
 
 def _same(seen: Traffic) -> bool:

@@ -135,15 +135,15 @@ def _telling(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_off(value: Any) -> bool:
+    return value is False or (not value and value != 0)
+
+
 def _function_name(value: Any) -> Any:
     """Return the name of a function that stands serialised; all else as it is."""
     if isinstance(value, dict) and value.get("class_name") == "function":
         return value.get("config")
     return value
-
-
-def _is_off(value: Any) -> bool:
-    return value is False or (not value and value != 0)
 
 
 def config_changes(change: Change) -> list[tuple[str, Any, Any]]:

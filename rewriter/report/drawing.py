@@ -20,7 +20,7 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.run import PlanData
 from rewriter.printable import printable, value_text
 from rewriter.report.diff import SIGNS, config_changes
-from rewriter.report.text import change_detail, json_text
+from rewriter.report.text import change_detail, option_changes
 
 FOLD_FROM = 40
 """Models with so many calls are drawn folded: runs of unchanged ones as one node."""
@@ -260,10 +260,7 @@ def _shows(change: Change, side: str) -> bool:
 
 def _said(change: Change) -> str:
     detail = [change_detail(change)] if change.action is not Action.INSERT else []
-    detail += [
-        f"{printable(str(key))}: {json_text(old)} -> {json_text(new)}"
-        for key, old, new in config_changes(change)
-    ]
+    detail += option_changes(change)
     shown = "; ".join(filter(None, detail))
     reason = f"{printable(change.reason, 400)} [{change.pass_name}]"
     return f"{change.action.value}: {shown + ' - ' if shown else ''}{reason}"

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 from rewriter.graph.changes import Change
 from rewriter.pipeline.run import PlanData
 from rewriter.printable import printable
-from rewriter.report.diff import SIGNS, config_changes
+from rewriter.report.diff import SIGNS
 from rewriter.report.drawing import Drawings, drawings
 from rewriter.report.plan_json import plan_findings
-from rewriter.report.text import change_detail, json_text, not_looked_into, plan_text, summary
+from rewriter.report.text import (
+    change_detail,
+    not_looked_into,
+    option_changes,
+    plan_text,
+    summary,
+)
 
 if TYPE_CHECKING:
     from rewriter.rehearsal import Compared
@@ -96,10 +102,7 @@ def _changes(changes: Sequence[Change]) -> str:
 
 
 def _change(change: Change) -> str:
-    pairs = [
-        f"{key}: {json_text(old)} -> {json_text(new)}" for key, old, new in config_changes(change)
-    ]
-    detail = "; ".join(filter(None, [change_detail(change), *pairs]))
+    detail = "; ".join(filter(None, [change_detail(change), *option_changes(change)]))
     action = change.action.value
     return (
         f'<li><span class="sign {action}" title="{action}">{SIGNS[change.action]}</span>'

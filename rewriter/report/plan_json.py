@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rewriter.checks import check_graph
-from rewriter.checks.findings import Finding
 from rewriter.dialects import encode
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.pipeline.run import PlanData
+
+if TYPE_CHECKING:
+    from rewriter.checks.findings import Finding
 
 VERSION = 1
 """Of the schema."""
@@ -35,6 +36,8 @@ def plan_json(plan: PlanData) -> dict[str, Any]:
 
 def plan_findings(plan: PlanData) -> list[Finding]:
     """Return what `check` says of the model before."""
+    from rewriter.checks import check_graph
+
     return check_graph(plan.before, declared=plan.context.declared_masks)
 
 

@@ -136,6 +136,22 @@ def change_detail(change: Change) -> str:
     return ""
 
 
+def option_changes(change: Change) -> list[str]:
+    """Return what a change does to each option of a layer that stays."""
+    texts = []
+    for key, old, new in config_changes(change):
+        becomes = f"{_value(old)} -> {_value(new)}"
+        if is_dropped(change, key):
+            becomes = f"{json_text(old)}, dropped"
+        texts.append(f"{printable(str(key))}: {becomes}")
+    return texts
+
+
+def _value(value: Any) -> str:
+    """Return a value of a config; Keras takes null and an option that is not there alike."""
+    return "not set" if value is None else json_text(value)
+
+
 def json_text(value: Any) -> str:
     """Return a short value of a config."""
     return value_text(value) if not isinstance(value, str) else json.dumps(printable(value))
@@ -175,11 +191,7 @@ def _row(row: Row, names: int, classes: int, width: int | None) -> Iterator[Line
         yield Line(head, style)
         yield from _wrapped(detail, under, width, style)
     for change in row.changes:
-        for key, old, new in config_changes(change):
-            becomes = f"{json_text(old)} -> {json_text(new)}"
-            if is_dropped(change, key):
-                becomes = f"{json_text(old)}, dropped"
-            text = f"{printable(str(key))}: {becomes}"
+        for text in option_changes(change):
             yield from _wrapped(text, under, width, style)
     for reason in dict.fromkeys(_said(each.reason, each.pass_name) for each in row.changes):
         yield from _wrapped(reason, f"{under}| ", width, "reason")

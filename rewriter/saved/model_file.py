@@ -133,7 +133,7 @@ def _read_directory(path: Path, limits: _Limits) -> ModelFile:
         return _read_saved_model(path, limits)
     if (path / "config.json").exists() and (path / "metadata.json").exists():
         raise UnsupportedModelError(
-            "unzipped .keras directories are not read yet", fix="save as .keras or .h5"
+            "this is an unzipped .keras archive", fix="zip it again, or save as .keras or .h5"
         )
     raise ModelReadError(
         "it is a directory without a model", fix="give a .keras or .h5 file, or a SavedModel"

@@ -76,7 +76,7 @@ def _wrong(
 
 def _otherwise(how: str) -> ModelWriteError:
     return ModelWriteError(
-        f"the file reads back otherwise than it was written: {how}",
+        f"the written file does not hold what was written: {how}",
         fix="check the disk, and write to another; what was there before is untouched",
     )
 

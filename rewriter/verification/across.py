@@ -9,19 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewriter.analysis.noise_at_inference import TrainingTrue
-from rewriter.errors import RewriterError
-from rewriter.graph.nested import map_leaves
+from rewriter.graph.nested import leaves, map_leaves
 from rewriter.live.adapters import LiveKeras, live_keras
-from rewriter.live.walk import places_of
+from rewriter.live.walk import original_layers
 from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.comparison import Comparison
+from rewriter.verification.differences import Spread
 from rewriter.verification.inputs.specs import InputSpec, input_specs
+from rewriter.verification.inputs.tries import further_tries, sizes, usual_tries
 from rewriter.verification.result import Distribution, Verification
-from rewriter.verification.running import Subject, _to_array, runner, states_kept, with_vocabularies
-from rewriter.verification.verify import _padding_of, _sizes, _tries
+from rewriter.verification.running import (
+    Subject,
+    activations,
+    attempt,
+    explain,
+    runner,
+    states_kept,
+    to_array,
+    with_vocabularies,
+)
+from rewriter.verification.verify import padding_of, refuse_if_all_fail, try_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,37 +41,8 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], ...]
 
-
-class _Relative(Comparison):
-    """A comparison whose tolerance is in parts of the greatest output."""
-
-    def judge(
-        self,
-        arrays: Arrays,
-        expected: list[NDArray[Any]] | None,
-        actual: list[NDArray[Any]] | None,
-        tolerance: float,
-    ) -> tuple[str, float | None, str]:
-        """Return outcome, difference in parts of the greatest output, and detail of one input."""
-        if expected is None or actual is None:
-            return Comparison.judge(self, arrays, expected, actual, tolerance)
-        if [one.shape for one in expected] != [one.shape for one in actual]:
-            return Comparison.judge(self, arrays, expected, actual, tolerance)
-        pairs = [_scaled(one, other) for one, other in zip(expected, actual, strict=True)]
-        befores, afters = [one for one, _ in pairs], [other for _, other in pairs]
-        return Comparison.judge(self, arrays, befores, afters, tolerance)
-
-
-def _scaled(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return two outputs in parts of the greatest number of the first, if they are fractions."""
-    import numpy as np
-
-    if expected.dtype.kind != "f" or actual.dtype.kind != "f" or not expected.size:
-        return expected, actual
-    expected, actual = expected.astype("float64"), actual.astype("float64")
-    finite = np.abs(expected[np.isfinite(expected)])
-    greatest = float(finite.max(initial=0.0))
-    return (expected, actual) if greatest == 0 else (expected / greatest, actual / greatest)
+_TOLERANCES = 16
+"""An output says something where it varies by so many times the tolerance."""
 
 
 def verify_port(
@@ -105,7 +87,7 @@ def without_noise(keras: LiveKeras, subject: Subject) -> Iterator[bool]:
     }
     layers = [
         place.live
-        for place in places_of(subject.graph, subject.model, keras)
+        for place in original_layers(subject.graph, subject.model, keras)
         if place.origin in noisy and hasattr(place.live, "rate")
     ]
     rates = [layer.rate for layer in layers]
@@ -129,36 +111,54 @@ def _verify(
     data: Any,
 ) -> Verification:
     specs = with_vocabularies(two, before, input_specs(before.graph))
-    pairs: dict[str, tuple[Run, Run]] = {
+    runs: dict[str, tuple[Run, Run]] = {
         "eager": (
             runner(two, before, specs, compiled=False),
             runner(three, after, specs, compiled=False),
         ),
-        "predict": (predictor(two, before, specs), predictor(three, after, specs)),
+        "compiled": (predictor(two, before, specs), predictor(three, after, specs)),
     }
-    comparison = _Relative(
-        specs, Guarantee.SAME, tolerance, data is not None, _padding_of(two, before)
+    found = sizes(specs, lambda arrays: attempt(runs["eager"][0], arrays)[0] is not None)
+    outputs = leaves(before.graph.outputs)
+    comparison = Comparison(
+        specs,
+        Guarantee.SAME,
+        tolerance,
+        data is not None,
+        runs,
+        padding_of(two, before),
+        (partial(explain, two, before, specs), partial(explain, three, after, specs)),
+        [Spread(_TOLERANCES * tolerance) for _ in outputs],
     )
-    lengths, batches = _sizes(specs, pairs["eager"][0])
-    for label, batch, length, arrays in _tries(specs, lengths, data, batches):
-        for mode, (old, new) in pairs.items():
-            tried = (label, batch, length, mode)
-            if not comparison.case(tried, arrays, old, new, truth=pairs["eager"][0]):
-                break
-    if all(case.outcome == "left out" for case in comparison.cases):
-        detail = comparison.cases[0].detail if comparison.cases else "there are none"
-        raise RewriterError(
-            f"the original fails on every input that was tried: {detail}",
-            where=before.graph.name,
-            fix="give inputs that it takes with --data, or leave the verification out",
-        )
-    return Verification(
+    further, left_out = further_tries(specs, found, activations(before, specs))
+    for tried in (*usual_tries(specs, found, data), *further):
+        try_inputs(comparison, tried)
+    refuse_if_all_fail(before, comparison)
+    verification = Verification(
         comparison.first_failure is None,
         Guarantee.SAME,
         tolerance,
         comparison.max_difference,
         tuple(comparison.cases),
+        rows_left_out=comparison.rows_left_out,
+        inputs_left_out=tuple(left_out),
     )
+    return _not_compared(verification, comparison, before) if verification.ok else verification
+
+
+def _not_compared(
+    verification: Verification, comparison: Comparison, before: Subject
+) -> Verification:
+    """Say so where an output is the same whatever the input: then nothing was compared of it."""
+    if len(comparison.inputs_seen) == 1:  # the model takes one input alone
+        return verification
+    outputs = leaves(before.graph.outputs)
+    for tensor, spread in zip(outputs, comparison.spreads, strict=True):
+        if not spread.features().any():
+            name = before.graph.path_of(tensor.call)
+            reason = f"output {name}: it says nothing of the input"
+            return replace(verification, ok=False, compared=False, reason=reason)
+    return verification
 
 
 def predictor(keras: LiveKeras, subject: Subject, specs: Sequence[InputSpec]) -> Run:
@@ -178,7 +178,7 @@ def predictor(keras: LiveKeras, subject: Subject, specs: Sequence[InputSpec]) ->
         given = map_leaves(lambda _: next(tensors), subject.graph.inputs)
         batch = tf.data.Dataset.from_tensors((_as_tuples(given),))
         outputs = model.predict(batch, verbose=0)
-        return [_to_array(each) for each in tf.nest.flatten(outputs)]
+        return [to_array(each) for each in tf.nest.flatten(outputs)]
 
     return run
 

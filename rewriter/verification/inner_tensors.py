@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.dialects import encode
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
@@ -157,7 +158,7 @@ def _same_layer(one: Layer, other: Layer) -> bool:
     """Whether two layers do the same at inference, told by class and config."""
     return (
         one.class_name == other.class_name
-        and _at_inference(one.config) == _at_inference(other.config)
+        and _at_inference(one) == _at_inference(other)
         and _same_graph(one.graph, other.graph)
         and one.inner.keys() == other.inner.keys()
         and all(_same_layer(layer, other.inner[role]) for role, layer in one.inner.items())
@@ -170,12 +171,14 @@ def _same_graph(one: Any, other: Any) -> bool:
     return bool(encode(one) == encode(other))
 
 
-def _at_inference(config: Mapping[str, Any]) -> dict[str, Any]:
+def _at_inference(layer: Layer) -> dict[str, Any]:
+    """Return what of a config shows at inference; of the user's own classes, all may."""
     left_out = ("name", "trainable", "shared_object_id")
+    known = is_known(layer)
     return {
         key: value
-        for key, value in config.items()
-        if key not in left_out and not training_setting(key)
+        for key, value in layer.config.items()
+        if key not in left_out and not (known and training_setting(key))
     }
 
 

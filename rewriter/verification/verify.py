@@ -142,7 +142,7 @@ def _compare_outputs(
         promise.tolerance,
         promise.data is not None,
         runs,
-        _padding_of(keras, before),
+        padding_of(keras, before),
         (why[0], why[1]),
         [models.spread() for _ in models.ends],
     )
@@ -154,8 +154,8 @@ def _compare_outputs(
             runner(keras, after, specs, compiled=False, calls=2),
         )
     for tried in (*usual_tries(specs, found, promise.data), *further):
-        _try(comparison, tried)
-    _refuse_if_all_fail(before, comparison)
+        try_inputs(comparison, tried)
+    refuse_if_all_fail(before, comparison)
     types = _types(models, comparison)
     verification = Verification(
         True,
@@ -183,7 +183,8 @@ def _compare_outputs(
     return _with_evidence(verification, models, comparison)
 
 
-def _try(comparison: Comparison, tried: Try) -> None:
+def try_inputs(comparison: Comparison, tried: Try) -> None:
+    """Run one input through both models, eagerly and compiled."""
     arrays = tried.make()
     for mode in tried.modes:
         # What fails eagerly may give anything once compiled: no modes after one that fails.
@@ -235,7 +236,8 @@ def _padding(models: Models, comparison: Comparison) -> Padding | None:
     return comparison.padding((runs[0], runs[1]), probing, vectors)
 
 
-def _refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
+def refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
+    """Refuse to judge where the original fails on every input."""
     if all(case.outcome == "left out" for case in comparison.cases):
         detail = comparison.cases[0].detail if comparison.cases else "there are none"
         raise RewriterError(
@@ -245,7 +247,7 @@ def _refuse_if_all_fail(before: Subject, comparison: Comparison) -> None:
         )
 
 
-def _padding_of(
+def padding_of(
     keras: LiveKeras, subject: Subject
 ) -> Callable[[InputSpec, NDArray[Any]], NDArray[Any]]:
     """Return a function that tells which sequences have padding; texts, by the model's layer."""

@@ -14,7 +14,7 @@ from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.saved import read
-from rewriter.saved.safety.open_file import held
+from rewriter.saved.safety.open_file import kept_open
 from rewriter.verification.differences import relative_difference
 from rewriter.verification.inner_tensors import same_bits
 from rewriter.verification.inputs.made import make_inputs
@@ -80,7 +80,7 @@ def compare_written(
 def _load(keras: LiveKeras, path: Path, like: Live, custom_objects: Mapping[str, Any]) -> Live:
     # What it holds is of the model at hand: no code comes from elsewhere.
     scope = {**scope_of(like, keras), **custom_objects}
-    with held(read(path, limits=False)) as source:
+    with kept_open(read(path, limits=False)) as source:
         return keras.load(source, scope, compiled=False, allow_code=True)
 
 

@@ -97,7 +97,7 @@ def test_a_pass_without_a_name_to_find_it_by_is_not_written():
         ("passes = [", "no TOML"),
         ("", "no passes"),
         ('passes = "strip-dropout"', "passes is not a list"),
-        ("passes = [1]", "something else than strings"),
+        ("passes = [1]", "something else than names of passes"),
         ('passes = []\nverify = "yes"', "verify is not true or false"),
         ('passes = []\nweights = "lend"', "neither copy nor share"),
         ("passes = []\nspeed = 1", "unknown setting 'speed'"),

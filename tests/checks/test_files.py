@@ -92,8 +92,8 @@ def test_the_nearest_pyproject_decides_what_is_looked_for(models, monkeypatch, c
     ("table", "words"),
     [
         ("[tool.rewriter]\nselct = []", "unknown setting 'selct'"),
-        ('[tool.rewriter]\nselect = "RW1"', "select is no list of codes"),
-        ("[tool.rewriter]\nkeras-version = 3", "keras-version is no string"),
+        ('[tool.rewriter]\nselect = "RW1"', "select is not a list of codes"),
+        ("[tool.rewriter]\nkeras-version = 3", "keras-version is not a string"),
         ("[tool.rewriter", "no TOML"),
     ],
 )

@@ -15,7 +15,7 @@ from rewriter.dialects import decode
 from rewriter.errors import PassError
 from rewriter.graph import ModelGraph
 from rewriter.pipeline.run import make_plan
-from rewriter.rehearsal.cases import Case
+from rewriter.rehearsal.cases import TrainingCase
 from rewriter.rehearsal.findings import judge_cases
 
 
@@ -90,7 +90,7 @@ def test_a_rehearsal_names_the_pass_where_it_changes_something(class_name):
     graph = model.graph(
         model.call("TimeDistributed", "td", model.input("x", (None,) * 4), layer=inner)
     )
-    case = Case(2, 5, "compiled", "differs", "td", "other outputs")
+    case = TrainingCase(2, 5, "compiled", "differs", "td", "other outputs")
     (finding,) = judge_cases(graph, [case])
     changes = make_plan(graph.copy(), ["unwrap-time-distributed"]).changes
     assert (finding.fix == "unwrap-time-distributed") == bool(changes)

@@ -224,7 +224,7 @@ def test_a_file_that_reads_back_otherwise_is_not_put_in_place(
         monkeypatch.setattr(
             read_back, "_layers", lambda graph: layers(graph) ^ {(str(id(graph)), "")}
         )
-    with pytest.raises(ModelWriteError, match="reads back otherwise"):
+    with pytest.raises(ModelWriteError, match="does not hold what was written"):
         rewriter.rewrite(rich_files[name, ending], [], output=output, verify=False, force=True)
     assert output.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
@@ -368,36 +368,60 @@ def test_nothing_in_real_models_is_unknown(real_models):
 
 
 FULL = """if True:
-    import resource, sys
+    import json, resource, sys
     import rewriter
     from rewriter.errors import ModelWriteError
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-    try:
-        rewriter.rewrite(sys.argv[1], [], output=sys.argv[1], force=True, verify=False)
-    except ModelWriteError as error:
-        print(error)
+    said = {}
+    for path, limit in json.loads(sys.argv[1]):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            rewriter.rewrite(path, [], output=path, force=True, verify=False)
+        except ModelWriteError as error:
+            said[path] = str(error)
+    print(json.dumps(said))
 """
+
+
+@pytest.fixture(scope="module")
+def written_to_a_full_disk(rich_files, tmp_path_factory):
+    """What each rewrite says whose disk takes a share of the file, by file and share."""
+    folders = {
+        (key, share): tmp_path_factory.mktemp("full") for key in KEYS for share in (0.3, 0.7)
+    }
+    limits = {}
+    for (key, share), folder in folders.items():
+        path = folder / f"model.{key[1]}"
+        content = rich_files[key].read_bytes()
+        path.write_bytes(content)
+        limits[str(path)] = int(share * len(content))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, json.dumps(list(limits.items()))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    said = json.loads(line)
+    return {
+        case: (folder, said[str(folder / f"model.{case[0][1]}")])
+        for case, folder in folders.items()
+    }
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX alone")
 @pytest.mark.parametrize("share", [0.3, 0.7])
 @pytest.mark.parametrize(("name", "ending"), KEYS)
 def test_a_disk_that_fills_up_is_told_in_one_line_and_leaves_the_file(
-    rich_files, tmp_path, name, ending, share
+    rich_files, written_to_a_full_disk, name, ending, share
 ):
     """libhdf5 alone ends the process in a segmentation fault."""
-    path = tmp_path / f"model.{ending}"
-    content = rich_files[name, ending].read_bytes()
-    path.write_bytes(content)
-    limit = str(int(share * len(content)))
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, str(path), limit], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "the file cannot be written: File too large" in done.stdout
-    assert len(done.stdout.splitlines()) == 1
-    assert path.read_bytes() == content
-    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    folder, said = written_to_a_full_disk[(name, ending), share]
+    assert "the file cannot be written: File too large" in said
+    assert len(said.splitlines()) == 1
+    (path,) = folder.iterdir()
+    assert path.name == f"model.{ending}"
+    assert path.read_bytes() == rich_files[name, ending].read_bytes()
 
 
 @pytest.mark.parametrize("ending", ["h5", "keras"])

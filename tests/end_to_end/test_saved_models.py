@@ -388,7 +388,9 @@ def test_a_checkpoint_that_is_damaged_on_the_disk_is_not_put_in_place(tmp_path, 
         path.write_bytes(bytes(path.stat().st_size))
 
     monkeypatch.setattr(rewriting, "carry_additions", damage)
-    with pytest.raises(ModelWriteError, match=r"reads back otherwise.*checkpoint is damaged"):
+    with pytest.raises(
+        ModelWriteError, match=r"does not hold what was written.*checkpoint is damaged"
+    ):
         rewriter.rewrite(two_alike(), [], output=tmp_path / "out", verify=False)
     assert not any(tmp_path.iterdir())
 

@@ -84,7 +84,7 @@ def test_tensors_out_of_bounds_are_refused_and_the_option_lifts_it(
     monkeypatch.setattr(bounded, "TENSOR_LIMIT", 2000)
     assert rewriter.rewrite(path, [], verify=False).model
     monkeypatch.setattr(bounded, "TENSOR_LIMIT", 1999)
-    with pytest.raises(ModelReadError, match="repeat: it gives a tensor of 0 MB, more than"):
+    with pytest.raises(ModelReadError, match="repeat: it gives a tensor of 0 MB, and the limit is"):
         rewriter.rewrite(path, [], verify=False)
     assert rewriter.rewrite(path, [], verify=False, limits=False).model
 

@@ -66,7 +66,7 @@ def test_only_the_inputs_asked_for_are_masked():
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([("conv", "Conv1D", {}), GRU], "it; carry-mask carries it around"),
+        ([("conv", "Conv1D", {}), GRU], "it; carry-mask can carry it around"),
         ([("flat", "Flatten", {})], "flat (Flatten) drops the mask before any layer"),
         ([("dense", "Dense", {})], "no layer uses the mask"),
         ([("soft", "Softmax", {}), GRU], "soft (Softmax) cannot stand a mask on a sequence"),
@@ -128,8 +128,8 @@ def test_the_data_tells_whether_a_step_of_zeros_is_one():
 def test_in_keras_3_the_fast_kernel_goes_and_the_plan_says_why():
     made = plan(chain(3, EMBEDDING, GRU))
     assert made.after.layer("gru").config["use_cudnn"] is False
-    assert "fail on padding in front" in made.changes[1].reason
-    assert "Keras reads it and does not write it" in reasons(made)[0]
+    assert "fails on padding in front" in made.changes[1].reason
+    assert "Keras reads that and does not save it" in reasons(made)[0]
     assert not plan(chain(2, EMBEDDING, GRU)).after.layer("gru").config
 
 

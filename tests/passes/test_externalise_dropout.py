@@ -80,7 +80,7 @@ REFUSALS = [
     (
         "externalise-dropout",
         with_training_true(gru(dropout=0.5)),
-        "active at inference as well",
+        "it also drops at inference, which training=True asks for",
         (2,),
     ),
     (

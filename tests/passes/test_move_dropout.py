@@ -60,7 +60,7 @@ ROWS = {
     ),
     "two in a row keep their order": Row(
         "move-dropout",
-        chain(drop("first"), drop("second"), lstm(), end),
+        chain(drop(name="first"), drop(name="second"), lstm(), end),
         ("lstm LSTM", "first Dropout", "second Dropout", "end Dense"),
     ),
     "stays between two recurrent layers": stays(

@@ -27,6 +27,7 @@ KERAS_FREE = [
     "rewriter.saved",
     "rewriter.verification.inputs.specs",
     "rewriter.analysis.layer_kinds",
+    "rewriter.porting",
     "rewriter.passes.strip_dropout",
     "rewriter.passes.move_dropout",
     "rewriter.passes.enable_masking",

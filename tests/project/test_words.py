@@ -1,7 +1,6 @@
 """The page of words names things that there are."""
 
-import importlib
-import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 
@@ -19,12 +18,9 @@ def test_every_name_on_the_page_of_words_is_defined():
 
 
 def resolves(name: str) -> bool:
-    """Whether the longest part of a name that is a module has the rest."""
-    module, _, rest = name, "", ""
-    while importlib.util.find_spec(module) is None:
-        module, _, last = module.rpartition(".")
-        rest = f"{last}.{rest}" if rest else last
-    found = importlib.import_module(module)
-    for part in filter(None, rest.split(".")):
-        found = getattr(found, part, None)
-    return found is not None
+    """Whether a name is a module, or stands in one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True

@@ -352,8 +352,8 @@ def test_losses_follow_an_output_whose_layer_is_removed(dialect):
     original.compile("sgd", loss=losses, loss_weights=weights, run_eagerly=True)
     result = rewriter.rewrite(original, ["strip-dropout"], verify=False)
     assert [note.reason for note in result.plan.notes] == [
-        "output drop is called second, after the layer it comes from; losses and metrics follow, "
-        "targets given by name must"
+        "the output drop gets the name second, after the layer it comes from; losses and metrics "
+        "follow, and targets by name must be given as second"
     ]
     x, y = data()
     logs = [model.evaluate(x, [y, y], verbose=0) for model in (original, result.model)]

@@ -473,7 +473,11 @@ TABLE: Mapping[str, Mapping[str, Any]] = {
     "RandomZoom": {
         "base": {"height_factor": 0.2},
         "inputs": ("image",),
-        "values": {"fill_mode": ["constant"], "width_factor": [0.1]},
+        "values": {
+            "fill_mode": ["constant"],
+            "width_factor": [0.1],
+            "interpolation": ["nearest"],
+        },
     },
     "Cropping1D": {"inputs": ("steps",), "values": {"cropping": [2, (0, 1)]}},
     "Cropping2D": {

@@ -28,7 +28,7 @@ Reading = tuple[str, ...]
 def not_padded(
     model: ModelGraph,
     flows: Sequence[CallFlow],
-    found: Mapping[str, Source],
+    candidates: Mapping[str, Source],
     mask_value: float,
     data: Mapping[str, Any],
 ) -> dict[str, str]:
@@ -40,7 +40,7 @@ def not_padded(
         The outermost model.
     flows : sequence of CallFlow
         The flow with the sources switched on.
-    found : mapping of str to Source
+    candidates : mapping of str to Source
         The sources by their paths, those that the user named left out.
     mask_value : float
         What padding is in float inputs.
@@ -48,16 +48,16 @@ def not_padded(
         What the user gave for the inputs, by their names.
     """
     refused: dict[str, str] = {}
-    read = inputs_read(model) if found else {}
+    read = inputs_read(model) if candidates else {}
     for flow, paths in _joins(flows):
-        told = {path: _no_padding(model, found[path]) for path in paths if path in found}
+        told = {path: _no_padding(model, candidates[path]) for path in paths if path in candidates}
         refused |= {path: reason for path, reason in told.items() if reason}
         left = [path for path in paths if path not in refused]
         readings = {read.get(path) or (path,): path for path in left}
-        open_ones = [path for path in left if path in found]
+        open_ones = [path for path in left if path in candidates]
         if len(readings) < 2 or not open_ones:
             continue
-        shown = _by_data(readings, found, mask_value, data)
+        shown = _by_data(readings, candidates, mask_value, data)
         if shown is None:
             shown = {path: _unknown(flow, _another(left, path)) for path in open_ones}
         refused |= shown
@@ -95,7 +95,7 @@ def _no_padding(model: ModelGraph, source: Source) -> str | None:
 
 def _by_data(
     readings: Mapping[Reading, str],
-    found: Mapping[str, Source],
+    candidates: Mapping[str, Source],
     mask_value: float,
     data: Mapping[str, Any],
 ) -> dict[str, str] | None:
@@ -108,19 +108,19 @@ def _by_data(
     """
     import numpy as np
 
-    paths = [path for path in readings.values() if path in found]
-    hidden = {path: _hidden(found[path], mask_value, data) for path in paths}
+    paths = [path for path in readings.values() if path in candidates]
+    hidden = {path: _hidden(candidates[path], mask_value, data) for path in paths}
     known = {path: steps for path, steps in hidden.items() if steps is not None}
     if len(known) < len(readings) or len({steps.shape for steps in known.values()}) > 1:
         return None
-    counting = {path for path in paths if _counts(data[found[path].inputs[0]])}
+    counting = {path for path in paths if _counts(data[candidates[path].inputs[0]])}
     rest = [path for path in paths if path not in counting]
     refused = dict.fromkeys(counting, "its values count the steps: index 0 is the first of them")
     if not rest:
         return refused
     common = np.logical_and.reduce([known[path] for path in rest])
     padding = [path for path in rest if np.array_equal(known[path], common)]
-    padding = padding or _largest_vocabulary([found[path] for path in rest])
+    padding = padding or _largest_vocabulary([candidates[path] for path in rest])
     for path in rest:
         if padding and path not in padding:
             refused[path] = f"in the data it has values of 0 where {padding[0]} has no padding"

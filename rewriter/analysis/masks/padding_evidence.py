@@ -46,14 +46,12 @@ def _real_token(data: Mapping[str, Any], source: Source, mask_value: float) -> s
     What stands between two other steps of one sequence is a step as they are; what leads or
     trails may be padding.
     """
-    import numpy as np
-
     ids = source.graph.layer(source.call).class_name == "Embedding"
     for name in source.inputs:
         hidden = hidden_in(data.get(name), 0 if ids else mask_value, ids=ids)
         if hidden is None:
             continue
-        rows = np.asarray(_between(hidden).any(axis=-1))
+        rows = _with_any(_between(hidden))
         if rows.any():
             what = "index 0 is a real token" if ids else f"a step of {mask_value:g} is a real one"
             return (
@@ -80,7 +78,7 @@ def right_padded(data: Mapping[str, Any], sources: list[Source], mask_value: flo
 
 
 def empty_rows(
-    data: Mapping[str, Any], found: Mapping[str, Source], mask_value: float, *, refuse: bool
+    data: Mapping[str, Any], candidates: Mapping[str, Source], mask_value: float, *, refuse: bool
 ) -> dict[str, str]:
     """Return why sources must not hide whole sequences, by their paths.
 
@@ -88,15 +86,15 @@ def empty_rows(
     ----------
     data : mapping of str to array
         What the user gave for the inputs, by their names.
-    found : mapping of str to Source
+    candidates : mapping of str to Source
         The sources by their paths.
     mask_value : float
         What padding is in float inputs.
     refuse : bool
         Whether the user wants none to, whatever the data has.
     """
-    reasons = {path: "empty=off leaves its mask away" for path in found if refuse}
-    for path, source in found.items():
+    reasons = {path: "empty=off keeps its mask off" for path in candidates if refuse}
+    for path, source in candidates.items():
         ids = source.graph.layer(source.call).class_name == "Embedding"
         for name in source.inputs:
             hidden = hidden_in(data.get(name), 0 if ids else mask_value, ids=ids)
@@ -116,6 +114,12 @@ def hidden_in(array: NDArray[Any] | None, value: float, *, ids: bool) -> NDArray
     if ids:
         return hidden.reshape(-1, hidden.shape[-1])
     return np.asarray(hidden.all(axis=-1)) if array.ndim == 3 else None
+
+
+def _with_any(steps: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.asarray(steps.any(axis=-1))
 
 
 def _between(hidden: NDArray[Any]) -> NDArray[Any]:

@@ -26,8 +26,7 @@ from tf_keras.src.saving.legacy.save import load_model as load_legacy
 from tf_keras.src.saving.serialization_lib import SafeModeScope
 
 import rewriter.layers.keras2 as rewriter_layers
-from rewriter.dialects.keras2 import Constant
-from rewriter.graph.calls import Arguments, Hole
+from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
@@ -39,14 +38,14 @@ from rewriter.live.object_numbers import counted_objects
 from rewriter.live.vocabulary import share_table
 from rewriter.live.walk import held_with
 from rewriter.live.weight_places import Places, Recorder
-from rewriter.saved.safety.open_file import Held
+from rewriter.saved.safety.open_file import OpenModelFile
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 keras = 2
 
 
 def load(
-    source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    source: OpenModelFile, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
     """Load a saved model that is held open; in safe mode, unless code from it is allowed."""
     objects = dict(custom_objects)

@@ -27,10 +27,12 @@ from rewriter.errors import WeightsError
 from rewriter.live.adapters import Live
 from rewriter.saved.formats.checkpoint import place_of
 from rewriter.saved.formats.saved_model import WEIGHTS, lookups
-from rewriter.saved.safety.open_file import Held
+from rewriter.saved.safety.open_file import OpenModelFile
 
 
-def load_directory(source: Held, custom_objects: Mapping[str, Any], *, compiled: bool) -> Live:
+def load_directory(
+    source: OpenModelFile, custom_objects: Mapping[str, Any], *, compiled: bool
+) -> Live:
     """Load a SavedModel directory, by the configs that were read of it.
 
     A vocabulary is in the graphs alone: a model that has one is loaded as Keras does it, which

@@ -31,7 +31,7 @@ from rewriter.live.object_numbers import counted_objects
 from rewriter.live.vocabulary import share_table
 from rewriter.live.walk import held_with
 from rewriter.live.weight_places import Places, Recorder
-from rewriter.saved.safety.open_file import Held
+from rewriter.saved.safety.open_file import OpenModelFile
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write
 
 keras = 3
@@ -42,7 +42,7 @@ _HOLE = "\0hole "
 
 
 def load(
-    source: Held, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
+    source: OpenModelFile, custom_objects: Mapping[str, Any], *, compiled: bool, allow_code: bool
 ) -> Live:
     """Load a saved model that is held open; in safe mode, unless code from it is allowed."""
     options: dict[str, Any] = {"custom_objects": dict(custom_objects), "compile": compiled}

@@ -167,7 +167,9 @@ def lookups(document: Any) -> Iterator[str]:
 def _nodes(path: Path, limit: int) -> dict[int, _Node]:
     """Return the objects of a SavedModel that are layers or hold something, by their numbers."""
     if not (path / GRAPH).is_file():
-        raise UnsupportedModelError(f"a SavedModel as {GRAPH}txt is not read", fix=_KEPT_BY)
+        raise UnsupportedModelError(
+            f"a SavedModel in text form ({GRAPH}txt) cannot be read", fix=_KEPT_BY
+        )
     for each in (path / GRAPH, path / METADATA):
         if _leads_out(each, path):
             raise UnsupportedModelError(

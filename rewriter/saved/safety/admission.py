@@ -11,7 +11,7 @@ from rewriter.errors import UnsupportedModelError
 from rewriter.saved.model_file import ModelFile
 from rewriter.saved.safety.child_process import references_of
 from rewriter.saved.safety.dangers import Danger, dangers, known_names
-from rewriter.saved.safety.open_file import Held
+from rewriter.saved.safety.open_file import OpenModelFile
 
 SHOWN = 5
 """So many dangers are told one by one."""
@@ -39,7 +39,7 @@ class Admission:
 def admit(
     file: ModelFile,
     custom_objects: Mapping[str, Any],
-    source: Held | None = None,
+    source: OpenModelFile | None = None,
     *,
     allow_code: bool = False,
     limits: bool = True,
@@ -54,7 +54,7 @@ def admit(
         What was read of it.
     custom_objects : mapping of str to class or function
         What the user brought.
-    source : Held, optional
+    source : OpenModelFile, optional
         The file, held open until it is loaded.
     allow_code : bool
         Whether the user trusts the file: what it does is then told in a warning.

@@ -27,7 +27,7 @@ from rewriter.saved.safety.links_and_sizes import (
     references,
     stored_config,
 )
-from rewriter.saved.safety.open_file import Held, held
+from rewriter.saved.safety.open_file import OpenModelFile, kept_open
 
 TIME_LIMIT = 60.0
 """Seconds that a child may take, and `BYTES_A_SECOND` of the file on top."""
@@ -51,7 +51,7 @@ isolated = False
 
 
 def references_of(
-    file: ModelFile, source: Held | None = None, *, limits: bool = True
+    file: ModelFile, source: OpenModelFile | None = None, *, limits: bool = True
 ) -> list[tuple[str, str]]:
     """Return what in a file leads out of it, with the place where it stands.
 
@@ -59,7 +59,7 @@ def references_of(
     ----------
     file : ModelFile
         A ``.keras`` or ``.h5`` file, or a SavedModel directory.
-    source : Held, optional
+    source : OpenModelFile, optional
         The file, held open; by default it is opened here.
     limits : bool
         Whether what the file declares, and the time and memory that reading it takes, are held
@@ -85,12 +85,12 @@ def references_of(
     if file.format not in ENDINGS:
         return []
     if source is None:
-        with held(file) as opened:
+        with kept_open(file) as opened:
             return _told(file, opened, limits)
     return _told(file, source, limits)
 
 
-def _told(file: ModelFile, source: Held, limits: bool) -> list[tuple[str, str]]:
+def _told(file: ModelFile, source: OpenModelFile, limits: bool) -> list[tuple[str, str]]:
     answer = _here(file, source, limits) if isolated else _answer(file, source, limits=limits)
     if answer.get("config") not in (None, config_digest(file.document)):
         raise ModelReadError(
@@ -105,7 +105,7 @@ def _told(file: ModelFile, source: Held, limits: bool) -> list[tuple[str, str]]:
     return references
 
 
-def _here(file: ModelFile, source: Held, limits: bool) -> dict[str, Any]:
+def _here(file: ModelFile, source: OpenModelFile, limits: bool) -> dict[str, Any]:
     """Look a file through in this process."""
     assert source.opened is not None
     source.opened.seek(0)
@@ -114,7 +114,7 @@ def _here(file: ModelFile, source: Held, limits: bool) -> dict[str, Any]:
     return {"references": found, "config": config}
 
 
-def _answer(file: ModelFile, source: Held, *, limits: bool) -> dict[str, Any]:
+def _answer(file: ModelFile, source: OpenModelFile, *, limits: bool) -> dict[str, Any]:
     """Return what the child says; raise what it raised."""
     assert source.opened is not None
     size = size_of(file.state)

@@ -79,7 +79,7 @@ def require_same(path: Path, name: str, before: State) -> None:
 def changed(path: Path) -> ModelReadError:
     """Return the error for a file that changed."""
     return ModelReadError(
-        "the file changed while it was worked on",
+        "the file changed while it was in use here",
         where=str(path),
         fix="run it again when nobody else writes to the file",
     )

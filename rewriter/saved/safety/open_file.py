@@ -36,7 +36,7 @@ _LOOKED_AT = (CONFIG, "metadata.json", "assets/")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OpenModelFile:
     """A model file that is held open.
 
     Parameters
@@ -72,7 +72,7 @@ class Held:
 
 
 @contextmanager
-def held(file: ModelFile) -> Iterator[Held]:
+def kept_open(file: ModelFile) -> Iterator[OpenModelFile]:
     """Hold a file open, from before it is let in until it is loaded.
 
     Raises
@@ -86,7 +86,7 @@ def held(file: ModelFile) -> Iterator[Held]:
             require_unchanged(file.path, file.state)
             folder = stack.enter_context(_private(file)) if _runs(file) else file.path
             try:
-                yield Held(file, None, folder)
+                yield OpenModelFile(file, None, folder)
             finally:  # whatever else is wrong with it is no news then
                 require_unchanged(file.path, file.state)
             return
@@ -96,7 +96,7 @@ def held(file: ModelFile) -> Iterator[Held]:
             raise changed(file.path) from error
         require_unchanged(file.path, file.state, state_of_file(cast(BinaryIO, raw)))
         try:
-            yield Held(file, cast(BinaryIO, Pages(raw, str(file.path))), file.path)
+            yield OpenModelFile(file, cast(BinaryIO, Pages(raw, str(file.path))), file.path)
         finally:
             require_unchanged(file.path, file.state, state_of_file(cast(BinaryIO, raw)))
 

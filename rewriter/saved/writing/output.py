@@ -97,7 +97,9 @@ def _refuse_loss(place: Path, target: Path) -> None:
     others = [name for name in foreign(place) if name != RECORD_FILE]
     if others:
         raise ModelWriteError(
-            f"it holds {others[0]!r} besides a SavedModel", where=str(target), fix="name another"
+            f"the folder holds {others[0]!r}, which is no part of a SavedModel",
+            where=str(target),
+            fix="name another folder",
         )
 
 

@@ -142,3 +142,26 @@ def source_values(flows, logged):
 
 def printed(mask):
     return "none" if mask is None else str(mask.astype(int).tolist())
+
+
+def residual_attention(keras, masked=True):
+    """Return two blocks of attention, each added to what it was given."""
+    layers = keras.layers
+    ids = keras.Input((LENGTH,), dtype="int32")
+    y = layers.Embedding(3, FEATURES, mask_zero=True, name="table")(ids)
+    for name in ("one", "two"):
+        attended = layers.MultiHeadAttention(2, 3, name=f"{name}_attention")(y, y)
+        y = layers.Add(name=f"{name}_add")([y, layers.Dropout(0.1, name=f"{name}_drop")(attended)])
+        y = layers.LayerNormalization(name=f"{name}_norm")(y)
+    return keras.Model(ids, layers.GRU(3, name="gru")(y))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_masks_of_residual_attention_are_those_that_keras_carries(dialect):
+    model = residual_attention(dialect.keras)
+    flows = mask_flow(rewriter.read(model))
+    found, said = compare(flows, carried(dialect, model, inputs_of(model, 0)))
+    assert said == []
+    assert found >= 8
+    added = next(flow for flow in flows if flow.layer == "one_add")
+    assert bool(added.mask_out) is (dialect.number == 2)

@@ -245,6 +245,11 @@ def own_head(k):
             super().__init__(**kwargs)
             self.table = table
 
+        def build(self, shape):
+            if not self.table.built:
+                self.table.build(None)
+            super().build(shape)
+
         def call(self, inputs):
             return inputs * (1.0 + 0.0 * self.table.embeddings[0, 0])
 

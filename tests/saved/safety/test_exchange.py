@@ -17,7 +17,7 @@ from rewriter.live import loading
 from rewriter.saved import read
 from rewriter.saved.additions import carry
 from rewriter.saved.safety import child_process
-from rewriter.saved.safety.open_file import PAGE, Pages, held
+from rewriter.saved.safety.open_file import PAGE, Pages, kept_open
 
 FORMS = [("two", ".h5"), ("two", ".keras"), ("two", ""), ("three", ".h5"), ("three", ".keras")]
 IDS = ["keras2.h5", "keras2.keras", "keras2 directory", "keras3.h5", "keras3.keras"]
@@ -115,7 +115,7 @@ def test_a_file_that_is_changed_runs_nothing(form, tmp_path, monkeypatch, change
     path, hostile, mark = form
     once(monkeypatch, loading, "admit", lambda: change(path, hostile), after=after)
     said = rewritten(path, tmp_path, allow_code=True)
-    assert said == ["dense"] or "the file changed while it was worked on" in said
+    assert said == ["dense"] or "the file changed while it was in use here" in said
     assert not mark.exists()
 
 
@@ -139,7 +139,7 @@ def test_a_directory_that_is_turned_to_another_and_back_is_not_left_by_its_links
     once(monkeypatch, carry, "carry_metadata", lambda: turn(other), after=True)
     once(monkeypatch, rewriting, "require_unchanged", lambda: turn(good), after=False)
     said = rewritten(link, tmp_path)
-    assert "the file changed while it was worked on" in said
+    assert "the file changed while it was in use here" in said
     assert not (tmp_path / "out").exists()
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_changes_before_its_additions_are_carried_over_is_refused(
     from rewriter.api import functions
 
     once(monkeypatch, functions, "write", lambda: change(path, hostile), after=False)
-    assert "the file changed while it was worked on" in rewritten(path, tmp_path)
+    assert "the file changed while it was in use here" in rewritten(path, tmp_path)
     assert not mark.exists()
 
 
@@ -230,7 +230,7 @@ def test_an_asset_that_is_overwritten_is_the_old_one(dialect, tmp_path):
     lookup = layers.StringLookup(vocabulary=["good"], name="lookup")
     path = tmp_path / "model.keras"
     dialect.keras.Sequential([layers.Input((1,), dtype="string"), lookup]).save(path)
-    with pytest.raises(ModelReadError, match="changed"), held(read(path)) as source:
+    with pytest.raises(ModelReadError, match="changed"), kept_open(read(path)) as source:
         source.remember()
         before = path.read_bytes()
         path.write_bytes(before.replace(b"good", b"evil"))

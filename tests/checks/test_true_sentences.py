@@ -1,0 +1,153 @@
+"""What findings say holds for the models that it is said of."""
+
+from __future__ import annotations
+
+import pytest
+from support.written import Written, written_layer
+
+from rewriter.checks import CODES, check_graph
+from rewriter.pipeline.run import make_plan
+
+pytestmark = pytest.mark.fast
+
+BETWEEN = {
+    "nothing": None,
+    "relu": ("Activation", {"activation": "relu"}),
+    "ReLU": ("ReLU", {}),
+    "Reshape": ("Reshape", {"target_shape": [6, 4]}),
+    "Identity": ("Identity", {}),
+    "Rescaling": ("Rescaling", {"scale": 2.0, "offset": 0.0}),
+}
+UNTOLD = {
+    "sigmoid": ("Activation", {"activation": "sigmoid"}),
+    "offset": ("Rescaling", {"scale": 2.0, "offset": 1.0}),
+    "Dense": ("Dense", {"units": 4}),
+}
+
+
+def masked(keras, between, noise="Dropout", masking="Masking"):
+    model = Written(keras)
+    y = model.input("x", (None, 6, 4))
+    if noise == "wrapped":
+        inner = written_layer("Dropout", "inner", keras, rate=0.5)
+        y = model.call("TimeDistributed", "noise", y, layer=inner)
+    else:
+        y = model.call("Dropout", "noise", y, rate=0.5)
+    if between is not None:
+        y = model.call(between[0], "between", y, **between[1])
+    if masking == "wrapped":
+        inner = written_layer("Masking", "inner_masking", keras, mask_value=0.0)
+        y = model.call("TimeDistributed", "masking", y, layer=inner)
+    else:
+        y = model.call("Masking", "masking", y, mask_value=0.0)
+    y = model.call("GRU", "gru", y, shape=(None, 3), units=3)
+    return model.graph(model.call("Dense", "out", y, units=2))
+
+
+def found(graph, code):
+    return [each.layer for each in check_graph(graph, codes=[code])]
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("between", BETWEEN)
+def test_noise_in_front_of_masking_is_found_behind_what_keeps_zeros(keras, between):
+    assert found(masked(keras, BETWEEN[between]), "RW201") == ["noise"]
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("between", UNTOLD)
+def test_what_makes_other_values_ends_the_search(keras, between):
+    assert found(masked(keras, UNTOLD[between]), "RW201") == []
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("which", [{"noise": "wrapped"}, {"masking": "wrapped"}])
+def test_noise_and_masking_are_found_inside_time_distributed(keras, which):
+    assert found(masked(keras, None, **which), "RW201") == ["noise"]
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("place", ["noise", "masking"])
+def test_noise_in_front_of_masking_is_found_across_a_nested_model(keras, place):
+    inner = Written(keras, name="inner")
+    x = inner.input("inside", (None, 6, 4))
+    layer = ("Dropout", {"rate": 0.5}) if place == "noise" else ("Masking", {"mask_value": 0.0})
+    document = inner.document(inner.call(layer[0], place, x, **layer[1]))
+    model = Written(keras)
+    y = model.input("x", (None, 6, 4))
+    if place == "masking":
+        y = model.call("Dropout", "noise", y, rate=0.5)
+    y = model.call("Functional", "inner", y, document=document)
+    if place == "noise":
+        y = model.call("Masking", "masking", y, mask_value=0.0)
+    graph = model.graph(model.call("GRU", "gru", y, shape=(None, 3), units=3))
+    assert found(graph, "RW201") == ["inner/noise" if place == "noise" else "noise"]
+
+
+@pytest.mark.parametrize("sizes", [[1, -1, 4], [4, -1]])
+def test_a_reshape_that_works_at_every_size_alarms_nobody(sizes):
+    """To one row, or of a tensor whose first axis is no batch."""
+    model = Written(2)
+    x = model.input("x", (None, 4))
+    turned = model.call("TFOpLambda", "turn", x, shape=(4, None), function="transpose")
+    y = turned if sizes[0] == 4 else x
+    y = model.call("TFOpLambda", "reshape", y, function="reshape", kwargs={"shape": sizes})
+    graph = model.graph(model.call("Dense", "out", y, units=2))
+    assert found(graph, "RW105") == []
+
+
+def test_predict_is_not_promised_where_something_holds_the_batch():
+    model = Written(2)
+    x = model.input("x", (4, 3))
+    rows = [[1.0, 2.0, 3.0]] * 4
+    y = model.call("TFOpLambda", "added", x, function="__operators__.add", kwargs={"y": rows})
+    graph = model.graph(model.call("Dense", "out", y, units=2))
+    (finding,) = check_graph(graph, codes=["RW103"])
+    assert "added holds it too, and predict works at no other size" in finding.message
+    assert finding.fix is None
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+def test_a_frozen_base_has_one_finding_with_a_fix(keras):
+    inner = Written(keras, name="base")
+    y = inner.input("inside", (None, 4))
+    for number in range(3):
+        y = inner.call("Dropout", f"drop_{number}", y, rate=0.5)
+        inner.entries[f"drop_{number}"]["config"]["trainable"] = False
+    model = Written(keras)
+    x = model.input("x", (None, 4))
+    y = model.call("Functional", "base", x, document=inner.document(y))
+    graph = model.graph(model.call("Dense", "out", y, units=2))
+    (finding,) = check_graph(graph, codes=["RW306"])
+    assert (finding.layer, finding.fix) == ("base", "strip-dropout")
+    assert "3 layers" in finding.message
+    assert check_graph(make_plan(graph, [finding.fix]).after, codes=["RW306"]) == []
+
+
+def test_the_advice_on_frozen_noise_works_in_both_keras():
+    said = CODES["RW306"].reason
+    assert "Keras 3 ignores" in said and "strip-dropout" in said
+
+
+def test_the_recurrent_layer_that_noise_comes_out_of_is_named():
+    model = Written(3)
+    y = model.input("x", (None, 5, 4))
+    y = model.call("GRU", "gru", y, units=4, return_sequences=True)
+    y = model.call("BatchNormalization", "bn", y)
+    y = model.call("Dropout", "drop", y, rate=0.5)
+    y = model.call("GRU", "second", y, shape=(None, 3), units=3)
+    graph = model.graph(model.call("Dense", "out", y, units=2))
+    (note,) = make_plan(graph, ["move-dropout"]).notes
+    assert "behind the recurrent layer gru already" in note.reason
+
+
+def test_a_note_that_several_passes_have_is_said_once():
+    model = Written(3)
+    y = model.input("x", (None, 4), dtype="int32")
+    y = model.call("Embedding", "table", y, shape=(None, 4, 3), input_dim=9, output_dim=3)
+    y = model.call("Own", "own", y, shape=(None, 3))
+    model.entries["own"] |= {"module": "mine", "registered_name": "mine>Own"}
+    graph = model.graph(model.call("Dense", "out", y, units=2))
+    once = make_plan(graph, ["move-dropout", "enable-masking"]).notes
+    twice = make_plan(graph, ["enable-masking", "enable-masking"]).notes
+    assert len(once) == len(twice) == 1
