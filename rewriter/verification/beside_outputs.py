@@ -27,9 +27,9 @@ def other_masks(models: Models) -> str:
     if not any(map(_masks, (models.before, models.after))):
         return ""
     for arrays in models.inputs():
-        both = [_masks_of(models, each, arrays) for each in (models.before, models.after)]
-        for name, *pair in zip(models.names, *both, strict=True):
-            if not same_masks(*pair):
+        old, new = (_masks_of(models, each, arrays) for each in (models.before, models.after))
+        for name, one, other in zip(models.names, old, new, strict=False):
+            if not same_masks(one, other):
                 return f"the mask of output {name} differs"
     return ""
 
@@ -57,7 +57,8 @@ def hidden_by_zeros(models: Models) -> str:
     for path, layer in layers.items():
         in_keras_2 = getattr(layer, "_trainable_weights", ())
         for weight in getattr(layer, "_trainable_variables", in_keras_2):
-            if not any(word in weight.name for word in _ADDED) and not np.any(np.asarray(weight)):
+            name, values = weight.name.split("/")[-1], np.asarray(weight)
+            if values.size and not any(word in name for word in _ADDED) and not np.any(values):
                 return path
     return ""
 
@@ -75,8 +76,12 @@ def _masks(subject: Subject) -> bool:
 def _masks_of(
     models: Models, subject: Subject, arrays: tuple[NDArray[Any], ...]
 ) -> list[NDArray[Any] | None]:
+    """Return the mask of each output; nothing for an input that the model does not take."""
     reset(models.keras.states(subject.model))
-    outputs = call_of(subject)(*to_tensors(models.specs, arrays))
+    try:
+        outputs = call_of(subject)(*to_tensors(models.specs, arrays))
+    except Exception:
+        return []
     masks = [getattr(each, "_keras_mask", None) for each in outputs]
     return [None if mask is None else to_array(mask) for mask in masks]
 

@@ -131,7 +131,7 @@ def not_verified(before: ModelGraph, after: ModelGraph) -> str:
                 found.setdefault(kind, []).append(path)
             continue
         for key in dict.fromkeys((*one.config, *other.config)):
-            kind = training_setting(key) or (key not in _NAMES and _kind_in_training(other))
+            kind = training_setting(key) or ("" if key in _NAMES else _kind_in_training(other))
             if kind and one.config.get(key) != other.config.get(key):
                 found.setdefault(kind, []).append(f"{path}.{key}")
     return "; ".join(f"{kind} ({', '.join(_few(where))})" for kind, where in found.items())

@@ -83,4 +83,5 @@ def _spreads(rank: int) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:
 
 
 def _squared_means(axis: int, away: NDArray[Any]) -> NDArray[Any]:
-    return away.mean(axis) ** 2
+    squares: NDArray[Any] = away.mean(axis) ** 2
+    return squares

@@ -172,11 +172,20 @@ def to_tensors(specs: Sequence[InputSpec], arrays: Arrays) -> list[Any]:
     """Return arrays as the tensors that a model takes."""
     import tensorflow as tf
 
-    forms = {"sparse": tf.sparse.from_dense, "ragged": tf.RaggedTensor.from_tensor}
+    forms = {"sparse": tf.sparse.from_dense, "ragged": _to_ragged}
     return [
         forms.get(spec.form, tf.identity)(tf.convert_to_tensor(one, dtype=spec.dtype))
         for spec, one in zip(specs, arrays, strict=True)
     ]
+
+
+def _to_ragged(tensor: Any) -> Any:
+    """Return rows of several lengths: the first is whole, the next two are one and two shorter."""
+    import tensorflow as tf
+
+    rows, steps = tensor.shape[:2]
+    lengths = [max(min(1, steps), steps - row % 3) for row in range(rows)]
+    return tf.RaggedTensor.from_tensor(tensor, lengths=lengths)
 
 
 def to_array(output: Any) -> NDArray[Any]:

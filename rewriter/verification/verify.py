@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def verify(
+def verify(  # noqa: PLR0913
     before: Subject,
     after: Subject,
     *,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import keras
 import pytest
+import tensorflow as tf
 import tf_keras
 from wrong_passes import Wrong, as_pass, configure, insert
 
@@ -224,3 +225,74 @@ def test_other_noise_of_the_same_variance_is_found(class_name, edit, said):
     with pytest.raises(VerificationError) as caught:
         rewriter.rewrite(pinned(tf_keras, noise), [as_pass(wrong)])
     assert said in str(caught.value.verification)
+
+
+def test_padding_and_noise_on_purpose_are_compared_where_nothing_is_padded():
+    kl = keras.layers
+    x = keras.Input((None,), dtype="int32", name="x")
+    y = kl.Embedding(20, 4, mask_zero=True, name="emb")(x)
+    y = kl.Conv1D(4, 3, padding="same", name="conv")(y)
+    y = kl.SimpleRNN(4, name="rnn")(y)
+    model = keras.Model(x, kl.Dropout(0.3, name="drop")(y, training=True))
+    said = rewriter.rewrite(model, ["carry-mask", "honour-training"]).verification
+    assert str(said).startswith("verified changed-on-purpose")
+    assert "on sequences without padding" in str(said)
+
+
+def step(k):
+    """A layer of the user's, whose config has a key that is a training setting elsewhere."""
+
+    class Step(k.layers.Layer):
+        def __init__(self, rate, **kind):
+            super().__init__(**kind)
+            self.rate = rate
+
+        def call(self, x):
+            return tf.cast(x > self.rate, "float32")
+
+        def compute_output_shape(self, shape):
+            return shape
+
+        def get_config(self):
+            return {**super().get_config(), "rate": self.rate}
+
+    return Step
+
+
+@pytest.mark.parametrize("k", KERAS.values(), ids=KERAS)
+def test_a_rate_of_a_class_of_the_users_counts_at_inference(k):
+    cls = step(k)
+    model = chain(k, (3,), k.layers.Dense(2, name="dense"), cls(0.5, name="step"))
+    wrong = Wrong("wrong", None, configure("step", rate=0.50001))
+    with pytest.raises(VerificationError) as caught:
+        rewriter.rewrite(model, [as_pass(wrong)], custom_objects={"Step": cls})
+    assert caught.value.verification.verdict == "not compared"
+
+
+@pytest.mark.parametrize("k", KERAS.values(), ids=KERAS)
+@pytest.mark.parametrize(
+    ("class_name", "config", "said"),
+    [
+        ("ActivityRegularization", {"l1": 0.1}, "regularizers (made)"),
+        ("RandomZoom", {"height_factor": 0.1}, "augmentation (made)"),
+        ("GaussianNoise", {"stddev": 0.1}, "training-time settings (made)"),
+    ],
+)
+def test_a_layer_that_acts_in_training_alone_is_told(k, class_name, config, said):
+    model = chain(k, (4, 4, 1), k.layers.ReLU(name="relu"), k.layers.Flatten(name="flat"))
+    right = Wrong("right", None, insert("relu", class_name, config))
+    assert rewriter.rewrite(model, [as_pass(right)]).verification.not_verified == said
+
+
+def ragged(*layers):
+    tf_keras.utils.set_random_seed(1)
+    x = y = tf_keras.Input((None, 3), ragged=True, name="x")
+    for layer in (*layers, tf_keras.layers.SimpleRNN(2, name="rnn")):
+        y = layer(y)
+    return tf_keras.Model(x, y)
+
+
+def test_ragged_rows_have_several_lengths():
+    dense = tf_keras.layers.Lambda(lambda x: x.to_tensor(), name="dense")
+    assert rewriter.verify(ragged(), ragged()).ok
+    assert not rewriter.verify(ragged(), ragged(dense)).ok
