@@ -77,6 +77,7 @@ def carry_out(
                 Subject(plan.before, original),
                 Subject(plan.after, rebuilt.model),
                 guarantee=plan.guarantee,
+                silent=plan.without_noise,
                 tolerance=plan.tolerance,
                 data=data,
                 custom_objects=custom_objects,

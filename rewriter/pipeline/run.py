@@ -37,6 +37,9 @@ class PlanData:
         The graph as read, and as the passes left it.
     context : Context
         What the passes were told beside the graph.
+    without_noise : Guarantee
+        The weakest of the passes that change no output on purpose: what holds of the outputs
+        without the noise that others put in.
     """
 
     model: str
@@ -48,6 +51,7 @@ class PlanData:
     before: ModelGraph
     after: ModelGraph
     context: Context = field(default=Context(), repr=False, compare=False)
+    without_noise: Guarantee = Guarantee.SAME
 
     @property
     def keras(self) -> int:
@@ -145,6 +149,7 @@ def _with_pass(plan: PlanData, asked: Pass) -> PlanData:
     changes = tuple(word for word in said if isinstance(word, Change))
     notes = tuple(word for word in said if isinstance(word, Note))
     acted = [asked] if changes else []
+    kept = [one.guarantee for one in acted if one.guarantee is not Guarantee.CHANGED_ON_PURPOSE]
     return replace(
         plan,
         passes=(*plan.passes, str(asked)),
@@ -153,4 +158,5 @@ def _with_pass(plan: PlanData, asked: Pass) -> PlanData:
         changes=plan.changes + changes,
         notes=plan.notes + notes,
         after=after,
+        without_noise=Guarantee.weakest([plan.without_noise, *kept]),
     )

@@ -123,7 +123,7 @@ class Comparison:
         elif judged.output is not None:
             judged = self._excused(judged, arrays, expected, actual, mode)
         if actual is not None:
-            if mode == tried.modes[0]:
+            if mode == tried.modes[0] and tried.telling:
                 self._note(arrays, expected, actual)
             if self.counts(tried.label, mode) and (kept := self.kept(arrays)) is not None:
                 self.count_padded(expected, actual, ~kept)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rewriter.analysis.layer_kinds import with_inner_layers
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import MASKS
+from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import Live, live_keras
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 RUNS = 200
 BATCH = 32
+
+_SETTINGS = ("rate", "stddev", "noise_shape", "shared_axes", "dropout", "recurrent_dropout")
 
 
 def quiet(graph: ModelGraph) -> ModelGraph:
@@ -75,8 +78,34 @@ def measure(
         runs.append(_many_runs(graph, copy, arrays))
     differ = [how_runs_differ(*pair) for pair in zip(*runs, strict=True)] if same else []
     said = next((each for each in differ if each), "")
+    if same and (other := _other_settings(before.graph, after.graph)):
+        said = other
     outputs = [tuple(map(_moments, each)) for each in runs]
     return Distribution(noise, outputs[0], outputs[1], said and f"in distribution, {said}")
+
+
+def _other_settings(before: ModelGraph, after: ModelGraph) -> str:
+    """Say which noise of both models has another setting; runs alone tell no small difference."""
+    old, new = (_drawing(graph) for graph in (before, after))
+    for path, one in old.items():
+        other = new.get(path)
+        if other is None or one.class_name != other.class_name:
+            continue
+        for key in _SETTINGS:
+            if one.config.get(key) != other.config.get(key):
+                return f"{path} has {key} {other.config.get(key)}, and had {one.config.get(key)}"
+    return ""
+
+
+def _drawing(graph: ModelGraph) -> dict[str, Layer]:
+    """Return the layers that draw noise at inference by path."""
+    pins = TrainingTrue.of(graph)
+    return {
+        inner.path_of(call): inner.layer(call)
+        for inner in graph.walk()
+        for call in inner.calls()
+        if pins.draws_at_inference(inner, call)
+    }
 
 
 def _call(graph: ModelGraph, model: Live, arrays: Any) -> list[Any]:

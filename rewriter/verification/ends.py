@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.analysis.noise_layers import read_noise
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -23,7 +24,9 @@ _SETTINGS = {
     "stddev": "training-time settings",
     "trainable": "training-time settings",
     "momentum": "training-time settings",
+    "power_iterations": "training-time settings",
 }
+_NAMES = ("name", "dtype")
 _ENDINGS = {
     "_regularizer": "regularizers",
     "_constraint": "constraints",
@@ -124,14 +127,24 @@ def not_verified(before: ModelGraph, after: ModelGraph) -> str:
         one, other = old.get(path), new.get(path)
         if one is None or other is None:
             layer = one or other
-            if layer is not None and read_noise(layer) is not None:
-                found.setdefault("training-time settings", []).append(path)
+            if layer is not None and (kind := _kind_in_training(layer)):
+                found.setdefault(kind, []).append(path)
             continue
         for key in dict.fromkeys((*one.config, *other.config)):
-            kind = training_setting(key)
+            kind = training_setting(key) or ("" if key in _NAMES else _kind_in_training(other))
             if kind and one.config.get(key) != other.config.get(key):
                 found.setdefault(kind, []).append(f"{path}.{key}")
     return "; ".join(f"{kind} ({', '.join(_few(where))})" for kind, where in found.items())
+
+
+def _kind_in_training(layer: Layer) -> str:
+    """Return what a layer is that does nothing at inference; nothing for others."""
+    if read_noise(layer) is not None or layer.class_name == "GaussianNoise":
+        return "training-time settings"
+    if layer.class_name == "ActivityRegularization":
+        return "regularizers"
+    random = layer.class_name.startswith("Random") and is_known(layer)
+    return "augmentation" if random else ""
 
 
 def _few(names: Sequence[str]) -> Sequence[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rewriter.errors import first_line
 from rewriter.verification.arrays import Arrays
+from rewriter.verification.beside_outputs import hidden_by_zeros
 from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import finite_rows, relative_difference
 from rewriter.verification.inner_tensors import InnerTensors
@@ -76,6 +77,8 @@ def find_evidence(models: Models, comparison: Comparison) -> Found:
         _by_other_weights(search, still)
     for number, why in list(search.open.items()):
         search.close(number, "", why)
+    if not search.differs and (zeros := hidden_by_zeros(models)):
+        _behind_zeros(search, zeros, comparison.noisy)
     outputs = tuple(search.found[number] for number in sorted(search.found))
     return Found(outputs, search.differs)
 
@@ -175,6 +178,27 @@ def _by_other_weights(search: _Search, numbers: Sequence[int]) -> None:
                 search.differs = f"output {models.names[number]}, with other weights, {why}"
             if verdict:
                 search.close(number, "other weights")
+
+
+def _behind_zeros(search: _Search, path: str, noisy: set[int]) -> None:
+    """Compare copies where weights are zero: training would show what they hide."""
+    models = search.models
+    numbers = [number for number, each in search.found.items() if each.by and number not in noisy]
+    try:
+        copies = copies_of(models)
+        draw_weights(models.keras, *copies, WAYS[1])
+        said = _compare_copies(models, copies, numbers)
+    except Exception as error:
+        why = f"the weights of {path} are zero, and what they hide was not compared: "
+        for number in numbers:
+            by, detail = search.found[number].by, search.found[number].detail
+            search.close(number, by, detail or why + first_line(error))
+        return
+    for number, (verdict, why) in said.items():
+        if verdict == "differs":
+            search.differs = (
+                f"the weights of {path} are zero; with others, output {models.names[number]} {why}"
+            )
 
 
 def _compare_copies(

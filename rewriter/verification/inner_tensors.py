@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rewriter.analysis.known_layers import is_known
 from rewriter.dialects import encode
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Layer
@@ -100,7 +101,7 @@ class InnerTensors:
             masks = [
                 traced[each.call].masks[each.output] for traced, each in ((old, one), (new, other))
             ]
-            if not _same_masks(*masks):
+            if not same_masks(*masks):
                 return f"the mask of {path} differs"
             kind = expected.dtype.kind
             rows = finite_rows(expected) if expected.ndim else slice(None)
@@ -143,7 +144,8 @@ def _is_input(graph: Any, tensor: Tensor) -> bool:
     return any(end.call == tensor.call for end in leaves(graph.inputs))
 
 
-def _same_masks(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+def same_masks(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    """Whether two masks hide the same; no mask hides nothing."""
     import numpy as np
 
     if one is None or other is None:
@@ -156,7 +158,7 @@ def _same_layer(one: Layer, other: Layer) -> bool:
     """Whether two layers do the same at inference, told by class and config."""
     return (
         one.class_name == other.class_name
-        and _at_inference(one.config) == _at_inference(other.config)
+        and _at_inference(one) == _at_inference(other)
         and _same_graph(one.graph, other.graph)
         and one.inner.keys() == other.inner.keys()
         and all(_same_layer(layer, other.inner[role]) for role, layer in one.inner.items())
@@ -169,12 +171,14 @@ def _same_graph(one: Any, other: Any) -> bool:
     return bool(encode(one) == encode(other))
 
 
-def _at_inference(config: Mapping[str, Any]) -> dict[str, Any]:
+def _at_inference(layer: Layer) -> dict[str, Any]:
+    """Return what of a config shows at inference; of the user's own classes, all may."""
     left_out = ("name", "trainable", "shared_object_id")
+    known = is_known(layer)
     return {
         key: value
-        for key, value in config.items()
-        if key not in left_out and not training_setting(key)
+        for key, value in layer.config.items()
+        if key not in left_out and not (known and training_setting(key))
     }
 
 
@@ -188,7 +192,7 @@ def same_state(one: Live, other: Live) -> bool:
     return (
         len(have) == len(want)
         and all(map(same_bits, have, want))
-        and _vocabulary(one) == _vocabulary(other)
+        and vocabulary_of(one) == vocabulary_of(other)
     )
 
 
@@ -202,6 +206,7 @@ def same_bits(one: Live, other: Live) -> bool:
     )
 
 
-def _vocabulary(layer: Live) -> Any:
+def vocabulary_of(layer: Live) -> Any:
+    """Return the words or numbers that a layer knows; None where it has none."""
     words = getattr(layer, "get_vocabulary", None)
     return None if words is None else list(words())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewriter.live.adapters import LiveKeras
@@ -54,13 +55,33 @@ def how_runs_differ(one: Sequence[NDArray[Any]], other: Sequence[NDArray[Any]]) 
     apart = np.abs(first.mean(0) - second.mean(0))
     if (apart > _ERRORS * error + least).any():
         return f"its mean over {len(first)} runs is {apart.max():.3g} away"
-    # Of the variance, what its own runs say: each run's distance from the mean, squared.
-    squares = [
-        ((each - each.mean(0)) ** 2).reshape(len(each), -1).mean(1) for each in (first, second)
-    ]
-    error = np.sqrt(sum(each.var() / len(each) for each in squares))
-    apart = np.abs(squares[0].mean() - squares[1].mean())
-    if apart > _ERRORS * error + least**2:
-        before, after = (each.mean() for each in squares)
-        return f"its variance from run to run is {after:.3g}, and was {before:.3g}"
+    # Of each, what its own runs say: how far a run is from the mean, and on which side of it.
+    sides = np.where(first.mean(0) < 0, -1.0, 1.0)
+    away = [(each - each.mean(0)) * sides for each in (first, second)]
+    for what, measure in _spreads(first.ndim).items():
+        runs = [measure(each).reshape(len(each), -1).mean(1) for each in away]
+        error = np.sqrt(sum(each.var() / len(each) for each in runs))
+        before, after = (each.mean() for each in runs)
+        if np.abs(before - after) > _ERRORS * error + (least**2 if "variance" in what else least):
+            return f"its {what} from run to run is {after:.3g}, and was {before:.3g}"
     return ""
+
+
+def _spreads(rank: int) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:
+    """Return what is measured of distances from the mean: run, row, and the axes of the output.
+
+    Two kinds of noise may have the same variance, and another shape; or be the same in each
+    place, and drawn for a whole axis at once.
+    """
+    found: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+        "variance": lambda away: away**2,
+        "mean distance from the mean": abs,
+    }
+    for axis in range(1, rank):
+        found[f"variance of means over axis {axis - 1}"] = partial(_squared_means, axis)
+    return found
+
+
+def _squared_means(axis: int, away: NDArray[Any]) -> NDArray[Any]:
+    squares: NDArray[Any] = away.mean(axis) ** 2
+    return squares

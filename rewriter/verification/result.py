@@ -354,7 +354,7 @@ def _verdict(verification: Verification) -> str:
     if verification.distribution is not None:
         what += ", noise at inference switched off"
     scope = ""
-    if verification.guarantee is Guarantee.SAME_WHERE_UNPADDED:
+    if verification.padding is not None:
         scope = " on sequences without padding"
     if verification.max_difference == 0.0:
         return f"verified {verification.guarantee.value}: equal to the bit{scope} ({what})"

@@ -97,13 +97,13 @@ def runner(
     """
     import tensorflow as tf
 
-    call = _call_of(subject)
+    call = call_of(subject)
     if compiled:
         call = tf.function(call, input_signature=_signature(specs))
     states = keras.states(subject.model)
 
     def run(arrays: Arrays) -> list[NDArray[Any]]:
-        _reset(states)
+        reset(states)
         tensors = to_tensors(specs, arrays)
         for _ in range(calls - 1):
             call(*tensors)
@@ -120,7 +120,7 @@ def activations(subject: Subject, specs: Sequence[InputSpec]) -> Callable[[int, 
     import tensorflow as tf
 
     try:
-        traced = tf.function(_call_of(subject), input_signature=_signature(specs))
+        traced = tf.function(call_of(subject), input_signature=_signature(specs))
         operations = traced.get_concrete_function().graph.get_operations()
     except Exception:
         return None
@@ -138,7 +138,8 @@ def activations(subject: Subject, specs: Sequence[InputSpec]) -> Callable[[int, 
     return estimate
 
 
-def _call_of(subject: Subject) -> Callable[..., list[Any]]:
+def call_of(subject: Subject) -> Callable[..., list[Any]]:
+    """Return a function from tensors to the model's outputs, one after another."""
     import tensorflow as tf
 
     graph, model = subject.graph, subject.model
@@ -159,7 +160,8 @@ def _signature(specs: Sequence[InputSpec]) -> list[Any]:
     return [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
 
 
-def _reset(states: Sequence[Live]) -> None:
+def reset(states: Sequence[Live]) -> None:
+    """Set states to zero."""
     import tensorflow as tf
 
     for variable in states:
@@ -170,11 +172,20 @@ def to_tensors(specs: Sequence[InputSpec], arrays: Arrays) -> list[Any]:
     """Return arrays as the tensors that a model takes."""
     import tensorflow as tf
 
-    forms = {"sparse": tf.sparse.from_dense, "ragged": tf.RaggedTensor.from_tensor}
+    forms = {"sparse": tf.sparse.from_dense, "ragged": _to_ragged}
     return [
         forms.get(spec.form, tf.identity)(tf.convert_to_tensor(one, dtype=spec.dtype))
         for spec, one in zip(specs, arrays, strict=True)
     ]
+
+
+def _to_ragged(tensor: Any) -> Any:
+    """Return rows of several lengths: the first is whole, the next two are one and two shorter."""
+    import tensorflow as tf
+
+    rows, steps = tensor.shape[:2]
+    lengths = [max(min(1, steps), steps - row % 3) for row in range(rows)]
+    return tf.RaggedTensor.from_tensor(tensor, lengths=lengths)
 
 
 def to_array(output: Any) -> NDArray[Any]:
@@ -217,7 +228,7 @@ def trace(
         A layer fails; names it.
     """
     graph, live = subject.graph, keras.layers(subject.model)
-    _reset(keras.states(subject.model))
+    reset(keras.states(subject.model))
     ends = (end.call for end in leaves(graph.inputs))
     tensors = {end: [one] for end, one in zip(ends, to_tensors(specs, arrays), strict=True)}
     for call in graph.calls():

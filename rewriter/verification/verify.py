@@ -16,6 +16,7 @@ from rewriter.errors import RewriterError
 from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
+from rewriter.verification.beside_outputs import other_masks, other_tables
 from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
@@ -50,11 +51,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def verify(
+def verify(  # noqa: PLR0913
     before: Subject,
     after: Subject,
     *,
     guarantee: Guarantee = Guarantee.SAME,
+    silent: Guarantee = Guarantee.SAME,
     tolerance: float = 0.0,
     data: Any = None,
     custom_objects: Mapping[str, Any] | None = None,
@@ -69,6 +71,8 @@ def verify(
         The original and the rewritten model, each with its graph; neither is changed.
     guarantee : Guarantee
         What was promised.
+    silent : Guarantee
+        What holds without noise where outputs are changed on purpose.
     tolerance : float
         How far outputs may differ that must be the same, as a share of the greatest magnitude of
         each within a case.
@@ -89,13 +93,13 @@ def verify(
     """
     objects = dict(custom_objects or {})
     on_purpose = guarantee is Guarantee.CHANGED_ON_PURPOSE
-    still = Guarantee.SAME if on_purpose else guarantee
+    still = silent if on_purpose else guarantee
     promise = Promise(still, tolerance, data, objects, changed, copies)
     unseen = not_verified(before.graph, after.graph)
     if not (on_purpose or draws_at_inference(before.graph) or draws_at_inference(after.graph)):
         return replace(_compare(before, after, promise), not_verified=unseen)
-    silent = tuple(without_noise(each, objects) for each in (before, after))
-    compared = _compare(silent[0], silent[1], promise)
+    old, new = (without_noise(each, objects) for each in (before, after))
+    compared = _compare(old, new, promise)
     noise = measure(before, after, objects, same=not on_purpose)
     return replace(
         compared,
@@ -173,6 +177,9 @@ def _compare_outputs(
     if failed is not None:
         where = first_difference(keras, before, after, specs, failed)
         return replace(verification, ok=False, where=where)
+    beside = other_masks(models) or other_tables(models)
+    if beside:
+        return replace(verification, ok=False, reason=beside)
     return _with_evidence(verification, models, comparison)
 
 

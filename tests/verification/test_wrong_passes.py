@@ -122,7 +122,7 @@ COMPARISONS = [  # where it stands, what is put in its place, and what gets thro
     ("inner_tensors.InnerTensors._values_differ", nothing, "what argmax hides"),
     ("inner_tensors.InnerTensors._layers_differ", nothing, "a zero head itself"),
     ("inner_tensors.same_state", true, "other weights behind zeros"),
-    ("inner_tensors._same_masks", true, "a mask behind which all is zero"),
+    ("inner_tensors.same_masks", true, "a mask behind which all is zero"),
     ("evidence.relative_difference", zero, "layer out before a zero head"),
     ("own_noise.how_runs_differ", nothing, "behind noise of its own"),
     ("distribution.how_runs_differ", nothing, "another rate at inference"),
