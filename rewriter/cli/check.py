@@ -16,7 +16,6 @@ from rewriter.cli import console
 from rewriter.cli.bounded import in_child
 from rewriter.cli.options import CustomOption, IsolatedOption, LimitsOption
 from rewriter.errors import RewriterError
-from rewriter.printable import text_of
 
 if TYPE_CHECKING:
     from rewriter.checks.files import Checked
@@ -170,7 +169,9 @@ def _mended(
         )
     except RewriterError as error:
         return replace(checked, error=f"not mended: {error}")
-    print(text_of([f"mended {len(result.plan.changes)} things in {target}"]), file=sys.stderr)
+    print(
+        console.one_line(f"mended {len(result.plan.changes)} things in {target}"), file=sys.stderr
+    )
     return check_file(str(target), codes, version, limits=limits)
 
 

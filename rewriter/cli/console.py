@@ -13,21 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rewriter.printable import printable
-
 PATIENCE = 1.0
 """Seconds that something takes before it is told."""
 
 
 def error(words: str) -> None:
     """Write one line to standard error."""
-    print(f"error: {printable(' '.join(words.split()), 1000)}", file=sys.stderr)
+    print(f"error: {_printable(' '.join(words.split()), 1000)}", file=sys.stderr)
 
 
 def settings_read(path: Path | None) -> None:
     """Say which file decides what is done, if one does."""
     if path is not None:
-        print(f"settings: {printable(str(path), 1000)}", file=sys.stderr)
+        print(f"settings: {_printable(str(path), 1000)}", file=sys.stderr)
 
 
 @contextmanager
@@ -39,11 +37,11 @@ def progress(words: str) -> Iterator[None]:
         if sys.stderr.isatty():
             from rich.console import Console
 
-            status = Console(stderr=True).status(f"{printable(words, 1000)} ...")
+            status = Console(stderr=True).status(f"{_printable(words, 1000)} ...")
             status.start()
             shown.append(status)
         else:
-            print(f"{printable(words, 1000)} ...", file=sys.stderr, flush=True)
+            print(f"{_printable(words, 1000)} ...", file=sys.stderr, flush=True)
 
     timer = threading.Timer(PATIENCE, show)
     timer.daemon = True
@@ -108,4 +106,17 @@ def _descriptor_kept(number: int) -> Iterator[None]:
 
 def _warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if not issubclass(category, DeprecationWarning):
-        print(f"warning: {printable(' '.join(str(message).split()), 1000)}", file=sys.stderr)
+        print(f"warning: {_printable(' '.join(str(message).split()), 1000)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line that steers no terminal, whatever stands in a model's names."""
+    from rewriter.graph.printable import text_of  # its package imports networkx
+
+    return text_of([text])
+
+
+def _printable(text: str, longest: int) -> str:
+    from rewriter.graph.printable import printable  # its package imports networkx
+
+    return printable(text, longest)

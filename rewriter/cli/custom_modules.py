@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rewriter.cli import console
 from rewriter.errors import RewriterError
-from rewriter.printable import text_of
 
 
 def custom_objects(wanted: Iterable[str]) -> dict[str, Any]:
@@ -36,7 +36,10 @@ def custom_objects(wanted: Iterable[str]) -> dict[str, Any]:
     for each in wanted:
         place, _, name = each.rpartition(":") if _has_name(each) else (each, "", "")
         module = _load(place)
-        print(text_of([f"--custom {place}: {getattr(module, '__file__', None)}"]), file=sys.stderr)
+        print(
+            console.one_line(f"--custom {place}: {getattr(module, '__file__', None)}"),
+            file=sys.stderr,
+        )
         if name:
             if not hasattr(module, name):
                 raise RewriterError(f"nothing in it is called {name!r}", where=f"--custom {each}")

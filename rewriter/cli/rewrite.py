@@ -23,7 +23,6 @@ from rewriter.cli.options import (
     ModelArgument,
 )
 from rewriter.errors import RewriterError, VerificationError
-from rewriter.printable import text_of
 
 if TYPE_CHECKING:
     from rewriter.api.plans import Plan
@@ -222,11 +221,11 @@ def _tell(result: Result, plan: Plan, full: bool) -> None:
         print()
     for note in result.plan.notes:
         if note.stage in (Stage.LOAD, Stage.REWRITE):
-            print(text_of([f"note: {note.layer}: {note.reason}"]))
+            print(console.one_line(f"note: {note.layer}: {note.reason}"))
     print(result.verification or "nothing was compared (--no-verify)")
     if result.rehearsal is not None:
         print(result.rehearsal)
-    print(text_of([f"wrote {result.output}"]))
+    print(console.one_line(f"wrote {result.output}"))
 
 
 def _show_plan(plan: Plan, format: Format, full: bool, rehearsal: Compared | None = None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rewriter.checks.findings import Finding
-from rewriter.printable import text_of
+from rewriter.graph.printable import text_of
 from rewriter.rehearsal.cases import TrainingCase
 from rewriter.rehearsal.loss import MADE_UP
 from rewriter.rehearsal.noise_result import NoiseMeasured

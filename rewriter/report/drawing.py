@@ -17,8 +17,8 @@ from rewriter.graph.calls import Call
 from rewriter.graph.changes import Action, Change
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.printable import printable, value_text
 from rewriter.pipeline.run import PlanData
-from rewriter.printable import printable, value_text
 from rewriter.report.diff import SIGNS, config_changes
 from rewriter.report.text import change_detail, option_changes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rewriter.checks import CODES, Code
 from rewriter.checks.files import Checked
-from rewriter.printable import printable
+from rewriter.graph.printable import printable
 from rewriter.report.line import Line
 
 

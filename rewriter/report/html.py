@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rewriter.graph.changes import Change
+from rewriter.graph.printable import printable
 from rewriter.pipeline.run import PlanData
-from rewriter.printable import printable
 from rewriter.report.diff import SIGNS
 from rewriter.report.drawing import Drawings, drawings
 from rewriter.report.plan_json import plan_findings

@@ -13,7 +13,7 @@ from rewriter.analysis.shapes import Shape, shapes_of
 from rewriter.graph.calls import Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.printable import printable
+from rewriter.graph.printable import printable
 from rewriter.report.line import Line
 
 _RATES = ("dropout", "recurrent_dropout")

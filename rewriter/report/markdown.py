@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rewriter.graph.printable import printable
 from rewriter.pipeline.run import PlanData
-from rewriter.printable import printable
 from rewriter.report.text import not_looked_into, plan_text, summary
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rewriter.analysis.masks import CallFlow, Mask
 from rewriter.graph.model_graph import ModelGraph
-from rewriter.printable import printable
+from rewriter.graph.printable import printable
 from rewriter.report.line import Line
 
 _HEADS = ("layer", "class", "mask in", "what happens", "mask out")

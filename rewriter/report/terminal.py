@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from rewriter.printable import printable, text_of
+from rewriter.graph.printable import printable, text_of
 from rewriter.report.line import Line
 
 _STYLES = {

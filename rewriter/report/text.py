@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rewriter.analysis.known_layers import is_known
 from rewriter.graph.changes import Action, Change
 from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.printable import printable, value_text
 from rewriter.pipeline.passes import Guarantee
 from rewriter.pipeline.run import PlanData
-from rewriter.printable import printable, value_text
 from rewriter.report.diff import (
     SIGNS,
     Gap,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rewriter.graph.printable import text_of
 from rewriter.pipeline.passes import Guarantee
-from rewriter.printable import text_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ LINES = (
     ("dialects", "pipeline", "porting"),
     ("analysis",),
     ("graph", "layers"),
-    ("errors", "printable"),
+    ("errors",),
 )
 """The folders, each line above what it may import; those on one line do not import each other."""
 
