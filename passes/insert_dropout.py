@@ -104,6 +104,9 @@ def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | Non
         return "Masking gets its output, and noise in front of Masking hides or fakes padding"
     if "Embedding" in classes:
         return "its output goes into an Embedding as ids"
+    noise = next((consumer.name for consumer in consumers if noise_in(consumer)), None)
+    if noise is not None:
+        return f"{noise} draws noise on it already, and the two rates would add up"
     if not consumers and Tensor(call) not in leaves(graph.outputs):
         return "nothing gets its output"
     if gives_whole_numbers(graph, Tensor(call)):

@@ -62,6 +62,9 @@ MergeWithMasks StopMask
 OURS = frozenset(["DynamicDropout", "CarryMask", "ZeroMaskedSteps", *_PORTED.split()])
 """Layers of this program, which passes and ports insert."""
 
+OUR_FUNCTIONS = frozenset({"rewriter>hard_sigmoid_of_keras2"})
+"""Functions of this program, by the names under which ports register them."""
+
 OPERATIONS = ("keras.src.ops.", "keras.ops.")
 """Modules of operators and ``keras.ops`` calls of Keras 3, which stand among the layers."""
 

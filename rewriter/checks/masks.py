@@ -35,6 +35,8 @@ _NO_STEPS = frozenset(
 
 def noise_before_masking(model: CheckedModel) -> Iterator[Problem]:
     """Find noise whose output goes into Masking."""
+    if not any(map(_is_masking, model.calls())):
+        return
     flow = ValueFlow(model.graph)
     for place in model.calls():
         if not _draws(place):
@@ -46,6 +48,10 @@ def noise_before_masking(model: CheckedModel) -> Iterator[Problem]:
                     f"noise in front of Masking ({target.path}): in training it makes valid "
                     "steps look like padding, or padding unrecognisable",
                 )
+
+
+def _is_masking(place: LayerCall) -> bool:
+    return class_of(unwrap_time_distributed(place.layer)[0]) == "Masking"
 
 
 def _draws(place: LayerCall) -> bool:

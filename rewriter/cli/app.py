@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from rewriter.cli.python_path import leave_working_directory
 
 leave_working_directory(run_as_module=False)  # before anything that Python does not bring
@@ -11,6 +9,7 @@ leave_working_directory(run_as_module=False)  # before anything that Python does
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import leave
 from rewriter.cli.check import check, explain
 from rewriter.cli.passes import passes
 from rewriter.cli.port import port
@@ -49,5 +48,4 @@ def main() -> None:
 
             console.error(str(unforeseen(problem)))
         code = 2
-    sys.stdout.flush()
-    sys.exit(code if isinstance(code, int) else 0)
+    leave(code if isinstance(code, int) else 0)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from rewriter.cli import console
 from rewriter.errors import RewriterError
@@ -37,6 +37,7 @@ SECONDS = 600.0
 BYTES_A_SECOND = 2**20
 
 _TO_CLEAN_UP = 5.0
+_children: set[int] = set()  # the number of this process, once it is one
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -67,7 +68,7 @@ def in_child(paths: Sequence[str | Path], *, limits: bool) -> None:
     """Go on in a child process; this one waits for it, and ends as it ends.
 
     Nothing happens where limits are not wanted or not to be had: without `os.fork` or
-    ``/proc``, or where TensorFlow is imported already, as in a script of the user's.
+    ``/proc``, or inside another program, which has imported TensorFlow or reads what is printed.
 
     Parameters
     ----------
@@ -83,7 +84,8 @@ def in_child(paths: Sequence[str | Path], *, limits: bool) -> None:
     SystemExit
         The child has ended by itself, with this code.
     """
-    if not limits or sys.platform != "linux" or "tensorflow" in sys.modules:
+    inside_another = "tensorflow" in sys.modules or sys.stdout is not sys.__stdout__
+    if not limits or sys.platform != "linux" or inside_another:
         return
     budget = Budget.of(paths)
     sys.stdout.flush()
@@ -99,6 +101,15 @@ def in_child(paths: Sequence[str | Path], *, limits: bool) -> None:
         raise SystemExit(_wait(child, ending, budget, str(paths[0])))
 
 
+def leave(code: int) -> NoReturn:
+    """End the process; a child ends here, and does not go on as the one that started it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.getpid() in _children:
+        os._exit(code)
+    sys.exit(code)
+
+
 def _become_child(budget: Budget) -> None:
     with suppress(OSError):
         ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGTERM)
@@ -106,6 +117,7 @@ def _become_child(budget: Budget) -> None:
     from rewriter.saved.safety import child_process
 
     child_process.isolated = True
+    _children.add(os.getpid())
     # what libraries say when they end the process goes past Python, and is not for the user
     own = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -135,3 +135,13 @@ def test_a_freed_model_is_tried_at_other_batch_sizes(dialect):
     np.testing.assert_allclose(
         np.asarray(result.model(given))[:4], np.asarray(model(given[:4])), atol=1e-6
     )
+
+
+def test_no_noise_is_inserted_in_front_of_noise(dialect):
+    layers = dialect.keras.layers
+    x = layers.Input((7, 4))
+    y = layers.GRU(3, return_sequences=True, name="gru")(x)
+    heads = [layers.Dense(1)(layers.Dropout(0.5, name="noise")(y)), layers.Dense(1)(y)]
+    plan = rewriter.plan(dialect.keras.Model(x, heads), ["insert-dropout"])
+    assert not plan.changes
+    assert "noise draws noise on it already" in reasons(plan)[0]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from support.porting_trial import difference, ported
 
 import rewriter
 from rewriter.errors import PortError
+
+SHARED = Path(__file__).parents[3] / "shared"
 
 FIGURES = {
     "ethnicolr/census2010_ln_lstm.h5": 1e-6,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rewriter import errors
-from rewriter.errors import ModelReadError, RewriterError
+from rewriter.errors import ModelReadError, RewriterError, first_line
 from rewriter.saved.formats import saved_model
 from rewriter.saved.model_file import ModelFile
 from rewriter.saved.safety.file_state import changed, size_of
@@ -109,8 +109,13 @@ def _here(file: ModelFile, source: OpenModelFile, limits: bool) -> dict[str, Any
     """Look a file through in this process."""
     assert source.opened is not None
     source.opened.seek(0)
-    found = list(references(source.opened, file.path, file.format, limits=limits))
-    config = stored_config(source.opened) if file.format == "h5" else None
+    try:
+        found = list(references(source.opened, file.path, file.format, limits=limits))
+        config = stored_config(source.opened) if file.format == "h5" else None
+    except RewriterError:
+        raise
+    except Exception as error:  # h5py raises nearly anything on a damaged file
+        raise damaged(file.path, f"the HDF5 library fails on it ({first_line(error)})") from error
     return {"references": found, "config": config}
 
 

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rewriter.analysis.known_layers import OURS
+from rewriter.analysis.known_layers import OUR_FUNCTIONS, OURS
 from rewriter.saved.safety.allowed_names import (
     ANY_CLASS,
     ANY_FUNCTION,
@@ -205,6 +205,10 @@ def _function(value: dict[str, Any], known: Collection[str]) -> Danger | None:
     """Say what a named function does that does not belong in a config."""
     name, module = value.get("config"), value.get("module")
     if isinstance(name, str) and name in known:
+        return None
+    # Keras looks such a name up in its registry, and in no module.
+    ours = isinstance(name, str) and name in OUR_FUNCTIONS and module == "builtins"
+    if ours and value.get("registered_name") in (None, "function"):
         return None
     # tf_keras takes registered_name where the module has no such name, and "outer.inner" apart.
     other = value.get("registered_name")

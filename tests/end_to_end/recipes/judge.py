@@ -39,7 +39,7 @@ def outputs_of(model, data):
 
     tensors = tf.nest.map_structure(tf.constant, given)
     reset(model)
-    eager = flat(model(tensors))
+    eager = flat(model(tensors, training=False))
     reset(model)
     return eager, flat(model.predict(tensors, batch_size=4, verbose=0))
 

@@ -304,3 +304,17 @@ def test_what_one_keras_knows_the_other_does_not(monkeypatch):
     document = {"class_name": "Own", "module": "evil", "registered_name": "mine>Own", "config": {}}
     assert said(document, known_names({}, 3)) == []
     assert said(document, known_names({}, 2)) == ["Own is a class of the module 'evil'"]
+
+
+def test_the_function_that_a_port_writes_passes_under_its_whole_name_alone():
+    written = {
+        "class_name": "function",
+        "module": "builtins",
+        "config": "rewriter>hard_sigmoid_of_keras2",
+        "registered_name": "function",
+    }
+    assert not list(dangers({"activation": written}))
+    assert list(dangers({"activation": {**written, "config": "rewriter>system"}}))
+    assert list(dangers({"activation": {**written, "config": [written["config"]]}}))
+    assert list(dangers({"activation": {**written, "module": "antigravity"}}))
+    assert list(dangers({"activation": {**written, "registered_name": "eval"}}))

@@ -411,7 +411,6 @@ def test_threads_write_to_one_target(target):
     assert names(target.parent) == [target.name]
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("ending", ["keras", "h5"])
 def test_a_thread_rewrites_a_file(dialect, ending, tmp_path):
 
