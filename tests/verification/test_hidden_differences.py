@@ -11,6 +11,7 @@ from wrong_passes import Wrong, as_pass, configure, insert
 import rewriter
 from rewriter.errors import VerificationError
 from rewriter.graph import Layer
+from rewriter.verification.inputs import tries
 
 KERAS = {2: tf_keras, 3: keras}
 
@@ -296,3 +297,34 @@ def test_ragged_rows_have_several_lengths():
     dense = tf_keras.layers.Lambda(lambda x: x.to_tensor(), name="dense")
     assert rewriter.verify(ragged(), ragged()).ok
     assert not rewriter.verify(ragged(), ragged(dense)).ok
+
+
+def nothing(*_):
+    return ""
+
+
+def without(label):
+    """Leave out one of the inputs that are tried beside the usual ones."""
+    further = tries.further_tries
+
+    def fewer(*arguments):
+        found, left_out = further(*arguments)
+        return [each for each in found if label not in each.label], left_out
+
+    return fewer
+
+
+@pytest.mark.parametrize(
+    ("place", "off", "name"),
+    [
+        ("evidence.hidden_by_zeros", nothing, "behind a zero kernel"),
+        ("verify.other_masks", nothing, "the mask of an output"),
+        ("verify.further_tries", without("both signs"), "negative integers"),
+        ("verify.further_tries", without("many of them 0"), "steps of zeros"),
+        ("verify.further_tries", without("thresholds"), "a threshold"),
+    ],
+)
+def test_each_comparison_is_what_finds_it(place, off, name, monkeypatch):
+    wrong = next(each for each in HIDDEN if each.name == name)
+    monkeypatch.setattr(f"rewriter.verification.{place}", off)
+    assert rewriter.rewrite(wrong.model(keras), [as_pass(wrong)]).verification.ok
