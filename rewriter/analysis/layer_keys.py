@@ -1,4 +1,4 @@
-"""The keys that the config of each layer of Keras may have.
+"""List the keys that the config of each layer of Keras may have.
 
 Where a file names no module they tell whose class a layer has. They are the arguments of the
 constructors of tf_keras 2.21 and Keras 3.15, and what older releases wrote besides.

@@ -1,1 +1,1 @@
-"""What a script calls: one plan, made once, applied as it was shown."""
+"""Offer what a script calls: one plan, made once, applied as it was shown."""

@@ -1,4 +1,4 @@
-"""A plan carried out: rebuild, carry the training state over, verify, write."""
+"""Carry a plan out: rebuild, carry the training state over, verify, write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the pass that a finding names mends it: each is tried on a copy of the graph."""
+"""Try the pass that a finding names on a copy of the graph, and see whether it mends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: the commands together, and what becomes of their failures."""
+"""Put the commands together, and turn each failure into one error line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `port`."""
+"""Run the command `port`."""
 
 from __future__ import annotations
 

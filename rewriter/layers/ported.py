@@ -1,4 +1,4 @@
-"""Layers and functions that a model of Keras 2 has, and Keras 3 has not.
+"""Define the layers and functions that Keras 2 has and Keras 3 has not.
 
 They are put into models that `rewriter port` translates, and belong to `rewriter.layers.keras3`:
 so their module stands in files.

@@ -1,4 +1,4 @@
-"""A graph of Keras 2 translated into a graph of Keras 3, by tables: pure data, no framework."""
+"""Translate a graph of Keras 2 into a graph of Keras 3 by tables, without a framework."""
 
 from rewriter.porting.refusals import Refusal
 from rewriter.porting.result import Translation

@@ -1,4 +1,4 @@
-"""The arguments of a call of Keras 2, as Keras 3 takes them."""
+"""Write the arguments of a call of Keras 2 as Keras 3 takes them."""
 
 from __future__ import annotations
 

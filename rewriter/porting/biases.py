@@ -1,4 +1,4 @@
-"""Where Keras 3 adds along the wrong axis.
+"""Find layers where Keras 3 adds the bias along the wrong axis.
 
 ``ops.add`` on TensorFlow takes its second operand for a bias if that squeezes to a vector as long
 as the first one's last axis, and adds it along that axis (keras/src/backend/tensorflow/numpy.py,

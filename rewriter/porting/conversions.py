@@ -1,4 +1,4 @@
-"""What becomes of single configs, one function for each name in the table of layers.
+"""Convert single configs: one function for each name in the table of layers.
 
 Each takes the class and the config of Keras 2, and returns the config of Keras 3.
 """

@@ -1,4 +1,4 @@
-"""What stands around the class and the config of a model in files of Keras 3."""
+"""Write what stands around the class and the config of a model in files of Keras 3."""
 
 from __future__ import annotations
 

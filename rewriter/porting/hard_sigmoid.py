@@ -1,4 +1,4 @@
-"""hard_sigmoid, which is another function in Keras 3: hs2(x) = hs3(1.2 x).
+"""Keep hard_sigmoid, which is another function in Keras 3: hs2(x) = hs3(1.2 x).
 
 Keras 2 computes ``clip(0.2 x + 0.5, 0, 1)``, Keras 3 ``relu6(x + 3) / 6``. Either a function of
 this package stands in its place (`exact`), or the weights in front of it are multiplied by 1.2,

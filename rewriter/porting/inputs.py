@@ -1,4 +1,4 @@
-"""The input that a Sequential model of Keras 2 has and does not write down."""
+"""Find the input that a Sequential model of Keras 2 has and does not write down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of layers: what of a layer's config of Keras 2 is written otherwise in Keras 3.
+"""List, for each layer, what Keras 3 writes otherwise than Keras 2.
 
 Measured with tf_keras 2.21 and Keras 3.15.1; `tests/porting` measures every row again.
 A layer that stands in no row and in `UNCHANGED` is Keras' own and keeps its config; one that

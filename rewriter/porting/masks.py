@@ -1,4 +1,4 @@
-"""Masks that go another way in Keras 3, led the way that they went in Keras 2.
+"""Lead masks in Keras 3 the way that they go in Keras 2.
 
 The way of the masks is followed through the model as Keras 2 and as Keras 3 go it. Where a layer
 that uses a mask would get another one, the first layer on the way to it that does otherwise is

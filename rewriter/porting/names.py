@@ -1,4 +1,4 @@
-"""Names that Keras 3 takes: without slashes, and each once in a model."""
+"""Give layers names that Keras 3 takes: without slashes, and each once in a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of operations: functions of TensorFlow that Keras 2 recorded as layers.
+"""List the functions of TensorFlow that Keras 2 recorded as layers.
 
 Keras 3 has an operation for each, a layer by the same right; it stands under a path of its own,
 ``keras.src.ops``, which `tests/porting` holds against the release that is installed.

@@ -1,4 +1,4 @@
-"""What a translation has to say while it is made: changes, notes, refusals."""
+"""Collect what a translation has to say: changes, notes, refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be ported: the layer, why, and what to do about it."""
+"""List what cannot be ported: the layer, why, and what to do about it."""
 
 from __future__ import annotations
 

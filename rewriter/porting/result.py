@@ -1,4 +1,4 @@
-"""What a translation gives: the graph of Keras 3, and everything that is to be said of it."""
+"""Hold what a translation gives: the graph of Keras 3, changes, notes and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Keras 2 serialises inside a layer's config, written as Keras 3 reads it.
+"""Write what Keras 2 serialises inside a layer's config as Keras 3 reads it.
 
 Initializers, regularizers, constraints, activations and dtype policies; numbers that were saved
 as arrays. Files of the old kind leave the module out, `.keras` files have it.

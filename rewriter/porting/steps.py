@@ -1,4 +1,4 @@
-"""TimeDistributed over a number of steps that is not known.
+"""Translate TimeDistributed over an unknown number of steps.
 
 From Keras 3.14 on it goes wrong where a compiled function meets a second number of steps, and
 mostly in silence. A layer that works on the last axis anyway stands without it; around others a

@@ -1,4 +1,4 @@
-"""How the weights of single layers are converted, one function for each name in the table.
+"""Convert the weights of single layers: one function for each name in the table.
 
 Each takes the arrays of the layer in Keras 2, in its order, and returns those of Keras 3.
 """

@@ -1,4 +1,4 @@
-"""Layers that need others around or inside them in Keras 3: Bidirectional, ``time_major``."""
+"""Translate layers that need others around or inside them: Bidirectional, ``time_major``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A translated graph -> live model of Keras 3, with the weights of the original layer by layer."""
+"""Build a live model of Keras 3 from a translated graph, with the weights of each layer."""
 
 from __future__ import annotations
 

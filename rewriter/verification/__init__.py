@@ -1,1 +1,1 @@
-"""Guarantees, measured: two models on the same inputs."""
+"""Measure guarantees: run two models on the same inputs."""

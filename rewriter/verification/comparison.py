@@ -1,4 +1,4 @@
-"""Two models on one input: whether the outputs are those that a guarantee promises."""
+"""Run two models on one input, and tell whether the outputs are those that were promised."""
 
 from __future__ import annotations
 

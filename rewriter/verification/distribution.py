@@ -1,4 +1,4 @@
-"""What is promised of noise at inference, measured: verification in distribution.
+"""Measure what is promised of noise at inference, in distribution.
 
 The same inputs give other outputs each time when noise is drawn at inference. What is measured
 instead: with that noise switched off on both sides, the outputs agree; and the noise layers of

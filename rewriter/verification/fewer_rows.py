@@ -1,4 +1,4 @@
-"""Whether a model whose batch size was freed gives the same rows at other batch sizes."""
+"""Tell whether a model whose batch size was freed gives the same rows at other batch sizes."""
 
 from __future__ import annotations
 

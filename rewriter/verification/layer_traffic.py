@@ -1,4 +1,4 @@
-"""What each layer of a live model gets and gives while the model runs, and which one fails.
+"""Record what each layer of a live model gets and gives while it runs, and which one fails.
 
 For models of one's own only: each layer's ``call`` is replaced while it is watched.
 """

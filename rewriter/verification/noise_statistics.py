@@ -1,4 +1,4 @@
-"""Whether drawn numbers agree with what a noise layer promises, within stated error bounds."""
+"""Tell whether drawn numbers agree with what a noise layer promises, within error bounds."""
 
 from __future__ import annotations
 

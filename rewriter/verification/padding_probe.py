@@ -1,4 +1,4 @@
-"""What padding does to the outputs of a model, measured.
+"""Measure what padding does to the outputs of a model.
 
 The same sequences are given more padding, in front and behind. Where the length is fixed,
 shorter sequences stand behind their padding, and in front of it; and another vector stands at

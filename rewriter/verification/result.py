@@ -1,4 +1,4 @@
-"""What a verification found, as data and in words."""
+"""Hold what a verification found, as data and in words."""
 
 from __future__ import annotations
 

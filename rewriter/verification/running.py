@@ -1,4 +1,4 @@
-"""A live model, run: as a function from arrays to arrays, and layer by layer."""
+"""Run a live model as a function from arrays to arrays, or layer by layer."""
 
 from __future__ import annotations
 

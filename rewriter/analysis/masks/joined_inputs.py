@@ -1,4 +1,4 @@
-"""Which of several inputs pads, where their masks are joined.
+"""Tell which of several inputs pads, where their masks are joined.
 
 Tokens, segments and positions, each with an Embedding, are added: id 0 is padding in the first
 alone. In the others it is a segment and a place, and a mask of theirs would hide tokens in Keras

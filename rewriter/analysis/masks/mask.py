@@ -1,4 +1,4 @@
-"""The mask of a tensor: whose it is, and how it was put together.
+"""Describe the mask of a tensor: where it comes from, and what joined or changed it.
 
 Equal masks are one object, so that they are compared by identity; a mask has at most
 `LARGEST` parts, those of its parts counted, and beyond that it is `TOO_LARGE`, which is unknown.

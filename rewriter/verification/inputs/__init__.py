@@ -1,1 +1,1 @@
-"""Inputs for a model: what it takes, arrays made for it, arrays given by the user."""
+"""Describe what the inputs of a model take, and make or read arrays for them."""

@@ -1,4 +1,4 @@
-"""Inputs for a model, made from its graph: shapes, ids within the vocabulary, padding.
+"""Describe what each input takes: shape, ids within the vocabulary, padding.
 
 What is made depends on the graph and the seed alone.
 """
