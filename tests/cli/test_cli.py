@@ -351,7 +351,7 @@ def test_two_files_are_compared(run, folder, tmp_path):
 
 def test_the_passes_are_listed_with_their_guarantees_and_options(run):
     assert "same-where-unpadded" in run("passes")[1]
-    assert "recurrent=True" in run("passes", "move-dropout")[1]
+    assert "recurrent=true" in run("passes", "move-dropout")[1]
     assert run("passes", "no-such-pass")[0] == 2
 
 

@@ -14,6 +14,7 @@ from support.models import MODELS
 import rewriter
 from rewriter.api import rewriting
 from rewriter.errors import ModelReadError, ModelWriteError, UnsupportedModelError
+from rewriter.graph.changes import Stage
 from rewriter.live import live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.live.keras2.saved_model import checkpoint_places
@@ -412,5 +413,5 @@ def test_a_compiled_model_that_was_never_trained_stays_compiled(tmp_path):
     model.save(tmp_path / "before")
     for name in ("after", "after.h5"):
         result = rewriter.rewrite(tmp_path / "before", ["strip-dropout"], output=tmp_path / name)
-        assert not result.plan.notes
+        assert not [note for note in result.plan.notes if note.stage is not Stage.PLAN]
         assert type(result.model.optimizer).__name__ == "Adam"

@@ -153,9 +153,10 @@ def copy_counters(old: Live, new: Live) -> None:
 def copy_exclusions(old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
     """Copy which variables get no weight decay: a method call tells it, and no config.
 
-    keras/src/optimizers/base_optimizer.py, `exclude_from_weight_decay`.
+    keras/src/optimizers/base_optimizer.py, `exclude_from_weight_decay`; each backend has a key of
+    its own for a variable, `_var_key`: on TensorFlow its path.
     """
-    followers = {id(before): id(after) for before, after in pairs}
+    followers = {old._var_key(before): new._var_key(after) for before, after in pairs}
     inner = getattr(old, "inner_optimizer", None)
     both = [(old, new), *([] if inner is None else [(inner, new.inner_optimizer)])]
     for one, other in both:
