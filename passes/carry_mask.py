@@ -193,7 +193,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     reason = f"{call.layer} drops the mask, and a later layer uses it"
     yield graph.insert_after(Tensor(call), carrying, reason=reason, beside=tensor)
     if way.caveat:
-        yield Note(graph.path_of(call), layer.class_name, f"the mask is carried: {way.caveat}")
+        yield Note(graph.path_of(call), layer.class_name, f"the mask is carried, but {way.caveat}")
 
 
 # Layers that need to know the length when they are built, or compute otherwise without it.

@@ -240,7 +240,8 @@ def plan_and_load(
     raise UnsupportedModelError(
         f"Keras loads another model than the file tells: {difference.what}",
         where=f"{file.path}: {difference.layer}",
-        fix="load the model in Python, look at it, and give it to rewriter.rewrite",
+        fix="look at what your own class changes, or load the model in Python and give it to "
+        "rewriter.rewrite",
     )
 
 

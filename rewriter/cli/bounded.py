@@ -151,7 +151,8 @@ def _wait(child: int, ending: BinaryIO, budget: Budget, path: str) -> int:
         raise RewriterError(
             f"it took more than {budget.seconds:,.0f} seconds, and was ended",
             where=path,
-            fix="if the model is known to need them, give --no-limits",
+            fix="if you trust the file, and it needs more time, give --no-limits, which lifts the "
+            "limits of time and memory",
         )
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
@@ -159,9 +160,9 @@ def _wait(child: int, ending: BinaryIO, budget: Budget, path: str) -> int:
             return 128 + number
         raise RewriterError(
             f"TensorFlow or another library ended the process ({signal.Signals(number).name}), "
-            f"which had {budget.memory / 2**20:,.0f} MB",
+            f"which was allowed {budget.memory / 2**20:,.0f} MB beyond what TensorFlow takes",
             where=path,
-            fix="check that the file loads in Keras; --no-limits lifts the limit of memory",
+            fix="if you trust the file, and it needs more memory, give --no-limits",
         )
     return os.WEXITSTATUS(status)
 

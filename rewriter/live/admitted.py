@@ -1,4 +1,4 @@
-"""Give Keras an ``.h5`` file with the configs that were let in."""
+"""Open an ``.h5`` file for Keras with the configs that were checked, whatever it holds now."""
 
 from __future__ import annotations
 

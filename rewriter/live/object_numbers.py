@@ -1,4 +1,4 @@
-"""Number shared objects in the order in which Keras writes them."""
+"""Number shared objects in order, where Keras would write their addresses in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walk the layers of a live model: by path, beside their layers in the graph, at any depth."""
+"""Find layers of a live model by path, and pair them with those of its graph."""
 
 from __future__ import annotations
 

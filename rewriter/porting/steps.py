@@ -1,4 +1,4 @@
-"""Translate TimeDistributed over an unknown number of steps.
+"""Replace TimeDistributed over an unknown number of steps, which Keras 3.14 and later run wrongly.
 
 From Keras 3.14 on it goes wrong where a compiled function meets a second number of steps, and
 mostly in silence. A layer that works on the last axis anyway stands without it; around others a

@@ -156,7 +156,7 @@ def _not_compared(
     for tensor, spread in zip(outputs, comparison.spreads, strict=True):
         if not spread.features().any():
             name = before.graph.path_of(tensor.call)
-            reason = f"output {name}: it says nothing of the input"
+            reason = f"output {name}: it is the same for every input that was tried"
             return replace(verification, ok=False, compared=False, reason=reason)
     return verification
 

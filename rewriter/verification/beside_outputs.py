@@ -1,4 +1,4 @@
-"""Compare what outputs show on some inputs alone, or not at all: masks, tables, zero weights."""
+"""Compare what outputs may not show: masks, tables, zero weights."""
 
 from __future__ import annotations
 

@@ -95,10 +95,12 @@ def _by_values(search: _Search, comparison: Comparison) -> None:
         dead = int((~features).sum())
         passed_over = number in comparison.noisy or number in comparison.flipped
         if passed_over or not features.any():
-            search.open[number] = "it says nothing of the input"
+            search.open[number] = "it is the same for every input that was tried"
             continue
         if dead:
-            search.open[number] = f"{dead} of its {len(features)} features say nothing of the input"
+            search.open[number] = (
+                f"{dead} of its {len(features)} features are the same for every input"
+            )
         search.found[number] = OutputEvidence(
             search.models.names[number], "values", search.open.get(number, "")
         )

@@ -119,9 +119,9 @@ class InnerTensors:
         if one.output != other.output or not _same_layer(
             graph.layer(one.call), changed.layer(other.call)
         ):
-            return f"{path} says nothing of the input, and its layer was changed"
+            return f"{path} is the same for every input, and its layer was changed"
         if not _same_arguments(graph.arguments(one.call), changed.arguments(other.call)):
-            return f"{path} says nothing of the input, and is called otherwise"
+            return f"{path} is the same for every input, and is called otherwise"
         live = [
             self.models.keras.layers(subject.model)[call.layer]
             for subject, call in ((self.before, one.call), (self.after, other.call))

@@ -1,4 +1,4 @@
-"""Compare outputs that are others from run to run, in distribution."""
+"""Compare, in distribution, outputs that differ from run to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep a position of one's own in a file of a known size."""
+"""Read a file of a known size from a position of one's own."""
 
 from __future__ import annotations
 
