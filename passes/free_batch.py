@@ -97,7 +97,10 @@ def _not_known(graphs: Sequence[ModelGraph], batches: Set[int]) -> Iterator[Note
     for graph in graphs:
         for layer in graph.layers if batches else ():
             if layer.class_name == "Lambda" or not is_known(layer):
-                said = "the inputs are freed; it is not known whether it takes every batch size: the verification tries some"
+                said = (
+                    "the inputs are freed; it is not known whether it takes every batch size: the "
+                    "verification tries some"
+                )
                 yield Note(graph.path_of(layer.name), layer.class_name, said)
 
 
