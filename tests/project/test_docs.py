@@ -29,6 +29,7 @@ def test_the_documentation_builds_without_warnings(tmp_path):
     assert "predict_mc" in page
 
 
+@pytest.mark.fast
 def test_every_pass_has_its_place_in_the_reference():
     listed = (ROOT / "docs" / "reference" / "passes.md").read_text(encoding="utf-8")
     modules = {path.stem for path in (ROOT / "passes").glob("*.py")} - {"__init__"}

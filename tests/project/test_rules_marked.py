@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.fast
+
 ROOT = Path(__file__).parents[2]
 PASSES = sorted(path for path in (ROOT / "passes").glob("*.py") if path.name != "__init__.py")
 
@@ -28,7 +30,7 @@ def marks_of(source: str) -> set[int]:
 def test_every_rule_of_a_pass_is_marked_where_it_is_applied(path):
     source = path.read_text(encoding="utf-8")
     assert rules_of(source), "the docstring of the pass numbers no rule"
-    assert marks_of(source) == rules_of(source)
+    assert marks_of(source) == rules_of(source), "mark each rule in the code: # Rule 1"
 
 
 @pytest.mark.parametrize("path", PASSES, ids=[path.stem for path in PASSES])
