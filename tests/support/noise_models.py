@@ -95,7 +95,7 @@ def steps_by_name():
     sequence, state = keras.Input((7, 4), name="steps"), keras.Input((3,))
     layer = keras.layers.GRU(3, dropout=0.5, name="gru")
     y = layer(initial_state=state, sequences=noise(keras.layers)(sequence))
-    return keras.Model([sequence, state], y)
+    return keras.Model([sequence, state], keras.layers.Dense(2, name="out")(y))
 
 
 def everything(keras):
