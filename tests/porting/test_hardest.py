@@ -112,7 +112,7 @@ def test_a_hard_model_gives_what_it_gave(name, folder):
     (folder / f"{name}.json").write_text(json.dumps(result.plan.needs))
     assert result.verification.ok
     assert result.verification.max_difference <= (1e-6 if name in WITHIN else 0.0)
-    assert {case.mode for case in result.verification.cases} == {"eager", "predict"}
+    assert {case.mode for case in result.verification.cases} == {"eager", "compiled"}
 
 
 LOADING = """
