@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], ...]
 
-_TOLERANCES = 16
-"""An output says something where it varies by so many times the tolerance."""
-
 
 def verify_port(
     before: Subject, after: Subject, tolerance: float, data: Any = None
@@ -128,7 +125,7 @@ def _verify(
         runs,
         padding_of(two, before),
         (partial(explain, two, before, specs), partial(explain, three, after, specs)),
-        [Spread(_TOLERANCES * tolerance) for _ in outputs],
+        [Spread(tolerance) for _ in outputs],
     )
     further, left_out = further_tries(specs, found, activations(before, specs))
     for tried in (*usual_tries(specs, found, data), *further):
