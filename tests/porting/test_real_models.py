@@ -26,7 +26,7 @@ FIGURES = {
     "keras2/naampy-0.5.0--naampy_model_naampy_rmse": 1e-6,
 }
 LAMBDA = "keras2/deeplc-1.2.1--full_hc_train_pxd001468_8c22d89667368f2f02ad996469ba157e.hdf5"
-SMALL = ("MobileNet", "MobileNetV3Small")
+SMALL = ("MobileNetV3Small",)
 LEAST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 LEAST |= {"NASNetLarge": 331, "NASNetMobile": 224}
 
