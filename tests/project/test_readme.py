@@ -50,7 +50,6 @@ def test_every_path_that_a_document_names_is_there(document):
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"]
 )

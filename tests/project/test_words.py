@@ -4,13 +4,10 @@ import pkgutil
 import re
 from pathlib import Path
 
-import pytest
-
 PAGE = Path(__file__).parents[2] / "docs" / "words.md"
 NAMES = sorted(set(re.findall(r"`(rewriter\.[\w.]+)`", PAGE.read_text(encoding="utf-8"))))
 
 
-@pytest.mark.fast
 def test_every_name_on_the_page_of_words_is_defined():
     assert len(NAMES) > 20
     missing = [name for name in NAMES if not resolves(name)]
