@@ -31,6 +31,14 @@ def test_an_error_survives_pickling(cls):
     assert str(again) == "m.h5: it is gone; look"
 
 
+def test_what_nobody_foresaw_is_an_error_of_the_family():
+    from rewriter.api.one_error import with_one_error
+    from rewriter.errors import UnforeseenError
+
+    with pytest.raises(UnforeseenError):
+        with_one_error(lambda: 1 / 0)()
+
+
 @pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
 def test_some_test_has_an_error_of_every_class_raised(cls):
     expected = set()

@@ -337,7 +337,8 @@ def start():
 
 def write(version):
     model.set_weights([np.full_like(each, version) for each in model.get_weights()])
-    write_model(model, plan(model, []), target, None, compiled=False, verified=False)
+    write_model(model, plan(model, []), target, None, compiled=False, verification=None,
+                original=model, custom_objects={})
 """
 
 
