@@ -7,6 +7,7 @@ import pytest
 
 import rewriter
 from rewriter.errors import VerificationError
+from rewriter.verification import fewer_rows
 
 
 def reasons(plan):
@@ -127,10 +128,18 @@ def test_a_lambda_that_holds_the_batch_size_is_named_and_found_by_the_verificati
         rewriter.rewrite(model, ["free-batch"])
 
 
-def test_a_freed_model_is_tried_at_other_batch_sizes(dialect):
+def test_a_freed_model_is_tried_at_other_batch_sizes(dialect, monkeypatch):
+    rows, attempt = set(), fewer_rows.attempt
+
+    def watched(run, arrays):
+        rows.add(len(arrays[0]))
+        return attempt(run, arrays)
+
+    monkeypatch.setattr(fewer_rows, "attempt", watched)
     model = fixed(dialect.keras, dialect.number, "harmless")
     result = rewriter.rewrite(model, ["free-batch"])
     assert result.verification.ok
+    assert rows == {1, 3, 4}
     given = np.ones((7, 6), "float32")
     np.testing.assert_allclose(
         np.asarray(result.model(given))[:4], np.asarray(model(given[:4])), atol=1e-6

@@ -353,9 +353,9 @@ def test_killed_at_any_moment_the_target_is_whole(target, backup):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("name", ["tf_keras", "keras"])
 def test_killed_while_keras_saves_the_target_is_whole(target, name):
+    """The folder is the system's for temporary files as well: nothing else is left there."""
     if name == "tf_keras":
         pytest.skip("the kills come before its first version is written")
-    """The folder is the system's for temporary files as well: nothing else is left there."""
     last, left = run_python(KILLER.format(writer=OF_KERAS), target, "no backup", 30, name).split(
         " ", 1
     )
