@@ -132,6 +132,8 @@ def not_verified(before: ModelGraph, after: ModelGraph) -> str:
             continue
         for key in dict.fromkeys((*one.config, *other.config)):
             kind = training_setting(key) or ("" if key in _NAMES else _kind_in_training(other))
+            if key == "stateful" and one.config.get(key) and not other.config.get(key):
+                kind = "states from call to call"
             if kind and one.config.get(key) != other.config.get(key):
                 found.setdefault(kind, []).append(f"{path}.{key}")
     return "; ".join(f"{kind} ({', '.join(_few(where))})" for kind, where in found.items())

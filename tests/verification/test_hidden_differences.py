@@ -328,3 +328,12 @@ def test_each_comparison_is_what_finds_it(place, off, name, monkeypatch):
     wrong = next(each for each in HIDDEN if each.name == name)
     monkeypatch.setattr(f"rewriter.verification.{place}", off)
     assert rewriter.rewrite(wrong.model(keras), [as_pass(wrong)]).verification.ok
+
+
+def test_states_that_a_plan_drops_are_told_as_not_verified(dialect):
+    keras = dialect.keras
+    x = keras.Input(batch_shape=(4, 5, 3))
+    model = keras.Model(x, keras.layers.GRU(2, stateful=True, name="gru")(x))
+    verification = rewriter.rewrite(model, ["free-batch:stateful=drop"]).verification
+    assert verification.ok
+    assert "states from call to call (gru.stateful)" in str(verification)
