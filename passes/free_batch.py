@@ -43,6 +43,11 @@ class FreeBatch(Pass):
     name = "free-batch"
     guarantee = Guarantee.SAME
 
+    @property
+    def drops_states(self) -> bool:
+        """Whether stateful layers become stateless."""
+        return self.stateful == "drop"
+
     def run_model(self, model: ModelGraph) -> Iterator[Change | Note]:
         """Edit a model with the models nested in it."""
         graphs = list(model.walk())

@@ -83,6 +83,7 @@ def carry_out(
                 custom_objects=custom_objects,
                 changed={change.layer for change in plan.changes},
                 copies=not share,
+                drops_states=plan.drops_states,
             )
         if not verification.ok:
             raise _not_kept(plan, original, rebuilt.model, verification)

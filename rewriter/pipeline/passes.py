@@ -89,6 +89,11 @@ class Pass(ABC):
     tolerance: ClassVar[float] = 0.0
 
     @property
+    def drops_states(self) -> bool:
+        """Whether layers lose their states on purpose: its guarantee is then of a first call."""
+        return False
+
+    @property
     @abstractmethod
     def guarantee(self) -> Guarantee:
         """What it promises of the outputs at inference."""

@@ -40,6 +40,8 @@ class PlanData:
     without_noise : Guarantee
         The weakest of the passes that change no output on purpose: what holds of the outputs
         without the noise that others put in.
+    drops_states : bool
+        Whether one of the passes takes the states from layers on purpose.
     """
 
     model: str
@@ -52,6 +54,7 @@ class PlanData:
     after: ModelGraph
     context: Context = field(default=Context(), repr=False, compare=False)
     without_noise: Guarantee = Guarantee.SAME
+    drops_states: bool = False
 
     @property
     def keras(self) -> int:
@@ -159,4 +162,5 @@ def _with_pass(plan: PlanData, asked: Pass) -> PlanData:
         notes=plan.notes + notes,
         after=after,
         without_noise=Guarantee.weakest([plan.without_noise, *kept]),
+        drops_states=plan.drops_states or any(one.drops_states for one in acted),
     )

@@ -41,6 +41,8 @@ class Promise:
         Paths of the layers that a plan changes.
     copies : bool
         Whether copies may be made.
+    drops_states : bool
+        Whether states are taken from layers on purpose.
     """
 
     guarantee: Guarantee
@@ -49,6 +51,7 @@ class Promise:
     custom_objects: Mapping[str, Any]
     changed: Collection[str] | None
     copies: bool
+    drops_states: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def verify(  # noqa: PLR0913
     custom_objects: Mapping[str, Any] | None = None,
     changed: Collection[str] | None = None,
     copies: bool = True,
+    drops_states: bool = False,
 ) -> Verification:
     """Measure whether a rewritten model keeps a guarantee; in distribution where it draws noise.
 
@@ -85,6 +86,9 @@ def verify(  # noqa: PLR0913
         follow.
     copies : bool
         Whether copies of the models may be made where their outputs say nothing.
+    drops_states : bool
+        Whether a plan takes the states from layers on purpose: the first calls alone are then
+        compared.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def verify(  # noqa: PLR0913
     objects = dict(custom_objects or {})
     on_purpose = guarantee is Guarantee.CHANGED_ON_PURPOSE
     still = silent if on_purpose else guarantee
-    promise = Promise(still, tolerance, data, objects, changed, copies)
+    promise = Promise(still, tolerance, data, objects, changed, copies, drops_states)
     unseen = not_verified(before.graph, after.graph)
     if not (on_purpose or draws_at_inference(before.graph) or draws_at_inference(after.graph)):
         return replace(_compare(before, after, promise), not_verified=unseen)
@@ -147,9 +151,7 @@ def _compare_outputs(
         [models.spread() for _ in models.ends],
     )
     further, left_out = further_tries(specs, found, activations(before, specs))
-    # A plan that drops every state, as free-batch:stateful=drop, is compared on first calls alone.
-    dropped = promise.changed is not None and not keras.states(after.model)
-    if not dropped and (keras.states(before.model) or keras.states(after.model)):
+    if not promise.drops_states and (keras.states(before.model) or keras.states(after.model)):
         further.append(second_call(specs, found))
         runs["again"] = (
             runner(keras, before, specs, compiled=False, calls=2),

@@ -83,7 +83,9 @@ def live_file(tmp_path_factory):
     y = layers.Dropout(0.5, name=NAME.replace("/", "|"))(layers.Dense(2)(x))
     path = tmp_path_factory.mktemp("live") / "model.keras"
     keras.Model(x, layers.LSTM(2)(y)).save(path)
-    return path
+    yield path
+    # TensorFlow refuses such a name as that of a scope, and Keras 3 then keeps the scope open.
+    keras.utils.clear_session()
 
 
 @pytest.mark.parametrize("command", LOADING)
