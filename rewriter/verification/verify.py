@@ -17,6 +17,7 @@ from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.beside_outputs import other_masks, other_tables
+from rewriter.verification.changed_parts import compare_parts
 from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
@@ -184,7 +185,8 @@ def _compare_outputs(
     beside = other_masks(models) or other_tables(models)
     if beside:
         return replace(verification, ok=False, reason=beside)
-    return _with_evidence(verification, models, comparison)
+    verification = _with_evidence(verification, models, comparison)
+    return _with_parts(verification, models) if verification.ok else verification
 
 
 def try_inputs(comparison: Comparison, tried: Try) -> None:
@@ -213,6 +215,19 @@ def _with_evidence(
             outputs=outputs,
         )
     return replace(verification, outputs=outputs)
+
+
+def _with_parts(verification: Verification, models: Models) -> Verification:
+    """Return the verification with what the parts that were changed gave, each alone."""
+    parts = compare_parts(models)
+    if parts.differs:
+        return replace(verification, ok=False, reason=parts.differs)
+    if parts.not_compared:
+        return replace(verification, ok=False, compared=False, reason=parts.not_compared)
+    if not parts.not_run:
+        return verification
+    said = f"what was changed, each part alone: {parts.not_run}"
+    return replace(verification, inputs_left_out=(*verification.inputs_left_out, said))
 
 
 def _types(models: Models, comparison: Comparison) -> Ends:

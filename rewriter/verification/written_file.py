@@ -16,10 +16,10 @@ from rewriter.live.custom_classes import scope_of
 from rewriter.saved import read
 from rewriter.saved.safety.open_file import kept_open
 from rewriter.verification.differences import relative_difference
-from rewriter.verification.inner_tensors import same_bits
 from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.specs import input_specs
 from rewriter.verification.inputs.tries import fixed_batch, sizes
+from rewriter.verification.layer_equality import same_bits
 from rewriter.verification.running import (
     Subject,
     attempt,
