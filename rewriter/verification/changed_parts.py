@@ -22,7 +22,7 @@ from rewriter.verification.flat_calls import FlatCall, FlatModel, FlatTensor, Wa
 from rewriter.verification.layer_equality import same_arguments, same_layer, same_state
 from rewriter.verification.part_runs import PartRuns
 from rewriter.verification.part_values import PartValues
-from rewriter.verification.running import call_of, to_array
+from rewriter.verification.running import call_of, reset, to_array
 
 _ONE_RUN = 1e-5
 """How far the outputs of a model may be from those of its calls, one after the other."""
@@ -135,6 +135,7 @@ class _Parts:
     def not_the_model(self) -> str:
         """Say so where the original's calls, one after the other, give others than the model."""
         values = self.runs.values.real[0]
+        reset(self.models.keras.states(self.models.before.model))
         outputs = call_of(self.models.before)(*(values[tensor] for tensor in self.old.inputs))
         for tensor, output in zip(self.old.outputs, outputs, strict=True):
             gap = relative_difference(to_array(output), to_array(values[tensor]))
