@@ -12,14 +12,16 @@ but only if what that layer gives depends on what differs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from rewriter.errors import first_line
+from rewriter.errors import RewriterError, first_line
 from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import relative_difference
+from rewriter.verification.evidence import copies_of
 from rewriter.verification.flat_calls import FlatCall, FlatModel, FlatTensor, Way
 from rewriter.verification.layer_equality import same_arguments, same_layer, same_state
+from rewriter.verification.other_weights import NoCopyError, draw_weights
 from rewriter.verification.part_runs import PartRuns
 from rewriter.verification.part_values import PartValues
 from rewriter.verification.running import call_of, reset, to_array
@@ -61,17 +63,38 @@ Pair = tuple[FlatTensor, FlatTensor]
 def compare_parts(models: Models) -> PartsFound:
     """Compare the parts that a plan changes, each alone.
 
+    A layer that was changed and gives the same whatever it is fed with is compared once more, in
+    copies with other weights.
+
     Parameters
     ----------
     models : Models
         The original and the rewritten model.
     """
+    found, silent = _compare(models)
+    if not silent or found.differs or found.not_compared:
+        return found
+    said = f"{silent[0]} was changed, and gives the same whatever it is fed with"
+    try:
+        copies = copies_of(models)
+        draw_weights(models.keras, *copies, "fan-in")
+    except (NoCopyError, RewriterError) as error:
+        return found._replace(not_compared=f"{said}; {first_line(error)}")
+    again, still = _compare(replace(models, before=copies[0], after=copies[1]))
+    if again.differs or again.not_compared:
+        why = again.differs or again.not_compared
+        return found._replace(differs=f"with other weights, {why}")
+    return found._replace(not_compared=said if still or again.not_run else "")
+
+
+def _compare(models: Models) -> tuple[PartsFound, Sequence[str]]:
+    """Return what was found, and the layers that were changed and give always the same."""
     try:
         old, new = (FlatModel.of(models.keras, each) for each in (models.before, models.after))
         parts = _Parts(models, old, new, counterparts(old, new))
-        return parts.compare()
+        return parts.compare(), parts.silent
     except Exception as error:
-        return PartsFound(not_run=first_line(error))
+        return PartsFound(not_run=first_line(error)), ()
 
 
 def counterparts(old: FlatModel, new: FlatModel) -> dict[Way, Way]:
@@ -95,6 +118,7 @@ class _Parts:
     runs: PartRuns = field(init=False)
     others: dict[Way, _Gap] = field(default_factory=dict)
     hidden: dict[Way, str] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
     same: dict[Way, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -181,10 +205,13 @@ class _Parts:
     def gap(self, pairs: Sequence[Pair]) -> _Gap | None:
         """Return how tensors differ where all settled ones before them have any value."""
         known = self.common_sources(pairs)
-        probe = self.runs.first_difference(pairs, known)
+        probe, vary = self.runs.compare(pairs, known)
         if probe is not None:
             return _Gap(self.new.path_of(pairs[0][1]), probe.real)
         self.note_hidden(pairs, known)
+        way = pairs[0][1].way
+        if not vary and way in self.twins and not self.same_call(way):
+            self.silent.append(self.new.path_of(pairs[0][1]))
         return None
 
     def common_sources(self, pairs: Sequence[Pair]) -> dict[FlatTensor, FlatTensor]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rewriter.errors import first_line
 from rewriter.verification.compared_models import Models
 from rewriter.verification.comparison import MOST_ROUNDING, ROUNDING_MULTIPLE
-from rewriter.verification.differences import relative_difference
+from rewriter.verification.differences import Spread, relative_difference
 from rewriter.verification.flat_calls import FlatCall, FlatModel, FlatTensor, Way
 from rewriter.verification.layer_equality import same_masks
 from rewriter.verification.part_values import PartValues, Probe
 from rewriter.verification.running import to_array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _TOLERANCES = 10
 """Fed with numbers of all kinds, roundings may add up to so many times the tolerance."""
@@ -23,6 +26,13 @@ _TIMES_A_MODEL = 40
 """A part is compared no more once so many calls were made, or so many times all of the model's."""
 
 Pairs = Sequence[tuple[FlatTensor, FlatTensor]]
+
+
+class Compared(NamedTuple):
+    """The first numbers for which tensors differ, and whether the tensors vary at all."""
+
+    differ_for: Probe | None
+    vary: bool
 
 
 class TooManyCallsError(Exception):
@@ -52,13 +62,12 @@ class PartRuns:
     failures: list[str] = field(default_factory=list)
     made: int = 0
 
-    def first_difference(
-        self, pairs: Pairs, known: Mapping[FlatTensor, FlatTensor]
-    ) -> Probe | None:
-        """Return the first numbers for which tensors differ; nothing if they never do."""
+    def compare(self, pairs: Pairs, known: Mapping[FlatTensor, FlatTensor]) -> Compared:
+        """Compare tensors, for all that may be fed to the parts that make them."""
         ones, others = ([pair[side] for pair in pairs] for side in (0, 1))
         fed, calls = list(known.values()), self.calls_of(pairs, known)
         self.values.find(fed)
+        seen: list[Any] = []
         for probe in self.values.probes():
             self.count(len(calls))
             given = self.values.given(probe, fed, calls)
@@ -68,14 +77,15 @@ class PartRuns:
                 if not probe.real:
                     continue
                 self.failures.append(f"{self.new.path_of(others[0])}: {first_line(error)}")
-                return None
+                return Compared(None, True)
             try:
                 actual = self.new.run(others, {new: given[old] for new, old in known.items()})
             except Exception:
-                return probe
+                return Compared(probe, True)
             if not all(self.alike(expected[a], actual[b], given, a) for a, b in pairs):
-                return None if self.is_noise(ones) else probe
-        return None
+                return Compared(None if self.is_noise(ones) else probe, True)
+            seen += [to_array(expected[one]) for one in ones]
+        return Compared(None, _vary(seen))
 
     def depends(
         self,
@@ -173,6 +183,16 @@ class PartRuns:
         given = {tensor: self.values.real[0][tensor] for tensor in self.old.inputs}
         once, again = (self.old.run(ones, given) for _ in range(2))
         return any(relative_difference(to_array(once[t]), to_array(again[t])) > 0 for t in ones)
+
+
+def _vary(arrays: Sequence[NDArray[Any]]) -> bool:
+    """Whether what was given to a part shows in what it gives; words are taken to."""
+    spread = Spread(0.0, two_values=True)
+    for array in arrays:
+        if array.dtype.kind not in "biufc":
+            return True
+        spread.add(array if array.dtype.kind in "fc" else array.astype("float64"))
+    return bool(spread.features().any())
 
 
 def _moved(value: Any, other: Any) -> Any:

@@ -10,7 +10,7 @@ from wrong_passes import Wrong, as_pass, configure, insert, insert_dropout, nest
 
 import rewriter
 from rewriter.errors import VerificationError
-from rewriter.graph import Arguments, Hole, Tensor
+from rewriter.graph import Tensor
 from rewriter.verification.changed_parts import PartsFound
 
 KERAS = {2: tf_keras, 3: keras}
@@ -27,12 +27,12 @@ def behind(k, *layers, units=3):
 
 
 def limited(k):
-    return behind(k, k.layers.ReLU(max_value=6e5, name="limit"))
+    return behind(k, k.layers.ReLU(max_value=6e5, negative_slope=1.0, name="limit"))
 
 
 def limited_far_in(k):
     kl = k.layers
-    return behind(k, kl.Rescaling(0.5, name="scale"), kl.ReLU(threshold=6e5, name="limit"))
+    return behind(k, kl.Rescaling(0.5, name="scale"), kl.ReLU(6e5, 1.0, name="limit"))
 
 
 def limited_in_nested(k):
@@ -49,19 +49,13 @@ def clip(k):
     return keras.Model(x, keras.layers.Dense(2, name="head")(y))
 
 
-def other_clip(graph):
-    call = graph.calls(["Clip"])[0]
-    arguments = Arguments([Hole(0), -6e5, 6.1e5])
-    return graph.rewire(call, arguments, reason="to be caught")
-
-
 def bins(k):
     kl = k.layers
     borders = kl.Discretization(bin_boundaries=[-0.5, 6e5], name="bins")
     return behind(k, borders, kl.Embedding(3, 2, name="emb"), kl.Flatten(name="flat"))
 
 
-def shut(k, *, bias=-200.0, gate="sigmoid"):
+def shut(k, *, bias=-1e6, gate="sigmoid"):
     """A gate that no input opens, times a branch that so never shows."""
     kl = k.layers
     x = k.Input((4,), name="x")
@@ -75,7 +69,7 @@ def shut(k, *, bias=-200.0, gate="sigmoid"):
 
 
 def shut_relu(k):
-    return shut(k, bias=-1e6, gate="relu")
+    return shut(k, gate="relu")
 
 
 def shut_in_nested(k):
@@ -93,7 +87,7 @@ def dead_units(k):
     dead = kl.Dense(3, activation="relu", name="dead")(branch)
     model = k.Model(x, kl.Add(name="add")([kl.Dense(3, name="beside")(x), dead]))
     kernel, _ = model.get_layer("dead").get_weights()
-    model.get_layer("dead").set_weights([kernel, np.full(3, -200.0, "float32")])
+    model.get_layer("dead").set_weights([kernel, np.full(3, -1e9, "float32")])
     return model
 
 
@@ -115,12 +109,16 @@ WRONG = [
     Wrong("a greatest value", limited, configure("limit", max_value=6.1e5)),
     Wrong("no greatest value", limited, configure("limit", max_value=None)),
     Wrong("a limit taken out", limited, remove("limit")),
-    Wrong("a limit put in", limited, insert("dense", "ReLU", {"max_value": 7e5})),
-    Wrong("a threshold", limited_far_in, configure("limit", threshold=6.1e5)),
+    Wrong(
+        "a limit put in",
+        limited,
+        insert("dense", "ReLU", {"max_value": 5e5, "negative_slope": 1.0}),
+    ),
+    Wrong("behind two layers", limited_far_in, configure("limit", max_value=6.1e5)),
     Wrong(
         "in a nested model", limited_in_nested, nested("inner", configure("limit", max_value=7e5))
     ),
-    Wrong("an operation", clip, other_clip, keras=(3,)),
+    Wrong("an operation", clip, configure("clip", x_max=6.1e5), keras=(3,)),
     Wrong("a border", bins, configure("bins", bin_boundaries=[-0.5, 6.1e5])),
     Wrong("behind a shut gate", shut, configure("branch", activation="tanh")),
     Wrong("behind a shut relu", shut_relu, configure("branch", activation="tanh")),
@@ -153,7 +151,8 @@ def within_range(k):
     """A limit behind an activation that never gets there."""
     x = k.Input((4,), name="x")
     y = k.layers.Dense(3, activation="sigmoid", name="dense")(x)
-    return k.Model(x, k.layers.ReLU(max_value=6.0, name="limit")(y))
+    y = k.layers.ReLU(max_value=6.0, name="limit")(y)
+    return k.Model(x, k.layers.Dense(2, name="head")(y))
 
 
 def twins(k):
