@@ -49,6 +49,11 @@ def clip(k):
     return keras.Model(x, keras.layers.Dense(2, name="head")(y))
 
 
+def other_clip(graph):
+    name = graph.calls(["Clip"])[0].layer
+    return graph.configure(name, {"x_max": 6.1e5}, reason="to be caught")
+
+
 def bins(k):
     kl = k.layers
     borders = kl.Discretization(bin_boundaries=[-0.5, 6e5], name="bins")
@@ -118,7 +123,7 @@ WRONG = [
     Wrong(
         "in a nested model", limited_in_nested, nested("inner", configure("limit", max_value=7e5))
     ),
-    Wrong("an operation", clip, configure("clip", x_max=6.1e5), keras=(3,)),
+    Wrong("an operation", clip, other_clip, keras=(3,)),
     Wrong("a border", bins, configure("bins", bin_boundaries=[-0.5, 6.1e5])),
     Wrong("behind a shut gate", shut, configure("branch", activation="tanh")),
     Wrong("behind a shut relu", shut_relu, configure("branch", activation="tanh")),
