@@ -20,7 +20,12 @@ from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import relative_difference
 from rewriter.verification.evidence import copies_of
 from rewriter.verification.flat_calls import FlatCall, FlatModel, FlatTensor, Way
-from rewriter.verification.layer_equality import same_arguments, same_layer, same_state
+from rewriter.verification.layer_equality import (
+    has_level_weight,
+    same_arguments,
+    same_layer,
+    same_state,
+)
 from rewriter.verification.other_weights import NoCopyError, draw_weights
 from rewriter.verification.part_runs import PartRuns
 from rewriter.verification.part_values import PartValues
@@ -63,38 +68,41 @@ Pair = tuple[FlatTensor, FlatTensor]
 def compare_parts(models: Models) -> PartsFound:
     """Compare the parts that a plan changes, each alone.
 
-    A layer that was changed and gives the same whatever it is fed with is compared once more, in
-    copies with other weights.
+    A layer that was changed is compared once more, in copies with other weights, where it gives the
+    same whatever it is fed with, or where the numbers of a weight are all the same, as at the start
+    of training.
 
     Parameters
     ----------
     models : Models
         The original and the rewritten model.
     """
-    found, silent = _compare(models)
-    if not silent or found.differs or found.not_compared:
+    found, parts = _compare(models)
+    if parts is None or found.differs or found.not_compared or not (parts.silent or parts.level):
         return found
-    said = f"{silent[0]} was changed, and gives the same whatever it is fed with"
+    constant = f"{parts.silent[0]} was changed, and always gives the same" if parts.silent else ""
     try:
         copies = copies_of(models)
         draw_weights(models.keras, *copies, "fan-in")
     except (NoCopyError, RewriterError) as error:
-        return found._replace(not_compared=f"{said}; {first_line(error)}")
-    again, still = _compare(replace(models, before=copies[0], after=copies[1]))
-    if again.differs or again.not_compared:
-        why = again.differs or again.not_compared
+        why = first_line(error)
+        said = f"{parts.level[0]} with other weights: {why}" if parts.level else found.not_run
+        return PartsFound("", constant and f"{constant}; {why}", said)
+    again, others = _compare(replace(models, before=copies[0], after=copies[1]))
+    if why := again.differs or again.not_compared:
         return found._replace(differs=f"with other weights, {why}")
-    return found._replace(not_compared=said if still or again.not_run else "")
+    still = others is None or others.silent
+    return found._replace(not_compared=constant if still else "")
 
 
-def _compare(models: Models) -> tuple[PartsFound, Sequence[str]]:
-    """Return what was found, and the layers that were changed and give always the same."""
+def _compare(models: Models) -> tuple[PartsFound, _Parts | None]:
+    """Return what was found, and the parts where they could be run."""
     try:
         old, new = (FlatModel.of(models.keras, each) for each in (models.before, models.after))
         parts = _Parts(models, old, new, counterparts(old, new))
-        return parts.compare(), parts.silent
+        return parts.compare(), parts
     except Exception as error:
-        return PartsFound(not_run=first_line(error)), ()
+        return PartsFound(not_run=first_line(error)), None
 
 
 def counterparts(old: FlatModel, new: FlatModel) -> dict[Way, Way]:
@@ -119,6 +127,7 @@ class _Parts:
     others: dict[Way, _Gap] = field(default_factory=dict)
     hidden: dict[Way, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    level: list[str] = field(default_factory=list)
     same: dict[Way, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -210,8 +219,12 @@ class _Parts:
             return _Gap(self.new.path_of(pairs[0][1]), probe.real)
         self.note_hidden(pairs, known)
         way = pairs[0][1].way
-        if not vary and way in self.twins and not self.same_call(way):
-            self.silent.append(self.new.path_of(pairs[0][1]))
+        if way in self.twins and not self.same_call(way):
+            path = self.new.path_of(pairs[0][1])
+            if not vary:
+                self.silent.append(path)
+            elif has_level_weight(self.old.calls[self.twins[way]].live):
+                self.level.append(path)
         return None
 
     def common_sources(self, pairs: Sequence[Pair]) -> dict[FlatTensor, FlatTensor]:

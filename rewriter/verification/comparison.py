@@ -112,7 +112,7 @@ class Comparison:
             self.cases.append(Case(*place, "left out", None, self.explain[0](arrays, failure)))
             return False
         actual, broken = attempt(new, arrays)
-        judged = self.judge(arrays, expected, actual, self.tolerance)
+        judged = self.judge(arrays, expected, actual, self.tolerance, whole=tried.whole)
         if judged.outcome in ("differs", "left out") and mode == "compiled" and actual is not None:
             eager, _ = attempt(eager_run, arrays)
             if eager is not None and _contradicts(expected, eager):
@@ -143,8 +143,13 @@ class Comparison:
         expected: list[NDArray[Any]] | None,
         actual: list[NDArray[Any]] | None,
         tolerance: float,
+        *,
+        whole: bool = False,
     ) -> Judged:
-        """Return outcome, difference and detail of one input; what draws noise is passed over."""
+        """Return outcome, difference and detail of one input; what draws noise is passed over.
+
+        Rows that are not finite in the original are left out, or compared where `whole`.
+        """
         if expected is None or actual is None:
             return Judged("left out")
         if [one.shape for one in expected] != [one.shape for one in actual]:
@@ -159,7 +164,8 @@ class Comparison:
         for number, (one, other) in enumerate(zip(expected, actual, strict=True)):
             if number in self.noisy:
                 continue
-            gap = relative_difference(*_rows(kept, one, other))
+            rows = [_kept_rows(kept, each) for each in (one, other)]
+            gap = relative_difference(*(rows if whole else _finite(*rows)))
             if gap and tolerance and one.dtype.kind not in "fc":
                 # Right if what they are taken from is within the tolerance: that is compared.
                 self.flipped.add(number)
@@ -316,15 +322,12 @@ def _kept_rows(kept: NDArray[Any] | None, output: NDArray[Any]) -> NDArray[Any]:
     return output if kept is None else output[kept]
 
 
-def _rows(
-    kept: NDArray[Any] | None, expected: NDArray[Any], actual: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the rows that are compared: those that a guarantee speaks of, and that are finite."""
-    one, other = _kept_rows(kept, expected), _kept_rows(kept, actual)
-    if not one.ndim:
-        return one, other
-    finite = finite_rows(one)
-    return one[finite], other[finite]
+def _finite(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the rows that are finite in the original."""
+    if not expected.ndim:
+        return expected, actual
+    finite = finite_rows(expected)
+    return expected[finite], actual[finite]
 
 
 def _contradicts(compiled: list[NDArray[Any]] | None, eager: list[NDArray[Any]]) -> bool:

@@ -86,3 +86,11 @@ def vocabulary_of(layer: Live) -> Any:
     """Return the words or numbers that a layer knows; None where it has none."""
     words = getattr(layer, "get_vocabulary", None)
     return None if words is None else list(words())
+
+
+def has_level_weight(layer: Live) -> bool:
+    """Whether the numbers of a weight that training changes are all the same."""
+    import numpy as np
+
+    weights = (np.asarray(weight) for weight in getattr(layer, "trainable_weights", ()))
+    return any(each.size > 1 and bool(np.all(each == each.flat[0])) for each in weights)

@@ -33,6 +33,7 @@ from rewriter.verification.inputs.tries import (
     second_call,
     sizes,
     usual_tries,
+    with_nan,
 )
 from rewriter.verification.other_weights import NoCopyError
 from rewriter.verification.padding_probe import probe, tables
@@ -158,6 +159,7 @@ def _compare_outputs(
             runner(keras, before, specs, compiled=False, calls=2),
             runner(keras, after, specs, compiled=False, calls=2),
         )
+    further += with_nan(specs, found)
     for tried in (*usual_tries(specs, found, promise.data), *further):
         try_inputs(comparison, tried)
     refuse_if_all_fail(before, comparison)
@@ -170,6 +172,7 @@ def _compare_outputs(
         tuple(comparison.cases),
         _padding(models, comparison),
         structure=(*ends.listed, *types.listed),
+        planned=promise.changed is not None,
         rows_left_out=comparison.rows_left_out,
         inputs_left_out=tuple(left_out),
     )
