@@ -22,7 +22,7 @@ from rewriter.api.plans import (
 )
 from rewriter.api.rehearsing import compared
 from rewriter.api.result import Result
-from rewriter.api.rewriting import Step, carry_out, write
+from rewriter.api.rewriting import Progress, carry_out, write
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
@@ -201,7 +201,7 @@ def rewrite(  # noqa: PLR0913
     allow_code: bool = False,
     limits: bool = True,
     rehearse: bool = False,
-    progress: Step | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Rewrite a model: plan, rebuild, copy the weights, verify, write.
 
@@ -258,7 +258,7 @@ def rewrite(  # noqa: PLR0913
     """
     if weights not in ("copy", "share"):
         raise RewriterError(f"weights is {weights!r}, neither copy nor share", where="weights")
-    step = progress or (lambda words: nullcontext())
+    doing = progress or (lambda words: nullcontext())
     with _handing_back(model):
         file = _file_of(model, passes, limits)
         target = None if output is None else Path(output)
@@ -269,7 +269,7 @@ def rewrite(  # noqa: PLR0913
 
         def load_file(graph: ModelGraph | None) -> Loaded:
             assert file is not None
-            with step("loading the model"):
+            with doing("loading the model"):
                 return load(file, objects, allow_code=allow_code, limits=limits, graph=graph)
 
         if file is None:
@@ -279,7 +279,7 @@ def rewrite(  # noqa: PLR0913
         new, planned, verification = carry_out(
             planned,
             loaded.model,
-            step,
+            doing,
             verify=verify,
             data=data,
             custom_objects=objects,
@@ -289,7 +289,7 @@ def rewrite(  # noqa: PLR0913
         notes = (*loaded.notes, *planned.notes)
         planned = replace(planned, notes=notes, source=Source())
         if target is not None:
-            with step(f"writing {target}"):
+            with doing(f"writing {target}"):
                 verification, lost = write(
                     new,
                     planned,
@@ -304,7 +304,7 @@ def rewrite(  # noqa: PLR0913
             planned = replace(planned, notes=(*planned.notes, *lost))
         rehearsed = None
         if rehearse:
-            with step("rehearsing both models"):
+            with doing("rehearsing both models"):
                 rehearsed = compared(loaded.model, new, data, objects)
         return Result(new, planned, verification, target, rehearsed)
 

@@ -32,14 +32,14 @@ from rewriter.saved.writing.replace import replacing
 if TYPE_CHECKING:
     from rewriter.verification.result import Verification
 
-Step = Callable[[str], AbstractContextManager[Any]]
+Progress = Callable[[str], AbstractContextManager[Any]]
 """Given what is being done, in words, returns a context that lasts as long."""
 
 
 def carry_out(
     plan: Plan,
     original: Live,
-    step: Step,
+    doing: Progress,
     *,
     verify: bool,
     data: Any,
@@ -60,19 +60,19 @@ def carry_out(
     from rewriter.verification.verify import verify as verify_guarantee
 
     keras = live_keras(plan.keras)
-    with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
+    with doing("rebuilding the model and copying the weights"), keras.strategy_scope(original):
         rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)
     if compiled:
         from rewriter.rebuild.compiling import carry_training
 
-        with step("carrying the optimizer over"), keras.strategy_scope(original):
+        with doing("carrying the optimizer over"), keras.strategy_scope(original):
             said = carry_training(keras, original, rebuilt, custom_objects)
         plan = replace(plan, notes=(*plan.notes, *said))
     verification = None
     if verify and not _changes(plan):
         verification = Verification.of_no_change(plan.guarantee)
     elif verify:
-        with step("verifying the outputs"):
+        with doing("verifying the outputs"):
             verification = verify_guarantee(
                 Subject(plan.before, original),
                 Subject(plan.after, rebuilt.model),

@@ -129,8 +129,9 @@ class Comparison:
         if actual is not None:
             if mode == tried.modes[0] and tried.telling:
                 self._note(arrays, expected, actual)
-            if self.counts(tried.label, mode) and (kept := self.kept(arrays)) is not None:
-                self.count_padded(expected, actual, ~kept)
+            unpadded = self.unpadded_rows(arrays)
+            if unpadded is not None and self.counts(tried.label, mode):
+                self.count_padded(expected, actual, ~unpadded)
         self.max_difference = max(self.max_difference, judged.difference or 0.0)
         self.cases.append(Case(*place, *judged[:3]))
         if judged.outcome == "differs" and self.first_failure is None:
@@ -157,14 +158,14 @@ class Comparison:
             return Judged(
                 "differs", None, f"the rewritten model's outputs have the shapes {shapes}"
             )
-        kept = self.kept(arrays)
-        if kept is not None and not kept.any():
+        unpadded = self.unpadded_rows(arrays)
+        if unpadded is not None and not unpadded.any():
             return Judged("padded")
         worst, which = 0.0, None
         for number, (one, other) in enumerate(zip(expected, actual, strict=True)):
             if number in self.noisy:
                 continue
-            rows = [_kept_rows(kept, each) for each in (one, other)]
+            rows = [_chosen(unpadded, each) for each in (one, other)]
             gap = relative_difference(*(rows if whole else _finite(*rows)))
             if gap and tolerance and one.dtype.kind not in "fc":
                 # Right if what they are taken from is within the tolerance: that is compared.
@@ -253,19 +254,19 @@ class Comparison:
         """Keep what the outputs of the original say of this input."""
         if self.first_outputs is None:
             self.first_outputs = (expected, actual)
-        kept = self.kept(arrays)
+        unpadded = self.unpadded_rows(arrays)
         if len(self.inputs_seen) < _FEW:
-            columns = (_kept_rows(kept, one).tolist() for one in arrays)
+            columns = (_chosen(unpadded, one).tolist() for one in arrays)
             self.inputs_seen |= set(map(repr, zip(*columns, strict=True)))
         left_out = 0
         for spread, output in zip(self.spreads, expected, strict=True):
-            rows = _kept_rows(kept, output)
+            rows = _chosen(unpadded, output)
             spread.add(rows)
             if rows.ndim:
                 left_out = max(left_out, int((~finite_rows(rows)).sum()))
         self.rows_left_out += left_out
 
-    def kept(self, arrays: Arrays) -> NDArray[Any] | None:
+    def unpadded_rows(self, arrays: Arrays) -> NDArray[Any] | None:
         """Return which sequences the guarantee speaks of; None for all."""
         if self.guarantee is not Guarantee.SAME_WHERE_UNPADDED:
             return None
@@ -318,8 +319,8 @@ class Comparison:
         )
 
 
-def _kept_rows(kept: NDArray[Any] | None, output: NDArray[Any]) -> NDArray[Any]:
-    return output if kept is None else output[kept]
+def _chosen(unpadded: NDArray[Any] | None, output: NDArray[Any]) -> NDArray[Any]:
+    return output if unpadded is None else output[unpadded]
 
 
 def _finite(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -36,7 +36,7 @@ from rewriter.verification.inputs.tries import (
     with_nan,
 )
 from rewriter.verification.other_weights import NoCopyError
-from rewriter.verification.padding_probe import probe, tables
+from rewriter.verification.padding_probe import embedding_matrices, probe
 from rewriter.verification.result import Padding, Verification
 from rewriter.verification.running import (
     Subject,
@@ -254,7 +254,9 @@ def _padding(models: Models, comparison: Comparison) -> Padding | None:
     except NoCopyError:
         return comparison.padding(comparison.runs["eager"], probing, ((), ()))
     runs = tuple(runner(models.keras, each, specs, compiled=False) for each in copies)
-    vectors = [tables(models.keras, each.graph, after.graph, each.model) for each in copies]
+    vectors = [
+        embedding_matrices(models.keras, each.graph, after.graph, each.model) for each in copies
+    ]
     return comparison.padding((runs[0], runs[1]), probing, vectors)
 
 
