@@ -17,8 +17,8 @@ from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 STALE = (
-    "its moving variance was measured with the noise in front, and stays so until you estimate "
-    "it again on data; outputs at inference stay the same"
+    "keeps the moving variance that it measured with noise in front of it, so that the outputs "
+    "stay the same; training updates it"
 )
 
 
@@ -31,8 +31,8 @@ class MoveDropout(Pass):
     2. A noise layer in front of Masking goes behind it: in front, it sets whole steps to zero,
        which Masking takes for padding, or makes padding look like data.
     3. A noise layer in front of BatchNormalization goes behind it: in front, it changes the
-       variance that training stores (arXiv 1801.05134). A note says that the stored variance
-       stays as it is until you estimate it again.
+       variance that training stores (arXiv 1801.05134). A note says that the layer keeps the
+       variance that it has, until it is trained.
     4. It stays, with a note, where another layer gets its output too (``branches=copy`` copies
        it for that layer), where its rank or ``noise_shape`` does not fit behind the layer, where
        the states of the recurrent layer are used, where the layer that it would go behind gives an
@@ -87,7 +87,8 @@ class MoveDropout(Pass):
                     yield from _copy_for_others(graph, noise, step[0])
                     continue
                 refusal = (
-                    f"stays: other layers than {step[0]} get its output; branches=copy copies it"
+                    f"stays: {step[0]} is not the only layer that gets its output; with "
+                    "branches=copy, the others get it from a copy of this layer"
                 )
             if refusal is not None:
                 yield Note(path, class_name, refusal)

@@ -66,7 +66,7 @@ def test_only_the_inputs_asked_for_are_masked():
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ([("conv", "Conv1D", {}), GRU], "it; carry-mask can carry it around"),
+        ([("conv", "Conv1D", {}), GRU], "it; the pass carry-mask carries it around conv"),
         ([("flat", "Flatten", {})], "flat (Flatten) drops the mask before any layer"),
         ([("dense", "Dense", {})], "no layer uses the mask"),
         ([("soft", "Softmax", {}), GRU], "soft (Softmax) cannot stand a mask on a sequence"),
