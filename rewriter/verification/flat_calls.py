@@ -11,7 +11,7 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves
 from rewriter.live.adapters import Live, LiveKeras
-from rewriter.verification.running import Subject, reset
+from rewriter.verification.running import Subject, at_inference, reset
 
 Way = tuple[Call, ...]
 """The calls of the nested models around a call, and the call itself."""
@@ -137,7 +137,8 @@ class FlatModel:
         for way in ways:
             call = self.calls[way]
             given = [values[source] for source in call.sources]
-            outputs = self.keras.call_layer(call.live, call.arguments, given)
+            arguments = at_inference(call.live, call.arguments)
+            outputs = self.keras.call_layer(call.live, arguments, given)
             for number, output in enumerate(outputs):
                 values.setdefault(FlatTensor(way, number), output)
             for source in {*call.sources} - {*wanted}:

@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import first_line
-from rewriter.graph.calls import Call
+from rewriter.graph.calls import Arguments, Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
@@ -236,10 +236,22 @@ def trace(
             continue
         given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
         try:
-            tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
+            arguments = at_inference(live[call.layer], graph.arguments(call))
+            tensors[call] = keras.call_layer(live[call.layer], arguments, given)
         except Exception as error:
             raise LayerError(graph.path_of(call), error) from error
     return {call: _value(outputs) for call, outputs in tensors.items()}
+
+
+def at_inference(layer: Live, arguments: Arguments) -> Arguments:
+    """Return the arguments of a call that is made alone, and not by a model at inference.
+
+    Some layers, such as RandomZoom, take a call that does not say so for one in training.
+    """
+    takes = getattr(layer, "_call_has_training_arg", getattr(layer, "_expects_training_arg", False))
+    if not takes or arguments.kwargs.get("training") is not None:
+        return arguments
+    return replace(arguments, kwargs={**arguments.kwargs, "training": False})
 
 
 def _value(outputs: Sequence[Any]) -> Value:

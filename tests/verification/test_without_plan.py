@@ -1,4 +1,4 @@
-"""Two models that were built apart are compared as a plan's are, whatever their layers are named."""
+"""Two models that were built apart are compared as those of a plan are, by the order of layers."""
 
 import numpy as np
 import pytest
