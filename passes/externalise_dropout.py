@@ -113,7 +113,7 @@ def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]
             "dynamic", name, noise, rank=None, keras=graph.keras, like=layer.config
         )
         assert isinstance(dropout, Layer)
-        reason = f"it drops what {layer.name} itself dropped of its input"
+        reason = f"it drops the units of its input that {layer.name} dropped itself"
         first = graph.arguments(call).first
         assert first is not None
         tensor = graph.fillings(call)[first]

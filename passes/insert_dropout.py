@@ -101,7 +101,7 @@ def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | Non
         return "its output is an output of the model"
     classes = {class_of(consumer) for consumer in consumers}
     if "Masking" in classes:
-        return "Masking gets its output, and noise in front of Masking hides or fakes padding"
+        return "Masking gets its output, and noise makes steps look like padding"
     if "Embedding" in classes:
         return "its output goes into an Embedding as ids"
     noise = next((consumer.name for consumer in consumers if noise_in(consumer)), None)

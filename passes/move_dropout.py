@@ -109,10 +109,13 @@ class MoveDropout(Pass):
             layer = graph.layer(call)
             # Rule 2
             if self.masking and class_of(layer) == "Masking":
-                return call, f"noise in front of {call} hides or fakes padding"
+                return (
+                    call,
+                    f"in front of {call}, noise makes steps look like padding",
+                )
             # Rule 3
             if self.batch_normalization and class_of(layer) == "BatchNormalization":
-                return call, f"noise in front of {call} shifts the variance that it stores"
+                return call, f"in front of {call}, noise changes the variance that {call} stores"
             # Rule 1
             if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
                 if put_in_front(graph.layer(noise), layer):
