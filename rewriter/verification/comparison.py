@@ -149,7 +149,7 @@ class Comparison:
     ) -> Judged:
         """Return outcome, difference and detail of one input; what draws noise is passed over.
 
-        Rows that are not finite in the original are left out, or compared where `whole`.
+        Rows that are not finite in the original are left out; where `whole`, only if all are.
         """
         if expected is None or actual is None:
             return Judged("left out")
@@ -166,7 +166,8 @@ class Comparison:
             if number in self.noisy:
                 continue
             rows = [_chosen(unpadded, each) for each in (one, other)]
-            gap = relative_difference(*(rows if whole else _finite(*rows)))
+            by_input = whole and rows[0].ndim and finite_rows(rows[0]).any()
+            gap = relative_difference(*(rows if by_input else _finite(*rows)))
             if gap and tolerance and one.dtype.kind not in "fc":
                 # Right if what they are taken from is within the tolerance: that is compared.
                 self.flipped.add(number)
