@@ -110,7 +110,23 @@ def never_where(k):
     return k.Model(x, kl.Dense(2, name="head")(lambda_layer(kl, choose, "choose", (3,))(pair)))
 
 
+def fresh_norm(k):
+    """Statistics and scales that are all the same, as at the start of training."""
+    kl = k.layers
+    x = k.Input((4, 4), name="x")
+    y = kl.BatchNormalization(name="norm")(x)
+    return k.Model(x, kl.Dense(2, name="head")(kl.Flatten(name="flat")(y)))
+
+
+def stopped(k):
+    kl = k.layers
+    x = k.Input((4,), name="x")
+    y = lambda_layer(kl, lambda t: tf.stop_gradient(t), "stop", (4,))(x)
+    return k.Model(x, kl.Dense(2, name="head")(y))
+
+
 WRONG = [
+    Wrong("another axis", fresh_norm, configure("norm", axis=1)),
     Wrong("a greatest value", limited, configure("limit", max_value=6.1e5)),
     Wrong("no greatest value", limited, configure("limit", max_value=None)),
     Wrong("a limit taken out", limited, remove("limit")),
@@ -213,3 +229,18 @@ def test_what_is_the_same_alone_is_verified(right, k):
     verification = rewriter.rewrite(right.model(k), [as_pass(right)]).verification
     assert verification.verdict == "verified"
     assert verification.inputs_left_out == ()
+
+
+def test_code_that_may_stop_gradients_is_told(dialect):
+    right = Wrong("stop", stopped, remove("stop"))
+    verification = rewriter.rewrite(stopped(dialect.keras), [as_pass(right)]).verification
+    assert verification.not_verified == "gradients through it (stop)"
+
+
+@pytest.mark.parametrize("weights", ["copy", "share"])
+def test_no_weight_of_the_models_is_touched(weights):
+    model = fresh_norm(keras)
+    kept = [np.array(each) for each in model.variables]
+    right = Wrong("right", fresh_norm, configure("norm", momentum=0.5, epsilon=1e-3))
+    rewriter.rewrite(model, [as_pass(right)], weights=weights)
+    assert all(map(np.array_equal, kept, model.variables))
