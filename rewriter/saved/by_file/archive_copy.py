@@ -98,16 +98,14 @@ def _read_member(source: BinaryIO, info: zipfile.ZipInfo) -> _Member:
 
 
 def _put_text(target: BinaryIO, at: int, member: _Member, text: bytes) -> tuple[_Member, int]:
-    sizes = {"crc": zlib.crc32(text), "packed": len(text), "size": len(text)}
-    member = replace(member, method=zipfile.ZIP_STORED, offset=at, **sizes)
+    member = replace(member, method=zipfile.ZIP_STORED, crc=zlib.crc32(text), offset=at)
+    member = replace(member, packed=len(text), size=len(text))
     header = _header(member)
     put(target, at, header + text)
     return member, at + len(header) + len(text)
 
 
-def _put_copy(
-    source: BinaryIO, target: BinaryIO, at: int, member: _Member
-) -> tuple[_Member, int]:
+def _put_copy(source: BinaryIO, target: BinaryIO, at: int, member: _Member) -> tuple[_Member, int]:
     member = replace(member, offset=at)
     header = _aligned(member)
     put(target, at, header)

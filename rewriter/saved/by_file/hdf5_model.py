@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,7 +118,9 @@ def _keeps(was: Layer, layer: Layer, has_data: bool, graph: ModelGraph) -> bool:
             for each in part.layers:
                 old = states.get(each.origin) if each.origin is not None else None
                 same = old is not None and (each.graph is not None or keeps_state(old, each))
-                if not same and not (without_weights(each) and (old is None or without_weights(old))):
+                if not same and not (
+                    without_weights(each) and (old is None or without_weights(old))
+                ):
                     raise uncertain(part, each, "has or had weights, and is changed")
         return True
     if keeps_state(was, layer) if has_data else was.class_name == layer.class_name:
@@ -139,7 +140,10 @@ def _slots(
     """Return the names of the optimizer's weights in another order; nothing if that stays."""
     own = child(root, "optimizer_weights")
     old, new = (
-        [(layer.origin, layer.config.get("trainable") is not False) for layer in layers_in_order(each)]
+        [
+            (layer.origin, layer.config.get("trainable") is not False)
+            for layer in layers_in_order(each)
+        ]
         for each in (before, after)
     )
     old, new = ([pair for pair in each if data.get(pair[0])] for each in (old, new))

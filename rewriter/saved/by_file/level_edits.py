@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +16,12 @@ from rewriter.saved.by_file.layer_groups import group_names
 from rewriter.saved.by_file.layer_order import UncertainError, layers_in_order
 from rewriter.saved.by_file.stored_groups import child, data_in, own_name
 
-_BESIDE_WEIGHTS = frozenset(
-    """
-    batch_input_shape batch_shape dropout implementation input_length mask_zero name
-    recurrent_dropout return_sequences unroll use_cudnn zero_output_for_mask
-    """.split()
-)
+_BESIDE = """
+batch_input_shape batch_shape dropout implementation input_length mask_zero name recurrent_dropout
+return_sequences unroll use_cudnn zero_output_for_mask
+"""
+
+_BESIDE_WEIGHTS = frozenset(_BESIDE.split())
 """Keys of a config that no weight depends on, of layers that have weights."""
 
 _OURS_WITHOUT_WEIGHTS = frozenset({"DynamicDropout", "CarryMask", "ZeroMaskedSteps"})
@@ -35,21 +35,21 @@ class LevelEdit:
     ----------
     group : str
         Their place before anything is moved, ``layers`` for the outermost model.
-    renames : mapping of str to str
+    renames : dict
         Groups that stay, with their new names.
-    removed : sequence of str
+    removed : list of str
         Groups that go; they hold no data.
-    inserted : mapping of str to str
+    inserted : dict
         Groups that come, with the names of their layers.
-    renamed : mapping of str to str
+    renamed : dict
         Old names of groups whose layers have another name now.
     """
 
     group: str
-    renames: Mapping[str, str] = field(default_factory=dict)
-    removed: Sequence[str] = ()
-    inserted: Mapping[str, str] = field(default_factory=dict)
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renames: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    inserted: dict[str, str] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class LevelPlanner:
             if layer.name in held and layer.graph is None:
                 self.data[layer.origin] = data_in(held[layer.name])
         origins = {layer.origin: layer for layer in old}
-        edit = LevelEdit(place, {}, [], {}, {})
+        edit = LevelEdit(place)
         kept: set[str] = set()
         writes_empty = any(not self.data.get(each.origin) for each in old if each.name in held)
         for layer in new:
@@ -161,9 +161,7 @@ def keeps_state(was: Layer, layer: Layer) -> bool:
     if was == layer:
         return True
     changed = {
-        key
-        for key in (*was.config, *layer.config)
-        if was.config.get(key) != layer.config.get(key)
+        key for key in (*was.config, *layer.config) if was.config.get(key) != layer.config.get(key)
     }
     if changed and not class_of(layer) and layer.class_name not in CELLS:
         return False

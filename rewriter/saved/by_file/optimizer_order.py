@@ -11,13 +11,13 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.saved.by_file.layer_order import UncertainError, layers_in_order
 
-_TRAINABLE = frozenset(
-    """
-    Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Dense DepthwiseConv1D DepthwiseConv2D
-    EinsumDense Embedding GRU LSTM LayerNormalization MultiHeadAttention PReLU SeparableConv1D
-    SeparableConv2D SimpleRNN
-    """.split()
-)
+_TRAINED = """
+Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Dense DepthwiseConv1D DepthwiseConv2D
+EinsumDense Embedding GRU LSTM LayerNormalization MultiHeadAttention PReLU SeparableConv1D
+SeparableConv2D SimpleRNN
+"""
+
+_TRAINABLE = frozenset(_TRAINED.split())
 """Layers of which every weight is trained."""
 
 _WRAPPERS = frozenset({"Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells"})
@@ -86,11 +86,13 @@ def slot_order(
     for origin, _ in old:
         places[origin] = range(at, at + slots * blocks[origin])
         at += slots * blocks[origin]
-        expected = sorted(layers[origin][1] * slots)
+        expected = sorted(list(layers[origin][1]) * slots)
         block = sorted(shapes[each] for each in places[origin])
         known = block == expected if blocks[origin] == len(layers[origin][1]) else True
         pairs = [shapes[each] for each in places[origin]]
-        if not known or any(len(set(pairs[i : i + slots])) > 1 for i in range(0, len(pairs), slots)):
+        if not known or any(
+            len(set(pairs[i : i + slots])) > 1 for i in range(0, len(pairs), slots)
+        ):
             raise UncertainError("the optimizer's slots do not fit the weights")
     if {origin for origin, _ in old} != {origin for origin, _ in new}:
         raise UncertainError("layers with weights come or go")
@@ -117,7 +119,7 @@ def _trained(layer: Layer, shapes: Sequence[tuple[int, ...]]) -> int:
         name = each.class_name if each.class_name in CELLS else class_of(each)
         known = name in _TRAINABLE or name in CELLS or name in _WRAPPERS
         normalizes = name == "BatchNormalization" and each is layer
-        if not known and not normalizes or each.graph is not None or each.config.get("stateful"):
+        if (not known and not normalizes) or each.graph is not None or each.config.get("stateful"):
             raise UncertainError(f"which weights of {layer.name} are trained is not known")
         if each is not layer and each.config.get("trainable") is False:
             raise UncertainError(f"which weights of {layer.name} are trained is not known")

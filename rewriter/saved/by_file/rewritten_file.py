@@ -19,11 +19,11 @@ from rewriter.saved.by_file.copying import copy_part
 from rewriter.saved.by_file.hdf5_model import ModelEdit, plan_hdf5
 from rewriter.saved.by_file.layer_order import UncertainError
 from rewriter.saved.by_file.member_to_edit import EditedMember
+from rewriter.saved.by_file.tensor_specs import with_specs
 from rewriter.saved.formats.weights_h5 import WEIGHTS
 from rewriter.saved.formats.zip_members import DAMAGE, seekable
-
-from rewriter.saved.safety.open_file import CONFIG, OpenModelFile
 from rewriter.saved.safety.file_state import size_of
+from rewriter.saved.safety.open_file import CONFIG, OpenModelFile
 from rewriter.saved.writing.hdf5_writer import hdf5_to_write, opened
 
 METADATA = "metadata.json"
@@ -75,8 +75,9 @@ def plan_by_file(source: OpenModelFile, before: ModelGraph, after: ModelGraph) -
     except RewriterError:
         raise
     except (*DAMAGE, KeyError, TypeError, AttributeError) as error:
-        raise UncertainError(f"its weights file is not as Keras writes it: {first_line(error)}")
-    return FilePlan(encode(after), edit)
+        what = f"its weights file is not as Keras writes it: {first_line(error)}"
+        raise UncertainError(what) from error
+    return FilePlan(encode(with_specs(after, before)), edit)
 
 
 def write_by_file(
