@@ -102,8 +102,7 @@ def rewrite(  # noqa: PLR0913
         output = output if named else output.with_suffix(Path(model).suffix)
         _check_output(output, model, force)
         in_child([model] if data is None else [model, data], limits=limits)
-        if not (verify is False or (verify is None and not step.verify)):
-            _require_framework()
+        _require_framework(step.verify if verify is None else verify)
     inputs = None if data is None else _read_inputs(data)
     file = read_file(model, limits=limits)
     if dry_run:
@@ -170,7 +169,10 @@ def _check_output(output: Path, model: str, force: bool) -> None:
     check_output(output, Path(model), force)
 
 
-def _require_framework() -> None:
+def _require_framework(verify: bool) -> None:
+    """Refuse at once where Keras is needed for certain, and not there."""
+    if not verify:
+        return
     from rewriter.live.adapters import require_tensorflow_backend
 
     require_tensorflow_backend()
