@@ -60,7 +60,7 @@ def plan_archive(
     before: ModelGraph,
     after: ModelGraph,
     root: Any,
-    optimizer: Mapping[str, Any] | None,
+    optimizer: Any,
     version: str,
 ) -> WeightsEdit:
     """Return what changes in a weights file, given its root group.
@@ -71,7 +71,7 @@ def plan_archive(
         The graph of the file, and as passes left it.
     root : h5py.Group
         The weights file.
-    optimizer : mapping, optional
+    optimizer : mapping, str or None
         The optimizer as the config tells it.
     version : str
         The release of Keras that saved it.

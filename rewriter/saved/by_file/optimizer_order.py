@@ -50,7 +50,7 @@ def sequence(graph: ModelGraph, holding: Mapping[Any, Any]) -> list[tuple[Any, b
 
 
 def slot_order(
-    optimizer: Mapping[str, Any],
+    optimizer: Any,
     shapes: Sequence[tuple[int, ...]],
     old: Sequence[tuple[Any, bool]],
     new: Sequence[tuple[Any, bool]],
@@ -60,8 +60,8 @@ def slot_order(
 
     Parameters
     ----------
-    optimizer : mapping
-        Its serialised form.
+    optimizer : mapping or str
+        Its serialised form, or its name.
     shapes : sequence of tuple
         Of its variables, as they stand in the file.
     old, new : sequence
@@ -99,7 +99,10 @@ def slot_order(
     return [*range(heads), *(each for origin, _ in new for each in places[origin])]
 
 
-def _slots(optimizer: Mapping[str, Any]) -> int:
+def _slots(optimizer: Any) -> int:
+    if isinstance(optimizer, str):  # it was compiled with a name
+        classes = {each.lower(): each for each in _SLOTS}
+        optimizer = {"class_name": classes.get(optimizer.lower()), "config": {"use_ema": False}}
     name, config = str(optimizer.get("class_name")), optimizer.get("config")
     config = config if isinstance(config, dict) else {}
     name = name.removeprefix("Custom>")
