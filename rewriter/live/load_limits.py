@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 
-from rewriter.errors import ModelReadError
+from rewriter.analysis.run_sizes import (
+    ROWS,
+    STEPS,
+    TENSOR_LIMIT,
+    Judged,
+    excess_of_metrics,
+    judge,
+    too_large,
+)
+from rewriter.dialects import decode
+from rewriter.errors import ModelReadError, UnsupportedModelError
+from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, live_keras
-from rewriter.live.keras_patches import BYTES, largest_output, temporaries_in, weights_within
+from rewriter.live.keras_patches import temporaries_in, weights_within
+from rewriter.live.traced_sizes import largest_output, largest_traced
 from rewriter.live.walk import with_sublayers
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.file_state import size_of
 from rewriter.saved.safety.links_and_sizes import LIFT, refuse_inflation
 from rewriter.saved.writing.temporary import remove_scratch, temporary_directory
 
-TENSOR_LIMIT = 2**29
-"""Elements of one tensor between layers; the batch counts where it is fixed."""
 
-
-def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = True) -> Live:
+def load_bounded(
+    file: ModelFile, load: Callable[[], Live], *, limits: bool = True, rows: int = ROWS
+) -> Live:
     """Return what Keras loads.
 
     Parameters
@@ -30,6 +41,8 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
         Has Keras load it.
     limits : bool
         Whether weights must be in proportion to the file, and tensors within `TENSOR_LIMIT`.
+    rows : int
+        The most rows that it is run on, where the batch size is open.
 
     Raises
     ------
@@ -40,16 +53,68 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
         model = load()
     if not limits:
         return model
-    layers = with_sublayers(model, live_keras(file.keras))
-    name, elements = largest_output(layers)
+    name, elements = largest_output(with_sublayers(model, live_keras(file.keras)), rows, STEPS)
     if elements > TENSOR_LIMIT:
-        raise ModelReadError(
-            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, and the limit is "
-            f"{TENSOR_LIMIT * BYTES // 2**20:,} MB",
-            where=f"{file.path}: {name}",
-            fix=LIFT,
-        )
+        raise _refused(file, name, too_large(elements, rows, TENSOR_LIMIT))
     return model
+
+
+def refuse_large_run(file: ModelFile, graph: ModelGraph | None, rows: int = ROWS) -> bool:
+    """Refuse a file, before Keras sees it, whose model would take too much where it is run.
+
+    Parameters
+    ----------
+    file : ModelFile
+        What is to be loaded.
+    graph : ModelGraph, optional
+        Of the file, where it is known.
+    rows : int
+        The most rows that it is run on, where the batch size is open.
+
+    Returns
+    -------
+    bool
+        Whether all that it takes is known of the file.
+
+    Raises
+    ------
+    ModelReadError
+        It takes too much; names the layer.
+    """
+    of_metrics = excess_of_metrics(file.training_config)
+    judged = Judged(of_metrics, False)
+    if of_metrics is None:
+        with suppress(UnsupportedModelError):  # it is read from the live model
+            judged = judge(graph or decode(file.document, file.keras), rows)
+    if judged.excess is not None:
+        raise _refused(file, judged.excess.path, judged.excess.what)
+    return judged.known
+
+
+def refuse_large_trace(file: ModelFile, model: Live, rows: int = ROWS) -> None:
+    """Refuse a live model that would make too large a tensor, as TensorFlow works it out.
+
+    Parameters
+    ----------
+    file : ModelFile
+        Where it comes from.
+    model : live model
+        The model; nothing is run of it.
+    rows : int
+        The most rows that it is run on, where the batch size is open.
+
+    Raises
+    ------
+    ModelReadError
+        It does; names the operation.
+    """
+    name, elements = largest_traced(model, rows, STEPS)
+    if elements > TENSOR_LIMIT:
+        raise _refused(file, name, too_large(elements, rows, TENSOR_LIMIT))
+
+
+def _refused(file: ModelFile, path: str, what: str) -> ModelReadError:
+    return ModelReadError(what, where=f"{file.path}: {path}", fix=LIFT)
 
 
 @contextmanager
