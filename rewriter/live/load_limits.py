@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
-from rewriter.analysis.run_sizes import (
-    ROWS,
-    STEPS,
-    TENSOR_LIMIT,
-    Judged,
-    excess_of_metrics,
-    judge,
-    too_large,
-)
-from rewriter.dialects import decode
-from rewriter.errors import ModelReadError, UnsupportedModelError
-from rewriter.graph.model_graph import ModelGraph
+from rewriter.analysis.run_sizes import ROWS, STEPS, TENSOR_LIMIT, too_large
+from rewriter.errors import ModelReadError
 from rewriter.live.adapters import Live, live_keras
 from rewriter.live.keras_patches import temporaries_in, weights_within
 from rewriter.live.traced_sizes import largest_output, largest_traced
 from rewriter.live.walk import with_sublayers
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.file_state import size_of
-from rewriter.saved.safety.links_and_sizes import LIFT, refuse_inflation
+from rewriter.saved.safety.links_and_sizes import refuse_inflation
+from rewriter.saved.safety.run_limits import beyond_limit
 from rewriter.saved.writing.temporary import remove_scratch, temporary_directory
 
 
@@ -55,40 +46,8 @@ def load_bounded(
         return model
     name, elements = largest_output(with_sublayers(model, live_keras(file.keras)), rows, STEPS)
     if elements > TENSOR_LIMIT:
-        raise _refused(file, name, too_large(elements, rows, TENSOR_LIMIT))
+        raise beyond_limit(file, name, too_large(elements, rows, TENSOR_LIMIT))
     return model
-
-
-def refuse_large_run(file: ModelFile, graph: ModelGraph | None, rows: int = ROWS) -> bool:
-    """Refuse a file, before Keras sees it, whose model would take too much where it is run.
-
-    Parameters
-    ----------
-    file : ModelFile
-        What is to be loaded.
-    graph : ModelGraph, optional
-        Of the file, where it is known.
-    rows : int
-        The most rows that it is run on, where the batch size is open.
-
-    Returns
-    -------
-    bool
-        Whether all that it takes is known of the file.
-
-    Raises
-    ------
-    ModelReadError
-        It takes too much; names the layer.
-    """
-    of_metrics = excess_of_metrics(file.training_config)
-    judged = Judged(of_metrics, False)
-    if of_metrics is None:
-        with suppress(UnsupportedModelError):  # it is read from the live model
-            judged = judge(graph or decode(file.document, file.keras), rows)
-    if judged.excess is not None:
-        raise _refused(file, judged.excess.path, judged.excess.what)
-    return judged.known
 
 
 def refuse_large_trace(file: ModelFile, model: Live, rows: int = ROWS) -> None:
@@ -110,11 +69,7 @@ def refuse_large_trace(file: ModelFile, model: Live, rows: int = ROWS) -> None:
     """
     name, elements = largest_traced(model, rows, STEPS)
     if elements > TENSOR_LIMIT:
-        raise _refused(file, name, too_large(elements, rows, TENSOR_LIMIT))
-
-
-def _refused(file: ModelFile, path: str, what: str) -> ModelReadError:
-    return ModelReadError(what, where=f"{file.path}: {path}", fix=LIFT)
+        raise beyond_limit(file, name, too_large(elements, rows, TENSOR_LIMIT))
 
 
 @contextmanager

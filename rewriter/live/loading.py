@@ -16,15 +16,11 @@ from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError
 from rewriter.graph.changes import Note, Stage
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
-from rewriter.live.load_limits import (
-    in_proportion,
-    load_bounded,
-    refuse_large_run,
-    refuse_large_trace,
-)
+from rewriter.live.load_limits import in_proportion, load_bounded, refuse_large_trace
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.admission import Admission, admit
 from rewriter.saved.safety.open_file import OpenModelFile, kept_open
+from rewriter.saved.safety.run_limits import refuse_large_run
 
 
 @dataclass(slots=True)

@@ -20,7 +20,14 @@ RandomGaussianBlur RandomGrayscale RandomHeight RandomHue RandomInvert RandomPer
 RandomPosterization RandomSaturation RandomSharpness RandomShear RandomWidth ReversibleEmbedding Rescaling
 Solarization
 """.split()
-AT_MOST = ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "TextVectorization", "MelSpectrogram", "STFTSpectrogram")
+AT_MOST = (
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    "TextVectorization",
+    "MelSpectrogram",
+    "STFTSpectrogram",
+)
 
 
 def further(layers):
