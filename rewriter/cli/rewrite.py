@@ -124,8 +124,7 @@ def rewrite(  # noqa: PLR0913
     from rewriter.api import functions
     from rewriter.cli.custom_modules import custom_objects
 
-    if limits:
-        refuse_large_run(file, plan.before)
+    refuse_large_run(file, plan.before, limits=limits)
     console.start_tensorflow()
     with _told_if_it_fails(plan, format), _shown_if_it_fails(plan, rehearse, format, full):
         result = functions.rewrite(

@@ -65,7 +65,7 @@ def load(
     require_tensorflow_backend()
     with kept_open(file) as source:
         admission = admit(file, custom_objects, source, allow_code=allow_code, limits=limits)
-        known = not limits or refuse_large_run(file, graph, rows)
+        known = refuse_large_run(file, graph, limits=limits, rows=rows)
         loaded = _loaded(source, custom_objects, admission, limits, rows)
     if not known:
         refuse_large_trace(file, loaded.model, rows)

@@ -24,10 +24,8 @@ def state_of_directory(path: Path) -> State:
     entries = [each for each in sorted(path.rglob("*")) if each.is_symlink() or not each.is_dir()]
     for each in entries:
         if each.exists() and not (each.is_file() or each.is_dir()):
-            raise ModelReadError(
-                f"{each.relative_to(path)} in it is no regular file",
-                fix="take it out of the folder",
-            )
+            what = f"{each.relative_to(path)} in it is no regular file"
+            raise ModelReadError(what, fix="take it out of the folder")
     return tuple((str(each.relative_to(path)), _stamp(each.lstat())) for each in entries)
 
 

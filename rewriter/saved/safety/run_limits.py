@@ -13,7 +13,9 @@ from rewriter.saved.model_file import ModelFile, read
 from rewriter.saved.safety.links_and_sizes import LIFT
 
 
-def refuse_large_run(file: ModelFile, graph: ModelGraph | None = None, rows: int = ROWS) -> bool:
+def refuse_large_run(
+    file: ModelFile, graph: ModelGraph | None = None, *, limits: bool = True, rows: int = ROWS
+) -> bool:
     """Refuse a file whose model takes too much, as far as its config tells.
 
     Parameters
@@ -22,19 +24,23 @@ def refuse_large_run(file: ModelFile, graph: ModelGraph | None = None, rows: int
         What is to be loaded.
     graph : ModelGraph, optional
         Of the file, where it is known.
+    limits : bool
+        Whether anything is refused.
     rows : int
         The most rows that it is run on, where the batch size is open.
 
     Returns
     -------
     bool
-        Whether all that it takes is known.
+        Whether nothing more is to be looked at once it is loaded.
 
     Raises
     ------
     ModelReadError
         It takes too much; names the layer.
     """
+    if not limits:
+        return True
     of_metrics = excess_of_metrics(file.training_config)
     judged = Judged(of_metrics, False)
     if of_metrics is None:
@@ -62,8 +68,8 @@ def refuse_large_files(paths: Sequence[str], *, limits: bool, rows: int = ROWS) 
     RewriterError
         One takes too much, or cannot be read.
     """
-    for path in paths if limits else ():
-        refuse_large_run(read(path), rows=rows)
+    for path in paths:
+        refuse_large_run(read(path, limits=limits), limits=limits, rows=rows)
 
 
 def beyond_limit(file: ModelFile, layer: str, what: str) -> ModelReadError:
