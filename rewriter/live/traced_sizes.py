@@ -8,6 +8,9 @@ from typing import Any
 
 from rewriter.live.adapters import Live
 
+FEW_STEPS = 9
+"""Tried where a model cannot be compiled for more."""
+
 
 def largest_output(layers: Iterable[Live], rows: int, steps: int) -> tuple[str, int]:
     """Return the layer that gives the largest tensor, and the elements of that.
@@ -41,25 +44,38 @@ def largest_traced(model: Live, rows: int, steps: int) -> tuple[str, int]:
     rows, steps : int
         What its inputs are given where they are open.
     """
+    largest = ("", 0)
+    for sizes in ((rows, steps), (1, steps), (rows, FEW_STEPS), (1, FEW_STEPS)):
+        traced, graph = _traced(model, *sizes)
+        for operation in graph.get_operations() if graph is not None else ():
+            for output in operation.outputs:
+                shape = output.shape.as_list() if output.shape.rank else [0]
+                elements = prod(1 if each is None else each for each in shape)
+                largest = max(largest, (operation.name, elements), key=lambda each: each[1])
+        if traced:
+            break
+    return largest
+
+
+def _traced(model: Live, rows: int, steps: int) -> tuple[bool, Any]:
+    """Return whether a model can be compiled for these sizes, and its graph as far as it got."""
     import tensorflow as tf
+
+    graphs: list[Any] = []
 
     def given(tensor: Any) -> Any:
         return tf.TensorSpec(_filled(tensor.shape, rows, steps), tensor.dtype)
 
+    def call(*tensors: Any) -> Any:
+        graphs.append(tf.compat.v1.get_default_graph())
+        return model(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
+
     try:
-        specs = tf.nest.map_structure(given, model.inputs)
-        call = tf.function(lambda each: model(each, training=False))
-        pending = [call.get_concrete_function(specs if len(specs) > 1 else specs[0]).graph]
-    except Exception:  # it cannot be compiled, or not for these sizes
-        return "", 0
-    largest = ("", 0)
-    while pending:
-        for operation in pending.pop().get_operations():
-            for output in operation.outputs:
-                shape = output.shape
-                elements = prod(each or 1 for each in shape.as_list()) if shape.rank else 0
-                largest = max(largest, (operation.name, elements), key=lambda each: each[1])
-    return largest
+        specs = [given(tensor) for tensor in tf.nest.flatten(model.inputs)]
+        tf.function(call).get_concrete_function(*specs)
+    except Exception:  # whoever runs it says why
+        return False, graphs[-1] if graphs else None
+    return True, graphs[-1]
 
 
 def _filled(shape: Iterable[Any], rows: int, steps: int) -> list[int]:
