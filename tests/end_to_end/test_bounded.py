@@ -10,14 +10,18 @@ import threading
 import time
 
 import pytest
+from support.bombs import BOMBS, METRICS, bomb
 from support.written import Written, save
 
 import rewriter
+from rewriter.analysis import run_sizes
 from rewriter.analysis.masks import mask_flow
 from rewriter.analysis.masks.mask import LARGEST, NO_MASK, Join, Mask, joined
 from rewriter.errors import RewriterError
 from rewriter.report.html import html_report
 from rewriter.report.text import plan_text
+from rewriter.saved.safety.run_limits import refuse_large_files
+from rewriter.verification.inputs import tries
 
 EMBEDDING = {"input_dim": 9, "output_dim": 2}
 
@@ -190,6 +194,28 @@ def in_child(body, seconds=60):
         check=False,
     )
     return done.stdout + done.stderr
+
+
+OF_WEIGHTS = "Embedding of 10**9"
+"""Its weights are counted where Keras asks for them: `tests/live/test_load_limits.py`."""
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("name", [*sorted(BOMBS.keys() - {OF_WEIGHTS}), *METRICS])
+def test_what_takes_too_much_once_it_is_run_is_refused_by_name(name, keras, tmp_path):
+    path = bomb(name, keras, tmp_path)
+    with pytest.raises(RewriterError, match="the limit") as refused:
+        refuse_large_files([str(path)], limits=True)
+    assert str(path) in refused.value.where
+    assert "--no-limits" in refused.value.fix
+    refuse_large_files([str(path)], limits=False)
+
+
+@pytest.mark.fast
+def test_a_run_is_judged_with_the_sizes_that_verification_always_uses():
+    assert max(tries.BATCHES) == run_sizes.ROWS
+    assert max(*tries.LENGTHS, *tries.LONGER_LENGTHS) == run_sizes.STEPS
 
 
 needs_fork = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and RLIMIT_AS")
