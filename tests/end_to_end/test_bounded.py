@@ -116,6 +116,8 @@ CHAINS = {
     "recurrent layers": ("LSTM", {"units": 2, "return_sequences": True}),
     "activations": ("ReLU", {}),
     "masking": ("Masking", {"mask_value": 0.0}),
+    "values that are kept": ("Flatten", {}),
+    "windows": ("Conv1D", {"filters": 2, "kernel_size": [2], "strides": [1], "padding": "same"}),
 }
 
 
@@ -132,6 +134,39 @@ def test_four_times_the_calls_take_four_times_the_work(kind, keras, tmp_path):
         all_of(path)  # what is computed once for all files is not counted
         work.append(calls_made_by(lambda path=path: all_of(path)))
     assert work[1] < 6 * work[0]
+
+
+def noise_then_masking(keras, number):
+    """Each of many noise layers in front of each of many Masking layers."""
+    model = Written(keras)
+    y = model.input("x", (None, 4, 3))
+    for each in range(number):
+        y = model.call("Masking", f"m{each}", model.call("Dropout", f"d{each}", y, rate=0.5))
+    return model.document(y)
+
+
+def many_ends(keras, number):
+    """As many inputs and outputs as noise layers."""
+    model = Written(keras)
+    inputs = [model.input(f"x{each}", (None, 4)) for each in range(number)]
+    ends = [model.call("Dropout", f"d{number}", x, rate=0.5) for number, x in enumerate(inputs)]
+    return model.document(*ends)
+
+
+@pytest.mark.parametrize(("make", "keras"), [(noise_then_masking, 2), (many_ends, 3)])
+def test_what_a_check_does_grows_with_the_calls(make, keras, tmp_path):
+    work = []
+    for number in (100, 400):
+        path = save(make(keras, number), keras, tmp_path / f"{number}.keras")
+        rewriter.check(path)
+        work.append(calls_made_by(lambda path=path: rewriter.check(path)))
+    assert work[1] < 6 * work[0]
+
+
+def test_values_kept_by_joins_of_joins_are_followed_once(tmp_path):
+    """Forty times two ways make 10^12."""
+    path = save(tower(3, 40, axis=-1), 3, tmp_path / "tower.keras")
+    assert rewriter.plan(path, ["insert-dropout:after=*"]).changes
 
 
 def test_equal_masks_are_one_object():
