@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from support.bombs import BOMBS, METRICS, bomb
@@ -182,28 +181,66 @@ def test_an_unknown_mask_joined_with_a_known_one_is_unknown():
     assert not joined(Join.AND, [unknown([Mask.of("ids")]), Mask.of("words")]).known
 
 
-@pytest.mark.parametrize("option", ["--plan", "--data"])
+PLACES = {
+    "model": ["check", "PLACE", "--isolated"],
+    "plan": ["rewrite", "MODEL", "--plan", "PLACE", "--dry-run"],
+    "data": ["rewrite", "MODEL", "-p", "strip-dropout", "--data", "PLACE", "--dry-run"],
+    "custom": ["port", "MODEL", "--custom", "PLACE.py", "--dry-run"],
+    "report": ["rewrite", "MODEL", "-p", "strip-dropout", "--report", "PLACE.html", "--dry-run"],
+    "output": ["rewrite", "MODEL", "-p", "strip-dropout", "-o", "PLACE.keras", "--force"],
+    "before": ["verify", "PLACE", "MODEL"],
+    "after": ["verify", "MODEL", "PLACE"],
+}
+"""Where a command takes a path, with the ending that it has to have."""
+
+
+@pytest.mark.parametrize("asked", PLACES.values(), ids=list(PLACES))
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_never_ends_is_refused(option, kind, tmp_path):
+def test_what_never_ends_is_refused(asked, kind, tmp_path, monkeypatch):
+    from rewriter.cli import bounded, console
     from rewriter.cli.app import app
 
-    place = {"pipe": tmp_path / "pipe", "device": "/dev/zero", "folder": tmp_path}[kind]
-    if kind == "pipe":
-        os.mkfifo(place)
+    monkeypatch.setattr(console, "start_tensorflow", lambda: None)
+    monkeypatch.setattr(bounded.sys, "platform", "none")  # it goes on in this process
     path = save(tower(3, 1), 3, tmp_path / "model.keras")
-    passes = [] if option == "--plan" else ["-p", "strip-dropout"]
-    started = time.monotonic()
+    (place,) = (each for each in asked if each.startswith("PLACE"))
+    named = tmp_path / place.replace("PLACE", "place")
+    make = {
+        "pipe": os.mkfifo,
+        "device": lambda at: at.symlink_to("/dev/zero"),
+        "folder": os.mkdir,
+    }
+    make[kind](named)
+    command = [{place: str(named), "MODEL": str(path)}.get(each, each) for each in asked]
     watch = threading.Timer(30, os._exit, [3])  # a test that waits for ever is no test
     watch.start()
     try:
-        with pytest.raises(RewriterError, match=r"no regular file|Is a directory|directory"):
-            app(
-                ["rewrite", str(path), *passes, option, str(place), "--dry-run"],
-                standalone_mode=False,
-            )
+        if asked[0] == "check":
+            assert app(command, standalone_mode=False) == 2
+        else:
+            with pytest.raises(RewriterError, match=NO_FILE):
+                app(command, standalone_mode=False)
     finally:
         watch.cancel()
-    assert time.monotonic() - started < 30
+
+
+NO_FILE = "no regular file|[Dd]irectory|no such file|no SavedModel"
+
+
+@pytest.mark.parametrize("name", ["pipe.txt", "assets/pipe"])
+def test_a_pipe_in_a_saved_model_is_refused(name, tmp_path):
+    (tmp_path / "saved" / "assets").mkdir(parents=True)
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
+    os.mkfifo(tmp_path / "saved" / name)
+    with pytest.raises(RewriterError, match=f"{name} in it is no regular file"):
+        rewriter.read(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("ending", ["toml", "yaml"])
+def test_settings_in_a_pipe_are_refused(ending, tmp_path):
+    os.mkfifo(tmp_path / f"settings.{ending}")
+    with pytest.raises(RewriterError, match="no regular file"):
+        rewriter.Rewrite.read(tmp_path / f"settings.{ending}")
 
 
 LIMITS = """

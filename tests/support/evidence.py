@@ -138,7 +138,7 @@ def check_pass(model: Any, name: str) -> Any:
     assert fingerprint(model) == before, "the original was changed"
     if result.plan.guarantee is not Guarantee.CHANGED_ON_PURPOSE:
         zeros, tolerance = result.plan.guarantee is Guarantee.SAME, result.plan.tolerance
-        # Which ids are padding is seen in the rewritten model alone, where a pass switched masks on.
+        # The rewritten model alone shows which ids are padding where a pass switched masks on.
         asked = graph if zeros else rewriter.read(result.model)
         wanted, found = (outputs(each, asked, zeros=zeros) for each in (model, result.model))
         if tolerance:
