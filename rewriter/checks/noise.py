@@ -11,7 +11,9 @@ from rewriter.analysis.recurrent_layers import LayerWithRates, layers_with_rates
 from rewriter.analysis.value_flow import gives_model_output
 from rewriter.checks.checked_model import CheckedModel, LayerCall, noise_rate, without_wrappers
 from rewriter.checks.code import Code, Problem
+from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
+from rewriter.graph.nested import leaves
 
 _RATES = ("dropout", "recurrent_dropout")
 _ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})
@@ -73,8 +75,11 @@ def _through_activations(place: LayerCall) -> LayerCall | None:
 
 def noise_on_output(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that is the last thing before an output of the model."""
+    ends = {id(graph): set(leaves(graph.outputs)) for graph in model.graph.walk()}
     for place in model.noise:
-        if gives_model_output(place.graph, place.call):
+        if Tensor(place.call) not in ends[id(place.graph)]:
+            continue
+        if place.graph is model.graph or gives_model_output(place.graph, place.call):
             if is_pinned(place.layer, place.arguments.kwargs, model.keras):
                 continue
             yield Problem(

@@ -86,6 +86,7 @@ def rewrite(  # noqa: PLR0913
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter.api.plans import plan_file, plan_file_or_loaded
     from rewriter.saved import read as read_file
+    from rewriter.saved.safety.run_limits import refuse_large_run
 
     saved = None if saved_plan is None else _read_plan(saved_plan)
     step = _step(passes, saved, isolated)
@@ -123,12 +124,14 @@ def rewrite(  # noqa: PLR0913
     from rewriter.api import functions
     from rewriter.cli.custom_modules import custom_objects
 
+    runs = step.verify if verify is None else verify
+    refuse_large_run(file, plan.before, limits=limits and runs)
     with _told_if_it_fails(plan, format), _shown_if_it_fails(plan, rehearse, format, full):
         result = functions.rewrite(
             model,
             plan,
             output=output,
-            verify=step.verify if verify is None else verify,
+            verify=runs,
             weights=step.weights,
             data=inputs,
             custom_objects=custom_objects(custom or []),

@@ -135,20 +135,6 @@ def in_this_thread(owner: Any, name: str, function: Callable[..., Any]) -> Itera
         yield
 
 
-def largest_output(layers: Iterable[Live]) -> tuple[str, int]:
-    """Return the layer that gives the largest tensor, and the elements of that."""
-    import tensorflow as tf
-
-    sizes = [
-        (layer.name, _elements(tensor.shape))
-        for layer in layers
-        for node in getattr(layer, "_inbound_nodes", ())
-        for tensor in tf.nest.flatten(node.outputs)
-        if getattr(tensor, "shape", None)  # neither a scalar nor of unknown rank
-    ]
-    return max(sizes, key=lambda each: each[1], default=("", 0))
-
-
 def _elements(shape: Iterable[Any] | None) -> int:
     """Return how many elements a shape has; axes of unknown size count as one."""
     return prod(int(size) for size in shape or () if size is not None)
