@@ -122,6 +122,19 @@ def weights_within(refuse: Callable[[int, str], None], keras: int) -> Iterator[N
         yield
 
 
+@contextmanager
+def in_this_thread(owner: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Have the calling thread call another function of a module of Keras; the others, its own."""
+    plain, thread = getattr(owner, name), threading.get_ident()
+
+    @wraps(plain)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (function if threading.get_ident() == thread else plain)(*args, **kwargs)
+
+    with _replaced(owner, name, call):
+        yield
+
+
 def largest_output(layers: Iterable[Live]) -> tuple[str, int]:
     """Return the layer that gives the largest tensor, and the elements of that."""
     import tensorflow as tf

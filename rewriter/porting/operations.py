@@ -225,7 +225,7 @@ def _slice(layer: Layer, name: str, arguments: Arguments) -> tuple[Layer, Argume
     key = arguments.kwargs.get("slice_spec")
     if any(isinstance(leaf, Hole) for leaf in leaves([key])):
         raise RefusedError("it is cut at a place that a tensor tells", _FIX)
-    cut = [_cut(each) for each in (key if isinstance(key, list) else [key])]
+    cut = [_cut(each) for each in (key if isinstance(key, list | tuple) else [key])]
     made = _layer("numpy.GetItem", name, {"name": name}, layer)
     return made, Arguments([_first(arguments), cut], {})
 

@@ -150,6 +150,8 @@ def with_functions(config: Mapping[str, Any], custom: Collection[str]) -> dict[s
 def _known_function(key: str, value: Any, custom: Collection[str]) -> Any:
     name = value.get("config") if isinstance(value, Mapping) else value
     registered = value.get("registered_name") if isinstance(value, Mapping) else None
+    if isinstance(name, Mapping):  # a layer
+        return value
     if name in custom or registered in custom:
         function = name if name in custom else registered
         return {

@@ -14,6 +14,7 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
 from rewriter.porting.arguments import converted_arguments, is_always_on
+from rewriter.porting.attention import keep_hidden_rows
 from rewriter.porting.biases import mend_biases
 from rewriter.porting.envelopes import package_envelope, put_envelopes
 from rewriter.porting.inputs import with_told_input
@@ -85,6 +86,7 @@ def translate(
         put_rescaling(translation, layers.rescaled)
         mend_steps(translation)
         mend_masks(translation, declared)
+        keep_hidden_rows(translation)
         mend_biases(translation)
         after.validate()
     put_envelopes(after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,7 @@ def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
     import rewriter.layers.keras3  # noqa: F401  registers its layers
 
     document = _with_shapes(encode(graph))
+    _reserve_names(graph)
     try:
         with (
             keras.saving.custom_object_scope(dict(custom_objects)),
@@ -85,6 +87,17 @@ def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
         ) from error
 
 
+def _reserve_names(graph: ModelGraph) -> None:
+    """Have Keras 3 give operations that it puts in, to follow masks, names that no layer has."""
+    from keras.src.backend.common.global_state import get_global_attribute
+
+    used = get_global_attribute("object_name_uids", default=defaultdict(int), set_to_default=True)
+    for name in (layer.name for each in graph.walk() for layer in each.layers):
+        start, _, number = name.rpartition("_")
+        start, number = (start, number) if start and number.isdecimal() else (name, "0")
+        used[start] = max(used[start], int(number) + 1)
+
+
 def load_written(path: Path, custom_objects: Mapping[str, Any]) -> Live:
     """Load a file that was written, by Keras alone."""
     import keras
@@ -96,8 +109,8 @@ def load_written(path: Path, custom_objects: Mapping[str, Any]) -> Live:
 
 def _with_shapes(value: Any) -> Any:
     """Return a document in which every tensor has a shape: Keras makes one, and forgets it."""
-    if isinstance(value, list):
-        return [_with_shapes(each) for each in value]
+    if isinstance(value, list | tuple):
+        return type(value)(_with_shapes(each) for each in value)
     if not isinstance(value, dict):
         return value
     if value.get("class_name") == TENSOR:
@@ -113,7 +126,7 @@ def _rejected(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> tuple[str
     keras = live_keras(3)
     for each in graph.walk():
         for layer in each.layers:
-            if layer.graph is None and not layer.implicit:
+            if layer.graph is None and not layer.implicit and not is_operation(layer):
                 try:
                     keras.revive_layer(encode_layer(layer, 3), custom_objects, True)
                 except Exception as error:
