@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rewriter.analysis.known_layers import class_of
@@ -193,8 +193,19 @@ def gives_model_output(graph: Graph, call: Call) -> bool:
     )
 
 
-def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
+def gives_whole_numbers(
+    graph: Graph, tensor: Tensor, known: dict[Tensor, bool] | None = None
+) -> bool:
     """Whether a tensor has whole numbers or text: those of an input, or ids that a layer makes.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model, nested or not, that the tensor is in.
+    tensor : Tensor
+        The tensor.
+    known : dict of Tensor to bool, optional
+        What was found of tensors in this graph before; what is found now is added.
 
     Examples
     --------
@@ -204,16 +215,35 @@ def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
     >>> gives_whole_numbers(graph, Tensor(flat))
     True
     """
-    layer = graph.layer(tensor.call)
+    found: dict[Tensor, bool] = {} if known is None else known
+    pending = [] if tensor in found else [tensor]
+    while pending:
+        current = pending[-1]
+        sources = _keeping(graph, current)
+        unknown = [source for source in sources if source not in found]
+        if unknown:
+            pending.extend(unknown)
+            continue
+        pending.pop()
+        made = _makes_whole_numbers(graph.layer(current.call))
+        found[current] = made or (bool(sources) and all(found[source] for source in sources))
+    return found[tensor]
+
+
+def _makes_whole_numbers(layer: Layer) -> bool:
+    """Whether a layer gives whole numbers or text, whatever it gets."""
     if layer.class_name == "InputLayer":
         dtype = str(layer.config.get("dtype"))
         return any(kind in dtype for kind in ("int", "string", "bool"))
-    if makes_ids(layer) or class_of(layer) in _OF_IDS:
-        return True
-    sources = graph.producers(tensor.call)
-    if class_of(layer) in _CASTING or not keeps_values(layer) or not sources:
-        return False
-    return all(gives_whole_numbers(graph, source) for source in sources)
+    return makes_ids(layer) or class_of(layer) in _OF_IDS
+
+
+def _keeping(graph: Graph, tensor: Tensor) -> Sequence[Tensor]:
+    """Return the tensors whose values a tensor has as they are."""
+    layer = graph.layer(tensor.call)
+    if _makes_whole_numbers(layer) or class_of(layer) in _CASTING or not keeps_values(layer):
+        return ()
+    return graph.producers(tensor.call)
 
 
 def unwrap_time_distributed(layer: Layer) -> tuple[Layer, int]:

@@ -19,7 +19,7 @@ from rewriter.errors import RewriterError, first_line
 from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import relative_difference
 from rewriter.verification.evidence import copies_of
-from rewriter.verification.flat_calls import FlatCall, FlatModel, FlatTensor, Way
+from rewriter.verification.flat_calls import CallPath, FlatCall, FlatModel, FlatTensor
 from rewriter.verification.layer_equality import (
     has_level_weight,
     same_arguments,
@@ -105,7 +105,7 @@ def _compare(models: Models) -> tuple[PartsFound, _Parts | None]:
         return PartsFound(not_run=first_line(error)), None
 
 
-def counterparts(old: FlatModel, new: FlatModel) -> dict[Way, Way]:
+def counterparts(old: FlatModel, new: FlatModel) -> dict[CallPath, CallPath]:
     """Return the calls of the original by those of the rewritten model.
 
     By name; where two models have the same classes in the same order, by that.
@@ -121,14 +121,14 @@ class _Parts:
     models: Models
     old: FlatModel
     new: FlatModel
-    twins: dict[Way, Way]
+    twins: dict[CallPath, CallPath]
     settled: dict[FlatTensor, FlatTensor] = field(init=False)
     runs: PartRuns = field(init=False)
-    others: dict[Way, _Gap] = field(default_factory=dict)
-    hidden: dict[Way, str] = field(default_factory=dict)
+    others: dict[CallPath, _Gap] = field(default_factory=dict)
+    hidden: dict[CallPath, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     level: list[str] = field(default_factory=list)
-    same: dict[Way, bool] = field(default_factory=dict)
+    same: dict[CallPath, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.settled = dict(zip(self.new.inputs, self.old.inputs, strict=True))
@@ -193,7 +193,7 @@ class _Parts:
             else:
                 self.others[way] = gap._replace(path=call.path, changed=not same)
 
-    def same_call(self, way: Way) -> bool:
+    def same_call(self, way: CallPath) -> bool:
         """Whether a call and its counterpart do the same with whatever they are given."""
         if way not in self.same:
             one, other = self.old.calls[self.twins[way]], self.new.calls[way]

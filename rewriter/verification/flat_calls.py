@@ -13,7 +13,7 @@ from rewriter.graph.nested import leaves
 from rewriter.live.adapters import Live, LiveKeras
 from rewriter.verification.running import Subject, at_inference, reset
 
-Way = tuple[Call, ...]
+CallPath = tuple[Call, ...]
 """The calls of the nested models around a call, and the call itself."""
 
 _TAKEN_APART = ("Functional", "Model", "Sequential")
@@ -22,7 +22,7 @@ _TAKEN_APART = ("Functional", "Model", "Sequential")
 class FlatTensor(NamedTuple):
     """One output of one call, in whatever nested model that stands."""
 
-    way: Way
+    way: CallPath
     output: int = 0
 
 
@@ -65,7 +65,7 @@ class FlatModel:
 
     keras: LiveKeras
     model: Live
-    calls: dict[Way, FlatCall] = field(default_factory=dict)
+    calls: dict[CallPath, FlatCall] = field(default_factory=dict)
     inputs: list[FlatTensor] = field(default_factory=list)
     outputs: list[FlatTensor] = field(default_factory=list)
 
@@ -80,7 +80,7 @@ class FlatModel:
         return flat
 
     def _add(
-        self, graph: ModelGraph, model: Live, around: Way, given: Mapping[Call, FlatTensor]
+        self, graph: ModelGraph, model: Live, around: CallPath, given: Mapping[Call, FlatTensor]
     ) -> list[FlatTensor]:
         """Add the calls of a model, and return the tensors that it gives."""
         live = self.keras.layers(model)
@@ -110,9 +110,9 @@ class FlatModel:
         call = self.calls.get(tensor.way)
         return call.path if call is not None else tensor.way[-1].layer
 
-    def needed(self, wanted: Iterable[FlatTensor], known: Iterable[FlatTensor]) -> list[Way]:
+    def needed(self, wanted: Iterable[FlatTensor], known: Iterable[FlatTensor]) -> list[CallPath]:
         """Return the calls that make tensors of known ones, in their order."""
-        have, pending, found = set(known), list(wanted), set[Way]()
+        have, pending, found = set(known), list(wanted), set[CallPath]()
         while pending:
             tensor = pending.pop()
             if tensor not in have and tensor.way not in found and tensor.way in self.calls:
@@ -120,9 +120,9 @@ class FlatModel:
                 pending.extend(self.calls[tensor.way].sources)
         return [way for way in self.calls if way in found]
 
-    def tensors_in_use(self) -> dict[Way, set[int]]:
+    def tensors_in_use(self) -> dict[CallPath, set[int]]:
         """Return for each call which of its outputs others take, or the model gives."""
-        used: dict[Way, set[int]] = {}
+        used: dict[CallPath, set[int]] = {}
         for tensor in (*self.outputs, *(s for call in self.calls.values() for s in call.sources)):
             used.setdefault(tensor.way, set()).add(tensor.output)
         return used

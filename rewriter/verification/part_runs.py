@@ -10,7 +10,7 @@ from rewriter.errors import first_line
 from rewriter.verification.compared_models import Models
 from rewriter.verification.comparison import MOST_ROUNDING, ROUNDING_MULTIPLE
 from rewriter.verification.differences import Spread, relative_difference
-from rewriter.verification.flat_calls import FlatCall, FlatModel, FlatTensor, Way
+from rewriter.verification.flat_calls import CallPath, FlatCall, FlatModel, FlatTensor
 from rewriter.verification.layer_equality import same_masks
 from rewriter.verification.part_values import PartValues, Probe
 from rewriter.verification.running import to_array
@@ -91,8 +91,8 @@ class PartRuns:
         self,
         pairs: Pairs,
         known: Mapping[FlatTensor, FlatTensor],
-        twin: Way,
-        way: Way,
+        twin: CallPath,
+        way: CallPath,
         *,
         in_old: bool,
         both: bool,
