@@ -80,7 +80,11 @@ def compare_parts(models: Models) -> PartsFound:
     found, parts = _compare(models)
     if parts is None or found.differs or found.not_compared or not (parts.silent or parts.level):
         return found
-    constant = f"{parts.silent[0]} was changed, and always gives the same" if parts.silent else ""
+    constant = (
+        f"{parts.silent[0]} was changed, and gives the same whatever it gets"
+        if parts.silent
+        else ""
+    )
     try:
         copies = copies_of(models)
         draw_weights(models.keras, *copies, "fan-in")
@@ -266,17 +270,18 @@ class _Parts:
         not_run = next(iter(self.runs.failures), "")
         for way, behind in self.hidden.items():
             gap = self.others[way]
-            said = f"{gap.path} gives others, and nothing that {behind} gives depends on it"
+            said = f"{gap.path} gives other numbers than before, and {behind} hides that"
             return _found(said, gap.real, not_run)
         if not gaps:
             return PartsFound(not_run=not_run)
         first = next((gap for gap in self.others.values() if gap.changed), None)
         gap = first or next(iter(self.others.values()), gaps[0])
         if gap.real:
-            return _found(f"{gap.path} gives others, and no output shows it", True, not_run)
+            said = f"{gap.path} gives other numbers than before, and no output shows that"
+            return _found(said, True, not_run)
         said = (
-            f"{gap.path} gives others for numbers that none of the inputs that were tried brings "
-            "to it; give inputs that do with --data"
+            f"{gap.path} gives other numbers than before for numbers that no input brought to it; "
+            "give inputs that do with --data"
         )
         return _found(said, False, not_run)
 

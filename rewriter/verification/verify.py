@@ -231,7 +231,7 @@ def _with_parts(verification: Verification, models: Models) -> Verification:
         return replace(verification, ok=False, compared=False, reason=parts.not_compared)
     if not parts.not_run:
         return verification
-    said = f"what was changed, each part alone: {parts.not_run}"
+    said = f"the changed layers alone: {parts.not_run}"
     return replace(verification, inputs_left_out=(*verification.inputs_left_out, said))
 
 

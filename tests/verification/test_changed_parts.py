@@ -231,6 +231,20 @@ def test_what_is_the_same_alone_is_verified(right, k):
     assert verification.inputs_left_out == ()
 
 
+@pytest.mark.parametrize(
+    ("place", "off", "name"),
+    [
+        ("part_runs.PartRuns.depends", True, "behind dead units"),
+        ("part_runs._vary", True, "a shut gate"),
+        ("changed_parts.has_level_weight", False, "another axis"),
+    ],
+)
+def test_each_comparison_of_parts_is_what_finds_it(place, off, name, monkeypatch):
+    wrong = next(each for each in WRONG if each.name == name)
+    monkeypatch.setattr(f"rewriter.verification.{place}", lambda *_, **__: off)
+    assert rewriter.rewrite(wrong.model(keras), [as_pass(wrong)]).verification.ok
+
+
 def test_code_that_may_stop_gradients_is_told(dialect):
     right = Wrong("stop", stopped, remove("stop"))
     verification = rewriter.rewrite(stopped(dialect.keras), [as_pass(right)]).verification
