@@ -118,10 +118,14 @@ def fresh_norm(k):
     return k.Model(x, kl.Dense(2, name="head")(kl.Flatten(name="flat")(y)))
 
 
+def stop_gradient(tensor):
+    return tf.stop_gradient(tensor)
+
+
 def stopped(k):
     kl = k.layers
     x = k.Input((4,), name="x")
-    y = lambda_layer(kl, lambda t: tf.stop_gradient(t), "stop", (4,))(x)
+    y = lambda_layer(kl, stop_gradient, "stop", (4,))(x)
     return k.Model(x, kl.Dense(2, name="head")(y))
 
 
