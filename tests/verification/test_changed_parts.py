@@ -235,17 +235,21 @@ def test_what_is_the_same_alone_is_verified(right, k):
     assert verification.inputs_left_out == ()
 
 
+LEVEL = "changed_parts.has_level_weight"
+
+
 @pytest.mark.parametrize(
     ("place", "off", "name"),
     [
         ("part_runs.PartRuns.depends", True, "behind dead units"),
         ("part_runs._vary", True, "a shut gate"),
-        ("changed_parts.has_level_weight", False, "another axis"),
+        (LEVEL, False, "another axis"),
     ],
 )
 def test_each_comparison_of_parts_is_what_finds_it(place, off, name, monkeypatch):
     wrong = next(each for each in WRONG if each.name == name)
-    monkeypatch.setattr(f"rewriter.verification.{place}", lambda *_, **__: off)
+    for each, value in ((LEVEL, False), (place, off)):
+        monkeypatch.setattr(f"rewriter.verification.{each}", lambda *_, _value=value, **__: _value)
     assert rewriter.rewrite(wrong.model(keras), [as_pass(wrong)]).verification.ok
 
 
