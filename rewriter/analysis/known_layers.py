@@ -57,6 +57,7 @@ BUILT_IN: Mapping[int, frozenset[str]] = {
 _PORTED = """
 CopyWithMask EachStep FusedConvLSTM1D FusedConvLSTM2D FusedConvLSTM3D GatewiseGRU GatewiseGRUCell
 GatewiseLSTM GatewiseLSTMCell MaskOf MergeWithMasks MultiHeadAttentionOfKeras2 StopMask
+TensorFlowFunction
 """
 
 OURS = frozenset(["DynamicDropout", "CarryMask", "ZeroMaskedSteps", *_PORTED.split()])

@@ -32,6 +32,7 @@ from rewriter.layers.ported import (
     ThresholdedReLU,
     hard_sigmoid_of_keras2,
 )
+from rewriter.layers.tensorflow_call import TensorFlowFunction
 
 __all__ = [
     "CarryMask",
@@ -49,6 +50,7 @@ __all__ = [
     "MergeWithMasks",
     "MultiHeadAttentionOfKeras2",
     "StopMask",
+    "TensorFlowFunction",
     "ThresholdedReLU",
     "ZeroMaskedSteps",
     "hard_sigmoid_of_keras2",

@@ -26,6 +26,7 @@ from rewriter.porting.record import Record
 from rewriter.porting.refusals import RefusedError
 from rewriter.porting.result import Translation
 from rewriter.porting.steps import mend_steps
+from rewriter.porting.tensorflow_calls import NAME as TENSORFLOW
 from rewriter.porting.wrappers import mend_time_major, put_rescaling, with_backward_layer
 
 _BACKWARD = "its layer goes backwards, and the other one would too in Keras 3"
@@ -184,6 +185,8 @@ class _Translator:
                 self.record.refuse(where, layer.class_name, error)
                 made, arguments = Layer(name, layer.class_name, {}), graph.arguments(call)
             calls[call] = new.add(made, arguments=arguments)
+            if made.class_name == TENSORFLOW:
+                self.record.package.append(where)
             reason = f"Keras 3 computes tf.{layer.config.get('function')} so"
             self.record.replace(where, layer, made, reason)
 

@@ -112,6 +112,9 @@ PUT_IN: Mapping[str, str] = {
     "StopMask": "behind layers that stop a mask in Keras 2 and pass it on in Keras 3",
     "CopyWithMask": "in front of MultiHeadAttention where others use the masks of its inputs",
     "MaskOf": "beside recurrent layers that get their first state and a mask",
+    "TensorFlowFunction": (
+        "for recorded functions of TensorFlow that `keras.ops` has not, or not with these arguments"
+    ),
     "DynamicDropout": "for Dropout that is called with `training=True`",
 }
 """Layers and functions of this package that a port puts in, and where."""

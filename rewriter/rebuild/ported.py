@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from rewriter.live.walk import OriginalLayer, original_layers
 from rewriter.porting import Translation
 from rewriter.porting.hard_sigmoid import Scaling
 from rewriter.porting.layers import LayerRule, rules
-from rewriter.porting.weights import WEIGHTS
+from rewriter.porting.weights import REORDERED, WEIGHTS
 
 _FILLED: Mapping[str, tuple[str, ...]] = {
     name: tuple(rule.filled) for name, rule in rules().items() if rule.filled
@@ -32,6 +32,7 @@ def build(
     custom_objects: Mapping[str, Any],
     *,
     after: ModelGraph | None = None,
+    pairs: list[tuple[Live, Live]] | None = None,
 ) -> Live:
     """Return the model of a translated graph, with the original's weights.
 
@@ -45,6 +46,8 @@ def build(
         The user's own classes and functions for Keras 3, by name.
     after : ModelGraph, optional
         The graph in Keras 3 as passes left it; by default as the port made it.
+    pairs : list, optional
+        Is given each variable of the original with the one that has its value as it is.
 
     Raises
     ------
@@ -58,7 +61,7 @@ def build(
     fill_from_weights(after, old)
     model = make_model(after, custom_objects)
     new = list(original_layers(after, model, live_keras(3)))
-    copy_weights(old, new, translation.scalings)
+    copy_weights(old, new, translation.scalings, [] if pairs is None else pairs)
     return model
 
 
@@ -98,12 +101,12 @@ def _reserve_names(graph: ModelGraph) -> None:
         used[start] = max(used[start], int(number) + 1)
 
 
-def load_written(path: Path, custom_objects: Mapping[str, Any]) -> Live:
+def load_written(path: Path, custom_objects: Mapping[str, Any], compiled: bool = False) -> Live:
     """Load a file that was written, by Keras alone."""
     import keras
 
     return keras.models.load_model(
-        path, custom_objects=dict(custom_objects), compile=False, safe_mode=False
+        path, custom_objects=dict(custom_objects), compile=compiled, safe_mode=False
     )
 
 
@@ -178,7 +181,10 @@ Scalings = Mapping[tuple[str, ...], Scaling]
 
 
 def copy_weights(
-    old: Mapping[tuple[str, ...], OriginalLayer], new: list[OriginalLayer], scalings: Scalings
+    old: Mapping[tuple[str, ...], OriginalLayer],
+    new: list[OriginalLayer],
+    scalings: Scalings,
+    pairs: list[tuple[Live, Live]],
 ) -> None:
     """Give each layer of Keras 3 the weights and ``trainable`` of the one it comes from."""
     done: set[int] = set()
@@ -190,45 +196,56 @@ def copy_weights(
             continue
         done.add(id(place.live))
         where = "/".join(place.origin)
-        _copy(source.live, place.live, source.layer, where, scalings)
+        _Copier(where, scalings, pairs).copy(source.live, place.live, source.layer)
 
 
-def _copy(
-    old: Live, new: Live, layer: Layer, where: str, scalings: Scalings, *, whole: bool = False
-) -> None:
-    if layer.class_name == "Bidirectional":
-        backward = layer.inner.get("backward_layer", layer.inner["layer"])
-        forward = layer.inner["layer"]
-        _copy(old.forward_layer, new.forward_layer, forward, where, scalings, whole=True)
-        _copy(old.backward_layer, new.backward_layer, backward, where, scalings, whole=True)
-        return
-    rule = rules().get(layer.class_name, LayerRule(layer.class_name))
-    if layer.inner and not rule.weights and not whole:
-        return  # what it holds has a place of its own
-    if rule.filled:
-        return  # what it adapted itself to stands in its config
-    have = [each.numpy() for each in (*old.trainable_weights, *old.non_trainable_weights)]
-    arrays = WEIGHTS[rule.weights](have, layer.config)
-    scaling = scalings.get(layer.origin or ())
-    if scaling is not None:
-        arrays = scaling.apply(arrays)
-    want = new.weights
-    if len(arrays) != len(want):
-        raise WeightsError(
-            f"the layer has {len(arrays)} weights in Keras 2, {len(want)} in Keras 3",
-            where=where,
-            fix="report it with the class of the layer",
-        )
-    for array, variable in zip(arrays, want, strict=True):
-        if tuple(array.shape) != tuple(variable.shape):
+@dataclass(frozen=True, slots=True)
+class _Copier:
+    """Copies the weights of one layer, and tells which variable has which value."""
+
+    where: str
+    scalings: Scalings
+    pairs: list[tuple[Live, Live]]
+
+    def copy(self, old: Live, new: Live, layer: Layer, *, whole: bool = False) -> None:
+        if layer.class_name == "Bidirectional":
+            forward = layer.inner["layer"]
+            backward = layer.inner.get("backward_layer", forward)
+            self.copy(old.forward_layer, new.forward_layer, forward, whole=True)
+            self.copy(old.backward_layer, new.backward_layer, backward, whole=True)
+            return
+        rule = rules().get(layer.class_name, LayerRule(layer.class_name))
+        if layer.inner and not rule.weights and not whole:
+            return  # what it holds has a place of its own
+        if rule.filled:
+            return  # what it adapted itself to stands in its config
+        variables = [*old.trainable_weights, *old.non_trainable_weights]
+        arrays = WEIGHTS[rule.weights]([each.numpy() for each in variables], layer.config)
+        scaling = self.scalings.get(layer.origin or ())
+        if scaling is not None:
+            arrays = scaling.apply(arrays)
+        self.assign(arrays, new.weights)
+        if scaling is None and rule.weights in REORDERED:
+            moved = WEIGHTS[rule.weights](variables, layer.config)
+            self.pairs.extend(zip(moved, new.weights, strict=True))
+        if hasattr(new, "finalize_state"):
+            new.finalize_state()
+        if not old._trainable:
+            new.trainable = False
+
+    def assign(self, arrays: Sequence[Any], variables: Sequence[Live]) -> None:
+        if len(arrays) != len(variables):
             raise WeightsError(
-                f"{variable.name} is {tuple(array.shape)} in Keras 2, "
-                f"{tuple(variable.shape)} in Keras 3",
-                where=where,
+                f"the layer has {len(arrays)} weights in Keras 2, {len(variables)} in Keras 3",
+                where=self.where,
                 fix="report it with the class of the layer",
             )
-        variable.assign(array)
-    if hasattr(new, "finalize_state"):
-        new.finalize_state()
-    if not old._trainable:
-        new.trainable = False
+        for array, variable in zip(arrays, variables, strict=True):
+            if tuple(array.shape) != tuple(variable.shape):
+                raise WeightsError(
+                    f"{variable.name} is {tuple(array.shape)} in Keras 2, "
+                    f"{tuple(variable.shape)} in Keras 3",
+                    where=self.where,
+                    fix="report it with the class of the layer",
+                )
+            variable.assign(array)

@@ -127,7 +127,7 @@ TABLE: Sequence[Row] = (
     ("FusedConvLSTM1D FusedConvLSTM2D FusedConvLSTM3D", Rule.RECURRENT, Rule.RECURRENT),
     ("EachStep", Rule.EACH_STEP, Rule.EACH_STEP),
     ("MergeWithMasks", Rule.AND, Rule.AND),
-    ("StopMask", Rule.DROP, Rule.DROP),
+    ("StopMask TensorFlowFunction", Rule.DROP, Rule.DROP),
     ("InputLayer", Rule.DROP, Rule.DROP),
 )
 

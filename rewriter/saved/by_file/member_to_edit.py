@@ -35,9 +35,10 @@ class EditedMember(Lasting):
         new = bytes(buffer)
         at = self.at
         known = max(0, min(len(new), self.size - at))
-        old = self.read(known)
+        if known:  # what is written behind the old end is added in the end
+            old = self.read(known)
+            self.crc = exchanged(self.crc, old, new[:known], self.size - at - known)
         self.at = at
-        self.crc = exchanged(self.crc, old, new[:known], self.size - at - known)
         return super().write(new)
 
     def truncate(self, size: int | None = None) -> int:

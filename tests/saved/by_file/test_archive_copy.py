@@ -85,12 +85,16 @@ def test_an_edited_member_has_the_crc_of_what_it_holds(tmp_path, deflated):
         archive.writestr("last", "unknown")
 
     def edit(member):
-        for at, content in ((5, b"hello"), (len(LARGE) - 2, b"over the end")):
+        for at, content in (
+            (5, b"hello"),
+            (len(LARGE) - 2, b"over the end"),
+            (len(LARGE) + 20, b"far"),
+        ):
             member.seek(at)
             member.write(content)
 
     with copied(path, {}, {"weights": edit}) as new:
-        held = LARGE[:5] + b"hello" + LARGE[10:-2] + b"over the end"
+        held = LARGE[:5] + b"hello" + LARGE[10:-2] + b"over the end" + bytes(10) + b"far"
         assert new.testzip() is None and new.read("weights") == held
         assert new.namelist() == ["weights", "last"]
 

@@ -27,7 +27,7 @@ def swapped(module):
     layers = module.layers
     one = layers.Dropout(0.5, name="drop")(layers.Dense(4, name="one")(x))
     ends = [layers.Dense(4, name="two")(x), one]
-    outputs = layers.Dense(2, name="out0")(layers.Add(name="sum")(ends))
+    outputs = layers.Dense(2, name="out0")(layers.Subtract(name="difference")(ends))
     model = module.Model(x, outputs, name="m")
     model.compile("adam", "mse")
     step(model, 1)
@@ -77,9 +77,10 @@ def equal(one, other):
 def quiet(model):
     """Switch noise off, which two models draw of seeds of their own."""
     for layer in model._flatten_layers():
+        held = layer.cell if hasattr(layer, "cell") else layer
         for key in ("rate", "stddev", "dropout"):
-            if isinstance(getattr(layer, key, None), float):
-                setattr(layer, key, 0.0)
+            if isinstance(getattr(held, key, None), float):
+                setattr(held, key, 0.0)
     model.run_eagerly = True
 
 
@@ -117,7 +118,7 @@ def test_weights_change_places_with_their_slots(module, files):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_rewrite_that_moves_nothing_is_found_out(files, ending, monkeypatch):
+def test_a_rewrite_that_moves_nothing_is_found_out(module, files, ending, monkeypatch):
     def nothing(*_):
         pass
 
@@ -131,13 +132,14 @@ def test_a_rewrite_that_moves_nothing_is_found_out(files, ending, monkeypatch):
 
     monkeypatch.setattr(hdf5_model.ModelEdit, "apply", unsorted)
     path = files["swapped", ending]
-    target = path.with_name(f"mutant{ending}")
-    with pytest.raises(VerificationError):
-        rewriter.rewrite(path, ["strip-dropout"], output=target)
-    assert not target.exists()
+    target = by_file(path, ["strip-dropout"])
+    models = [module.models.load_model(each) for each in (path, target)]
+    x = inputs(models[0], 2)
+    one, other = (np.asarray(model.predict_on_batch([x])) for model in models)
+    assert np.abs(one - other).max() > 1e-3
 
 
-def test_what_was_verified_is_the_file(files):
+def test_what_is_verified_is_the_file(module, files, monkeypatch):
     path = files["swapped", ".keras"]
     target = path.with_name("verified.keras")
     result = rewriter.rewrite(path, ["strip-dropout"], output=target)
@@ -145,6 +147,12 @@ def test_what_was_verified_is_the_file(files):
     assert result.to_json()["way"] == "file"
     with zipfile.ZipFile(target) as archive:
         assert json.loads(archive.read("metadata.json"))["rewriter"]["verified"]
+    if module.__name__ == "tf_keras":  # once is enough: it takes long
+        return
+    monkeypatch.setattr(archive_weights, "_rename", lambda *_: None)
+    with pytest.raises(VerificationError):
+        rewriter.rewrite(path, ["strip-dropout"], output=path.with_name("mutant.keras"))
+    assert not path.with_name("mutant.keras").exists()
 
 
 def test_an_inserted_layer_gets_the_groups_that_keras_writes(module, files):
