@@ -12,7 +12,6 @@ from rewriter.live.adapters import Live, LiveKeras, TrainingKeras
 from rewriter.rebuild.builder import Rebuilt
 from rewriter.rebuild.weights import variable_pairs
 
-
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), FunctionType)
 
 
