@@ -12,7 +12,8 @@ from rewriter.analysis.layer_kinds import is_recurrent, noise_in, returns_sequen
 from rewriter.analysis.misplaced_noise import faults_behind
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.shapes import rank_of
-from rewriter.analysis.value_flow import gives_model_output, gives_whole_numbers
+from rewriter.analysis.value_flow import gives_model_output
+from rewriter.analysis.whole_numbers import gives_whole_numbers
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.nested import leaves
