@@ -125,6 +125,8 @@ def fixed(keras, number, kind):
     constant = np.arange(12, dtype="float32").reshape(4, 3)
     if kind == "constant":
         y = y + constant if number == 2 else ops.add(y, constant)
+    elif kind == "product":
+        y = tf.matmul(np.eye(4, dtype="float32"), y) if number == 2 else ops.matmul(np.eye(4), y)
     elif kind == "take":
         rows = [3, 2, 1, 0]
         y = tf.gather(y, rows, axis=0) if number == 2 else ops.take(y, rows, axis=0)
@@ -141,7 +143,7 @@ def fixed(keras, number, kind):
     return keras.Model(x, layers.Dense(2, name="out")(y))
 
 
-@pytest.mark.parametrize("kind", ["constant", "take", "split", "index"])
+@pytest.mark.parametrize("kind", ["constant", "product", "take", "split", "index"])
 def test_inputs_keep_a_batch_size_that_something_holds(dialect, kind):
     plan = rewriter.plan(fixed(dialect.keras, dialect.number, kind), ["free-batch"])
     assert not plan.changes
