@@ -58,11 +58,12 @@ class InsertDropout(Pass):
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
         ranks: dict[Tensor, int | None] = {}  # noise leaves them as they are
+        whole: dict[Tensor, bool] = {}  # and puts nothing where this is true
         for call in graph.calls():
             layer = graph.layer(call)
             # Rule 1: the layers that fit; noise itself gets none.
             if self._fits(layer) and noise_in(layer) is None:
-                yield from self._insert(graph, call, layer, ranks)
+                yield from self._insert(graph, call, layer, ranks, whole)
 
     def _fits(self, layer: Layer) -> bool:
         if not self.after:
@@ -73,14 +74,19 @@ class InsertDropout(Pass):
         return f"what after={self.after} names" if self.after else "recurrent and gives sequences"
 
     def _insert(
-        self, graph: ModelGraph, call: Call, layer: Layer, ranks: dict[Tensor, int | None]
+        self,
+        graph: ModelGraph,
+        call: Call,
+        layer: Layer,
+        ranks: dict[Tensor, int | None],
+        whole: dict[Tensor, bool],
     ) -> Iterator[Change | Note]:
         consumers = [graph.layer(consumer) for consumer, _ in graph.consumers(Tensor(call))]
         # Rule 3: so that a second run inserts nothing.
         if consumers and all(noise_in(consumer) is not None for consumer in consumers):
             return
         # Rule 2
-        refusal = _refusal(graph, call, consumers)
+        refusal = _refusal(graph, call, consumers, whole)
         if refusal is None:
             dropout = make_noise(
                 self.to,
@@ -98,7 +104,9 @@ class InsertDropout(Pass):
         yield Note(graph.path_of(call), layer.class_name, f"gets no noise: {refusal}")
 
 
-def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | None:
+def _refusal(
+    graph: ModelGraph, call: Call, consumers: list[Layer], whole: dict[Tensor, bool]
+) -> str | None:
     """Return why noise must not stand behind a call, if so."""
     if gives_model_output(graph, call):
         return "its output is an output of the model"
@@ -112,6 +120,6 @@ def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | Non
         return next(iter(faults.values()))
     if not consumers and Tensor(call) not in leaves(graph.outputs):
         return "nothing gets its output"
-    if gives_whole_numbers(graph, Tensor(call)):
+    if gives_whole_numbers(graph, Tensor(call), whole):
         return "its output is of whole numbers, or of text"
     return None

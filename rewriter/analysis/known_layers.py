@@ -55,8 +55,9 @@ BUILT_IN: Mapping[int, frozenset[str]] = {
 """Class names of tf_keras 2.21 and of Keras 3.15."""
 
 _PORTED = """
-CopyWithMask EachStep GatewiseGRU GatewiseGRUCell GatewiseLSTM GatewiseLSTMCell MaskOf
-MergeWithMasks StopMask
+CopyWithMask EachStep FusedConvLSTM1D FusedConvLSTM2D FusedConvLSTM3D GatewiseGRU GatewiseGRUCell
+GatewiseLSTM GatewiseLSTMCell MaskOf MergeWithMasks MultiHeadAttentionOfKeras2 StopMask
+TensorFlowFunction
 """
 
 OURS = frozenset(["DynamicDropout", "CarryMask", "ZeroMaskedSteps", *_PORTED.split()])

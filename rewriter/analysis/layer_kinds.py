@@ -34,6 +34,9 @@ RECURRENT = frozenset(
         "ConvLSTM3D",
         "GatewiseLSTM",
         "GatewiseGRU",
+        "FusedConvLSTM1D",
+        "FusedConvLSTM2D",
+        "FusedConvLSTM3D",
     }
 )
 """Layers that walk over the time axis; `is_recurrent` sees them inside Bidirectional too."""
@@ -44,6 +47,7 @@ MASK_USERS = RECURRENT | frozenset(
         "Attention",
         "AdditiveAttention",
         "MultiHeadAttention",
+        "MultiHeadAttentionOfKeras2",
         "GlobalAveragePooling1D",
     }
 )

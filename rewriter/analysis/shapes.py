@@ -27,6 +27,9 @@ KEEP_STEPS = NOISE | {
 }
 """Layers whose output has the batch and the time axis of their input."""
 
+LONGEST_WAY = 256
+"""So many layers are followed back to one whose shape is told: each call may be asked for."""
+
 Shape = tuple[int | None, ...]
 
 INPUT_SHAPE_KEY: Mapping[int, str] = {2: "batch_input_shape", 3: "batch_shape"}
@@ -66,11 +69,13 @@ def has_unknown_steps(graph: ModelGraph, call: Call) -> bool:
     """Whether a sequence of unknown length goes into a call.
 
     Where nothing tells the shape it is followed back to the input, through layers that keep the
-    time axis.
+    time axis; at most `LONGEST_WAY` of them.
     """
     shape = input_shape(graph, call)
     source = graph.producer(call)
-    while shape is None and source is not None:
+    for _ in range(LONGEST_WAY):
+        if shape is not None or source is None:
+            break
         layer = graph.layer(source.call)
         if class_of(layer) == "InputLayer":
             shape = output_shape(graph, source)
@@ -101,6 +106,8 @@ def output_shape(graph: ModelGraph, tensor: Tensor) -> Shape | None:
 def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     """Return the shape of a tensor, told or as it follows from the layers that it comes from.
 
+    None where more than `LONGEST_WAY` layers are between it and one whose shape is told.
+
     Examples
     --------
     >>> graph = ModelGraph(keras=2, class_name="Functional", name="m")
@@ -109,14 +116,14 @@ def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     >>> shape_of(graph, Tensor(emb))
     (None, 7, 8)
     """
-    calls = []
+    calls: list[Call] = []
     shape, source = output_shape(graph, tensor), graph.producer(tensor.call)
-    while shape is None and source is not None and not tensor.output:
+    while shape is None and source is not None and not tensor.output and len(calls) < LONGEST_WAY:
         calls.append(tensor.call)
         tensor = source
         shape, source = output_shape(graph, tensor), graph.producer(tensor.call)
     for call in reversed(calls):
-        shape = None if shape is None else _after(graph.layer(call), shape)
+        shape = None if shape is None else after(graph.layer(call), shape)
     return shape
 
 
@@ -126,7 +133,7 @@ def shapes_of(graph: ModelGraph) -> dict[Call, Shape]:
     for call in graph.calls():
         shape, source = output_shape(graph, Tensor(call)), graph.producer(call)
         if shape is None and source is not None and not source.output and source.call in shapes:
-            shape = _after(graph.layer(call), shapes[source.call])
+            shape = after(graph.layer(call), shapes[source.call])
         if shape is not None:
             shapes[call] = shape
     return shapes
@@ -180,7 +187,7 @@ def rank_of(
 def _rank_givers(graph: ModelGraph, call: Call) -> Sequence[Tensor]:
     """Return the inputs of a call that the rank of its output depends on."""
     producers = graph.producers(call)
-    return producers if class_of(graph.layer(call)) in _BROADCASTING else producers[:1]
+    return producers if class_of(graph.layer(call)) in BROADCASTING else producers[:1]
 
 
 def _rank_after(layer: Layer, before: Sequence[int | None]) -> int | None:
@@ -192,7 +199,7 @@ def _rank_after(layer: Layer, before: Sequence[int | None]) -> int | None:
     if name == "TimeDistributed" and "layer" in layer.inner:
         step = _rank_after(layer.inner["layer"], [rank - 1])
         return None if step is None else step + 1
-    if name in _SAME_RANK or name in _BROADCASTING:
+    if name in _SAME_RANK or name in BROADCASTING:
         return rank
     if name in ("Embedding", "RepeatVector"):
         return rank + 1
@@ -208,11 +215,11 @@ def _rank_after(layer: Layer, before: Sequence[int | None]) -> int | None:
     return None
 
 
-def _after(layer: Layer, before: Shape) -> Shape | None:
+def after(layer: Layer, before: Shape) -> Shape | None:
     """Return the shape of what a layer gives for a tensor of this shape; None if not known."""
     config = layer.config
     if class_of(layer) == "TimeDistributed" and "layer" in layer.inner:
-        step = _after(layer.inner["layer"], (before[0], *before[2:]))
+        step = after(layer.inner["layer"], (before[0], *before[2:]))
         return None if step is None else (*before[:2], *step[1:])
     if class_of(layer) == "Embedding":
         return (*before, config.get("output_dim"))
@@ -262,7 +269,7 @@ def _behind_windows(config: Mapping[str, Any], before: Shape) -> Shape | None:
     return (before[0], *sizes, config.get("filters", before[-1]))
 
 
-_BROADCASTING = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
+BROADCASTING = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
 """Layers whose output has the rank of the input that has most axes."""
 
 _SAME_RANK_NAMES = """

@@ -8,8 +8,7 @@ from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.analysis.lookups import makes_ids
 from rewriter.analysis.value_flow import keeps_values
 from rewriter.graph.calls import Tensor
-from rewriter.graph.graph import Layer
-from rewriter.graph.model_graph import ModelGraph
+from rewriter.graph.graph import Graph, Layer
 from rewriter.graph.nested import leaves
 
 _KINDS = ("int", "string", "bool")
@@ -46,8 +45,19 @@ _KEEPING_WHOLE = frozenset(
 """What they give is whole where all tensors and constants that they get are."""
 
 
-def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
+def gives_whole_numbers(
+    graph: Graph, tensor: Tensor, known: dict[Tensor, bool] | None = None
+) -> bool:
     """Whether a tensor has whole numbers or text: those of an input, or what a layer makes.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model, nested or not, that the tensor is in.
+    tensor : Tensor
+        The tensor.
+    known : dict of Tensor to bool, optional
+        What was found of tensors in this graph before; what is found now is added.
 
     Examples
     --------
@@ -58,6 +68,23 @@ def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
     >>> gives_whole_numbers(graph, Tensor(flat))
     True
     """
+    found: dict[Tensor, bool] = {} if known is None else known
+    pending = [] if tensor in found else [tensor]
+    while pending:
+        current = pending[-1]
+        made = _makes_whole_numbers(graph, current)
+        sources = _kept(graph, current) if made is None else ()
+        unknown = [source for source in sources if source not in found]
+        if unknown:
+            pending.extend(unknown)
+            continue
+        pending.pop()
+        found[current] = bool(made) or (bool(sources) and all(found[each] for each in sources))
+    return found[tensor]
+
+
+def _makes_whole_numbers(graph: Graph, tensor: Tensor) -> bool | None:
+    """Whether a layer gives whole numbers, whatever it gets; None where that depends on it."""
     layer = graph.layer(tensor.call)
     if layer.class_name == "InputLayer":
         return _is_whole_type(layer.config.get("dtype"))
@@ -65,19 +92,19 @@ def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
         return True
     name = _operation(layer)
     if name == "cast":
-        dtypes = [layer.config.get("dtype") if layer.class_name == "Cast" else None]
-        return any(map(_is_whole_type, [*dtypes, *leaves(graph.arguments(tensor.call).kwargs)]))
-    if name in _GIVING_WHOLE:
-        return True
+        told = layer.config.get("dtype") if layer.class_name == "Cast" else None
+        return any(map(_is_whole_type, [told, *leaves(graph.arguments(tensor.call).kwargs)]))
+    return True if name in _GIVING_WHOLE else None
+
+
+def _kept(graph: Graph, tensor: Tensor) -> Sequence[Tensor]:
+    """Return the tensors of which a tensor is whole if all of them are; none if it never is."""
+    layer = graph.layer(tensor.call)
+    name = _operation(layer)
     known = name in _KEEPING_WHOLE if name else class_of(layer) in _MERGES or keeps_values(layer)
-    sources = graph.producers(tensor.call)
-    if not known or not sources or _has_real_constants(graph, tensor):
-        return False
-    return _all_whole(graph, sources)
-
-
-def _all_whole(graph: ModelGraph, sources: Sequence[Tensor]) -> bool:
-    return all(gives_whole_numbers(graph, source) for source in dict.fromkeys(sources))
+    if not known or _has_real_constants(graph, tensor):
+        return ()
+    return graph.producers(tensor.call)
 
 
 def _operation(layer: Layer) -> str:
@@ -91,7 +118,7 @@ def _operation(layer: Layer) -> str:
     return name.replace("_", "").lower()
 
 
-def _has_real_constants(graph: ModelGraph, tensor: Tensor) -> bool:
+def _has_real_constants(graph: Graph, tensor: Tensor) -> bool:
     arguments = graph.arguments(tensor.call)
     return any(isinstance(one, float) for one in leaves([arguments.args, arguments.kwargs]))
 

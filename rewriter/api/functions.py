@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.api.by_file import FileRewrite, plan_for_file, require_way, why_not
 from rewriter.api.one_error import with_one_error
 from rewriter.api.plans import (
     Model,
@@ -21,8 +22,8 @@ from rewriter.api.plans import (
     plan_live,
 )
 from rewriter.api.rehearsing import compared
-from rewriter.api.result import Result
-from rewriter.api.rewriting import Step, carry_out, write
+from rewriter.api.result import Result, Way
+from rewriter.api.rewriting import LOADING, Step, carry_out, write
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
@@ -30,6 +31,7 @@ from rewriter.live.loading import Loaded, load
 from rewriter.pipeline.passes import Guarantee
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
+from rewriter.saved.by_file.layer_order import UncertainError
 from rewriter.saved.decoding import graph_of
 from rewriter.saved.writing.output import check_output
 
@@ -267,9 +269,23 @@ def rewrite(  # noqa: PLR0913
             check_output(target, None if file is None else file.path, force, number)
         objects = dict(custom_objects or {})
 
+        reason = why_not(file, target, weights, rehearse)
+        if not reason and file is not None and target is not None:
+            wanted = FileRewrite(
+                file, target, objects, verify, data, force, allow_code, limits, step
+            )
+            planned_alone = plan_for_file(file, passes, data)
+            reason = "the file alone does not tell the plan"
+            if planned_alone is not None:
+                passes = planned_alone
+                try:
+                    return wanted.run(planned_alone)
+                except UncertainError as error:
+                    reason = require_way(error)
+
         def load_file(graph: ModelGraph | None) -> Loaded:
             assert file is not None
-            with step("loading the model"):
+            with step(LOADING):
                 return load(file, objects, allow_code=allow_code, limits=limits, graph=graph)
 
         if file is None:
@@ -306,7 +322,7 @@ def rewrite(  # noqa: PLR0913
         if rehearse:
             with step("rehearsing both models"):
                 rehearsed = compared(loaded.model, new, data, objects)
-        return Result(new, planned, verification, target, rehearsed)
+        return Result(new, planned, verification, target, rehearsed, Way("keras", reason))
 
 
 @with_one_error

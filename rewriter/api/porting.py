@@ -257,9 +257,8 @@ def port(  # noqa: PLR0913
 
         def load_file(graph: ModelGraph | None) -> Loaded:
             assert file is not None
-            bare = replace(file, training_config=None)
             with step("loading the model"):
-                return load(bare, old_objects, allow_code=allow_code, limits=limits, graph=graph)
+                return load(file, old_objects, allow_code=allow_code, limits=limits, graph=graph)
 
         if isinstance(passes, PortPlan):
             planned = passes
@@ -271,15 +270,15 @@ def port(  # noqa: PLR0913
         if loaded is None:
             loaded = load_file(planned.before)
             _require_planned(planned, loaded.model)
-        notes = (*loaded.notes, *planned.notes, *_not_compiled(file, loaded.model))
-        planned = replace(planned, notes=notes, source=Source())
         with step("building the model and copying the weights"):
-            new = _built(planned, loaded.model, new_objects)
+            new, trained = _built(planned, loaded.model, new_objects)
+        notes = (*_without_configuration(loaded), *planned.notes, *trained)
+        planned = replace(planned, notes=notes, source=Source())
         written = stack.enter_context(_written(new, planned, target, file, verify, step))
         verification = None
         if verify:
             with step("verifying the file as it was written"):
-                new = _reloaded(written, new_objects)
+                new = _reloaded(written, new_objects, bool(getattr(new, "compiled", False)))
                 verification = _verified(planned, loaded.model, new, data)
         compared = None
         if rehearse:
@@ -351,19 +350,27 @@ def objects_by_keras(given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return found
 
 
-def _not_compiled(file: ModelFile | None, model: Live) -> tuple[Note, ...]:
-    compiled = getattr(model, "optimizer", None) if file is None else file.training_config
-    if not compiled:
-        return ()
-    said = "is not compiled: the optimizer, the losses and the metrics are not carried over"
-    return (Note(model.name, type(model).__name__, said, "port"),)
+def _without_configuration(loaded: Loaded) -> list[Note]:
+    """Return the notes of the load; a port has no place for a configuration that Keras refused."""
+    if loaded.compiled:
+        return list(loaded.notes)
+    said = "is not compiled: Keras 2 cannot use the training configuration of the file"
+    reason = loaded.notes[0].reason.partition("(")[2].partition(");")[0]
+    first = replace(loaded.notes[0], reason=f"{said} ({reason})" if reason else said)
+    return [first, *loaded.notes[1:]]
 
 
-def _built(plan: PortPlan, original: Live, custom_objects: Mapping[str, Any]) -> Live:
+def _built(
+    plan: PortPlan, original: Live, custom_objects: Mapping[str, Any]
+) -> tuple[Live, list[Note]]:
+    """Return the model of Keras 3, compiled if the original is, and what is said of that."""
     from rewriter.rebuild.ported import build
+    from rewriter.rebuild.ported_training import carry_training
 
     assert plan.translation is not None
-    return build(plan.translation, original, custom_objects, after=plan.after)
+    pairs: list[tuple[Live, Live]] = []
+    model = build(plan.translation, original, custom_objects, after=plan.after, pairs=pairs)
+    return model, carry_training(original, model, pairs, custom_objects)
 
 
 @contextmanager
@@ -410,12 +417,12 @@ def _save(model: Live, place: Path, plan: PortPlan, verified: bool) -> None:
     carry_additions(None, place, record)
 
 
-def _reloaded(written: Path, custom_objects: Mapping[str, Any]) -> Live:
+def _reloaded(written: Path, custom_objects: Mapping[str, Any], compiled: bool) -> Live:
     """Load what was written, as a user does: by Keras alone."""
     from rewriter.rebuild.ported import load_written
 
     try:
-        return load_written(written, custom_objects)
+        return load_written(written, custom_objects, compiled)
     except Exception as error:
         raise ModelWriteError(
             f"Keras 3 cannot load the file that it has written: {first_line(error)}",

@@ -11,7 +11,9 @@ from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.analysis.value_flow import gives_model_output
 from rewriter.checks.checked_model import CheckedModel, noise_rate, without_wrappers
 from rewriter.checks.code import Code, Problem
+from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
+from rewriter.graph.nested import leaves
 
 _RATES = ("dropout", "recurrent_dropout")
 
@@ -60,8 +62,11 @@ def noise_before_batchnorm(model: CheckedModel) -> Iterator[Problem]:
 
 def noise_on_output(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that is the last thing before an output of the model."""
+    ends = {id(graph): set(leaves(graph.outputs)) for graph in model.graph.walk()}
     for place in model.noise:
-        if gives_model_output(place.graph, place.call):
+        if Tensor(place.call) not in ends[id(place.graph)]:
+            continue
+        if place.graph is model.graph or gives_model_output(place.graph, place.call):
             if is_pinned(place.layer, place.arguments.kwargs, model.keras):
                 continue
             yield Problem(

@@ -115,6 +115,50 @@ class GatewiseGRU(keras.layers.GRU):  # type: ignore[misc]
         return {**super().get_config(), "implementation": self.cell.implementation}
 
 
+def _with_bias_add(cell: Any) -> Any:
+    """Return what a cell of ConvLSTM does with its input, the bias by ``tf.nn.bias_add``.
+
+    TensorFlow computes that and the convolution in one kernel once it compiles them.
+    """
+
+    def input_conv(x: Any, kernel: Any, bias: Any = None, padding: str = "valid") -> Any:
+        outputs = type(cell).input_conv(cell, x, kernel, None, padding=padding)
+        if bias is None:
+            return outputs
+        if cell.data_format != "channels_last":
+            return outputs + keras.ops.reshape(bias, (1, -1, *[1] * cell.rank))
+        return keras.ops.add(outputs, bias)
+
+    return input_conv
+
+
+@_registered
+class FusedConvLSTM1D(keras.layers.ConvLSTM1D):  # type: ignore[misc]
+    """A ConvLSTM1D that adds its bias by the operation by which Keras 2 does."""
+
+    def __init__(self, filters: int, kernel_size: Any, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.cell.input_conv = _with_bias_add(self.cell)
+
+
+@_registered
+class FusedConvLSTM2D(keras.layers.ConvLSTM2D):  # type: ignore[misc]
+    """A ConvLSTM2D that adds its bias by the operation by which Keras 2 does."""
+
+    def __init__(self, filters: int, kernel_size: Any, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.cell.input_conv = _with_bias_add(self.cell)
+
+
+@_registered
+class FusedConvLSTM3D(keras.layers.ConvLSTM3D):  # type: ignore[misc]
+    """A ConvLSTM3D that adds its bias by the operation by which Keras 2 does."""
+
+    def __init__(self, filters: int, kernel_size: Any, **kwargs: Any) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.cell.input_conv = _with_bias_add(self.cell)
+
+
 @_registered
 class EachStep(keras.layers.TimeDistributed):  # type: ignore[misc]
     """Applies a layer to every step, all of them at once, as TimeDistributed of Keras 2 does.
@@ -202,6 +246,26 @@ def _of_equal_rank(inputs: Sequence[Any]) -> list[Any]:
         keras.ops.expand_dims(each, axes) if axes else each
         for each, axes in zip(inputs, missing, strict=True)
     ]
+
+
+@_registered
+class MultiHeadAttentionOfKeras2(keras.layers.MultiHeadAttention):  # type: ignore[misc]
+    """MultiHeadAttention in which a query of which every key is hidden attends to all alike.
+
+    So does that of Keras 2, which adds a large negative number to what a mask hides. That of
+    Keras 3 gives zeros for such a query wherever it has ``dropout`` or gives its scores.
+    """
+
+    def _masked_softmax(self, attention_scores: Any, attention_mask: Any = None) -> Any:
+        if attention_mask is None:
+            return super()._masked_softmax(attention_scores)
+        axis = -len(self._attention_axes) * 2 - 1
+        for _ in range(len(attention_scores.shape) - len(attention_mask.shape)):
+            attention_mask = keras.ops.expand_dims(attention_mask, axis)
+        dtype = keras.backend.standardize_dtype(attention_scores.dtype)
+        seen = keras.ops.cast(attention_mask, dtype)
+        hidden = (1.0 - seen) * (-65504.0 if dtype == "float16" else -1e9)
+        return super()._masked_softmax(attention_scores + hidden)
 
 
 @_registered

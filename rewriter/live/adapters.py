@@ -87,6 +87,9 @@ class LiveKeras(Protocol):
     def strategy_scope(self, model: Live) -> AbstractContextManager[Any]:
         """Return the scope of the distribution strategy that a model was made under."""
 
+    def forward_only(self) -> AbstractContextManager[None]:
+        """Have what is called to be run forward alone make no gradients beforehand."""
+
     def input_tensors(self, layer: Live) -> list[Live]:
         """Return the tensors that an input layer gives."""
 

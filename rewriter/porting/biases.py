@@ -16,7 +16,8 @@ from typing import Any
 
 from rewriter.analysis.known_layers import is_operation
 from rewriter.analysis.masks.flow import mask_flow
-from rewriter.analysis.shapes import Shape, shape_of
+from rewriter.analysis.shape_inference import Shapes, inferred_shapes
+from rewriter.analysis.shapes import Shape
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.changes import Change
 from rewriter.graph.graph import Layer
@@ -42,24 +43,26 @@ def mend_biases(translation: Translation) -> None:
     """Mend convolutions with channels first, and sums, that Keras 3 may get wrong."""
     flows = [flow for flow in mask_flow(translation.after) if any(flow.masks_in)]
     for graph in translation.after.walk():
+        shapes = inferred_shapes(graph)
         for layer in list(graph.layers):
             if _RANKS.get(layer.class_name) and not layer.envelope:
                 calls = graph.calls_of(layer.name)
-                if any(_strikes_bias(graph, layer, call) for call in calls):
+                if any(_strikes_bias(graph, layer, call, shapes) for call in calls):
                     _put_channels_last(translation, graph, layer)
             elif layer.class_name == "Add" and (not layer.envelope or is_operation(layer)):
                 calls = graph.calls_of(layer.name)
-                if any(_strikes_sum(graph, call) for call in calls):
-                    masked = any(flow.layer == graph.path_of(layer.name) for flow in flows)
+                if any(_strikes_sum(graph, call, shapes) for call in calls):
+                    path = graph.path_of(layer.name)
+                    masked = not is_operation(layer) and any(flow.layer == path for flow in flows)
                     _mend_sum(translation, graph, layer, masked)
 
 
-def _strikes_bias(graph: ModelGraph, layer: Layer, call: Call) -> bool:
+def _strikes_bias(graph: ModelGraph, layer: Layer, call: Call, told: Shapes) -> bool:
     """Whether the outputs of a convolution may be as wide as it has filters."""
     config = layer.config
     if config.get("data_format") != "channels_first" or not config.get("use_bias", True):
         return False
-    shape = shape_of(graph, graph.producers(call)[0])
+    shape = told.get(graph.producers(call)[0])
     filters = config.get("filters")
     if layer.class_name.startswith("Depthwise") and shape is not None and shape[1] is not None:
         filters = shape[1] * config.get("depth_multiplier", 1)
@@ -107,9 +110,9 @@ def _permute(name: str, dims: Sequence[int]) -> Layer:
     return Layer(name, "Permute", {"name": name, "dims": list(dims)})
 
 
-def _strikes_sum(graph: ModelGraph, call: Call) -> bool:
+def _strikes_sum(graph: ModelGraph, call: Call, told: Shapes) -> bool:
     """Whether Keras 3 may take one of the inputs of a sum for a bias."""
-    shapes = [shape_of(graph, tensor) for tensor in graph.producers(call)]
+    shapes = [told.get(tensor) for tensor in graph.producers(call)]
     if len(set(graph.producers(call))) < 2:  # a constant, or one tensor twice
         return False
     if any(shape is None for shape in shapes):

@@ -35,6 +35,13 @@ GATEWISE: Mapping[str, str] = {
 }
 """Layers of this package that save ``implementation=1``, which Keras 3 does not."""
 
+FUSED: Mapping[str, str] = {f"ConvLSTM{rank}D": f"FusedConvLSTM{rank}D" for rank in (1, 2, 3)}
+"""Layers of this package that add their bias as Keras 2 does.
+
+They stand where hard_sigmoid needs this package anyway; elsewhere the layer of Keras 3 is within
+a rounding error, and the file needs no package.
+"""
+
 _GATES: Mapping[str, tuple[tuple[int, ...], int]] = {
     **dict.fromkeys(("LSTM", "LSTMCell"), ((0, 1, 3), 4)),
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), ((0, 1, 3), 4)),

@@ -312,6 +312,11 @@ RULES: Sequence[LayerRule] = (
         fix="write the operation as a layer in Keras 2 and save the model again",
     ),
     LayerRule(
+        "ClassMethod InstanceMethod InstanceProperty",
+        refuse="it stands for a method of ragged or sparse tensors",
+        fix="make the model with dense tensors in Keras 2",
+    ),
+    LayerRule(
         "AbstractRNNCell Wrapper StackedRNNCellsV1",
         refuse="it is a base class, which computes nothing by itself",
         fix="give a class that derives from it",

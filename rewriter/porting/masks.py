@@ -30,7 +30,8 @@ _STOPPED = "Keras 3 passes the mask on, which Keras 2 stops here"
 _TAKEN = "MultiHeadAttention of Keras 3 takes the mask off its inputs, which others use too"
 _HANDED = "Keras 3 hands no mask to a layer that gets its first state as an input"
 
-Key = tuple[tuple[str, ...], Call, int]
+Key = tuple[tuple[str, ...], Call, tuple[str, ...]]
+"""A model, a call in it, and the calls that lead to the model."""
 
 
 def mend_masks(translation: Translation, declared: Mapping[str, str] | None = None) -> None:
@@ -78,12 +79,9 @@ def _as_keras2(model: ModelGraph) -> ModelGraph:
 
 
 def _keyed(flows: Sequence[CallFlow]) -> Iterator[tuple[Key, CallFlow]]:
-    """Yield what happens at each call; those of a nested model that is called twice, numbered."""
-    times: dict[tuple[tuple[str, ...], Call], int] = {}
+    """Yield what happens at each call; the two Keras go through a model in different orders."""
     for flow in flows:
-        place = (flow.graph.path, flow.call)
-        number = times[place] = times.get(place, -1) + 1
-        yield (*place, number), flow
+        yield (flow.graph.path, flow.call, flow.way), flow
 
 
 def _differs(wanted: CallFlow, found: CallFlow) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from rewriter.analysis.known_layers import OURS, is_known, is_known_module
 from rewriter.graph.graph import Layer
 from rewriter.porting.envelopes import package_envelope
 from rewriter.porting.hard_sigmoid import (
+    FUSED,
     GATEWISE,
     KEYS,
     SCALED,
@@ -27,6 +29,9 @@ from rewriter.porting.serialised import converted, with_functions
 Place = tuple[tuple[str, ...], str]
 """The path of a graph, and the name of a layer in it."""
 
+
+_ROUNDING: Mapping[str, float] = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+"""Two units in the last place of the types that have few."""
 
 _TIME_FIX = "take time_major away in Keras 2"
 _EXACT = "port it with --hard-sigmoid exact"
@@ -70,7 +75,8 @@ class LayerTranslator:
         if layer.config.get("time_major"):
             place = self.place(where, name, "takes the time axis first", _TIME_FIX)
             self.time_major.append(place)
-        self.record.tolerance = max(self.record.tolerance, rule.tolerance)
+        rounding = _rounding(config.get("dtype"))
+        self.record.tolerance = max(self.record.tolerance, rule.tolerance, rounding)
         self.record.tell(layer, rule, config, into, where)
         ours = rule.package or into in OURS
         if ours:
@@ -91,6 +97,7 @@ class LayerTranslator:
         if keys_of(config):
             config = exact(config)
             self.record.package.append(where)
+            into = FUSED.get(into, into)
         if is_gatewise(asked):
             return GATEWISE[into], {**config, "implementation": 1}
         return into, config
@@ -145,6 +152,13 @@ class LayerTranslator:
         if where in self.inside:
             raise RefusedError(f"it is held by another layer, and {what}", fix)
         return tuple(where.split("/")[:-1]), name
+
+
+def _rounding(dtype: Any) -> float:
+    """Return how far two ways to compute in few bits may lie apart; 0 for float32."""
+    if isinstance(dtype, Mapping):
+        dtype = dtype.get("config", {}).get("name")
+    return _ROUNDING.get(str(dtype).removeprefix("mixed_"), 0.0)
 
 
 def _is_of_keras(layer: Layer, rule: LayerRule) -> bool:

@@ -14,7 +14,9 @@ from typing import Any
 from rewriter.graph.calls import Arguments, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.nested import leaves, map_leaves
+from rewriter.layers.tensorflow_functions import is_allowed
 from rewriter.porting.refusals import RefusedError
+from rewriter.porting.tensorflow_calls import FIX, plain, tensorflow_call
 
 RECORDED = frozenset({"TFOpLambda", "SlicingOpLambda"})
 """Layers of Keras 2 that stand for a function."""
@@ -76,7 +78,25 @@ OPERATIONS: Sequence[Operation] = (
     Operation("math.expm1", "numpy.Expm1"),
     Operation("math.sin sin", "numpy.Sin"),
     Operation("math.cos cos", "numpy.Cos"),
-    Operation("math.tanh tanh", "numpy.Tanh"),
+    Operation("math.tanh tanh nn.tanh", "numpy.Tanh"),
+    Operation("math.tan tan", "numpy.Tan"),
+    Operation("math.sinh sinh", "numpy.Sinh"),
+    Operation("math.cosh cosh", "numpy.Cosh"),
+    Operation("math.atan2 atan2", "numpy.Arctan2", _TWO),
+    Operation("math.floormod math.mod floormod", "numpy.Mod", _TWO),
+    Operation("compat.v1.floor_div math.floordiv floordiv floor_div", "numpy.FloorDivide", _TWO),
+    Operation("math.is_nan", "numpy.Isnan"),
+    Operation("math.is_inf", "numpy.Isinf"),
+    Operation("math.is_finite", "numpy.Isfinite"),
+    Operation("math.logical_and logical_and", "numpy.LogicalAnd", _TWO),
+    Operation("math.logical_or logical_or", "numpy.LogicalOr", _TWO),
+    Operation("math.logical_not logical_not", "numpy.LogicalNot"),
+    Operation("zeros_like compat.v1.zeros_like", "numpy.ZerosLike", ("input",)),
+    Operation("ones_like compat.v1.ones_like", "numpy.OnesLike", ("input",)),
+    Operation("tile", "numpy.Tile", ("input",), {"multiples": "repeats"}),
+    Operation("roll", "numpy.Roll", ("input",), {"shift": "shift", "axis": "axis"}),
+    Operation("reverse", "numpy.Flip", ("tensor",), {"axis": "axis"}),
+    Operation("repeat", "numpy.Repeat", ("input",), {"repeats": "repeats", "axis": "axis"}),
     Operation("math.erf", "math.Erf"),
     Operation("math.floor floor", "numpy.Floor"),
     Operation("math.ceil", "numpy.Ceil"),
@@ -90,12 +110,24 @@ OPERATIONS: Sequence[Operation] = (
     _reduced("max", "numpy.Max"),
     _reduced("min", "numpy.Min"),
     _reduced("prod", "numpy.Prod"),
+    _reduced("any", "numpy.Any"),
+    _reduced("all", "numpy.All"),
+    _reduced("logsumexp", "math.Logsumexp"),
     Operation("nn.relu", "nn.Relu", ("features",)),
     Operation("nn.relu6", "nn.Relu6", ("features",)),
     Operation("nn.elu", "nn.Elu", ("features",)),
     Operation("nn.selu", "nn.Selu", ("features",)),
     Operation("nn.softplus math.softplus", "nn.Softplus", ("features",)),
-    Operation("nn.softsign", "nn.Softsign", ("features",)),
+    Operation("nn.softsign math.softsign", "nn.Softsign", ("features",)),
+    Operation("nn.leaky_relu", "nn.LeakyRelu", ("features",), {"alpha": "negative_slope"}),
+    Operation(
+        "nn.gelu",
+        "nn.Gelu",
+        ("features",),
+        {"approximate": "approximate"},
+        fixed={"approximate": False},
+    ),
+    Operation("nn.log_softmax math.log_softmax", "nn.LogSoftmax", ("logits",), {"axis": "axis"}),
     Operation("math.sigmoid sigmoid nn.sigmoid", "nn.Sigmoid"),
     Operation("nn.softmax", "nn.Softmax", ("logits",), {"axis": "axis"}),
     Operation("nn.silu nn.swish", "nn.Silu", ("features",), drop={"beta": (1.0, 1)}),
@@ -150,7 +182,6 @@ OPERATIONS: Sequence[Operation] = (
 )
 
 _SLICE = "__operators__.getitem"
-_FIX = "put the function into a layer of your own that has a class for Keras 3, too"
 
 
 @cache
@@ -175,30 +206,50 @@ def translated_operation(layer: Layer, name: str, arguments: Arguments) -> tuple
     >>> operation.class_name, arguments.args
     ('Add', [Hole(index=0), 2.0])
     """
-    function = str(layer.config.get("function"))
-    if layer.class_name == "SlicingOpLambda" or function == _SLICE:
-        return _slice(layer, name, arguments)
+    function = str(layer.config.get("function") or _SLICE)
+    first = _first(arguments)
+    try:
+        if function == _SLICE:
+            return _slice(layer, name, first, arguments.kwargs)
+        return _by_keras(function, layer, name, first, arguments.kwargs)
+    except RefusedError:
+        if not is_allowed(function):
+            raise
+    return tensorflow_call(function, layer, name, first, arguments.kwargs)
+
+
+def _by_keras(
+    function: str, layer: Layer, name: str, first: Any, kwargs: Mapping[str, Any]
+) -> tuple[Layer, Arguments]:
     row = operations().get(function)
     if row is None:
-        raise RefusedError(f"Keras 3 has no operation for tf.{function}", _FIX)
-    given = {row.taken[0]: _first(arguments), **arguments.kwargs}
-    if row.taken[0] in arguments.kwargs:  # the first was a constant, and the tensor a keyword
-        given[row.taken[0]] = arguments.kwargs[row.taken[0]]
+        raise RefusedError(f"Keras 3 has no operation for tf.{function}", FIX)
+    given = {row.taken[0]: first, **kwargs}
+    if row.taken[0] in kwargs:  # the first was a constant, and the tensor a keyword
+        given[row.taken[0]] = kwargs[row.taken[0]]
     given = {key: value for key, value in given.items() if value is not None or key in row.taken}
     given.pop("name", None)
     config: dict[str, Any] = {"name": name, **row.fixed}
     for key, allowed in row.drop.items():
         if given.pop(key, allowed[0]) not in allowed:
-            raise RefusedError(f"the operation of Keras 3 for tf.{function} takes no {key}", _FIX)
+            raise RefusedError(f"the operation of Keras 3 for tf.{function} takes no {key}", FIX)
     for key, new in row.kept.items():
         if key in given:
-            config[new] = given.pop(key)
+            config[new] = plain(given.pop(key))
+    if any(_has_numbers(given.get(key)) for key in row.taken):
+        raise RefusedError(f"tf.{function} is called on an array of numbers", FIX)
     strange = [key for key in given if key not in row.taken]
     held = [leaf for leaf in leaves([config]) if isinstance(leaf, Hole)]
     if strange or held or len([key for key in row.taken if key in given]) != len(row.taken):
         said = f"has the argument {strange[0]}" if strange else "lacks an argument, or has a tensor"
-        raise RefusedError(f"the call of tf.{function} {said}", _FIX)
+        raise RefusedError(f"the call of tf.{function} {said}", FIX)
     return _layer(row.into, name, config, layer), Arguments([given[key] for key in row.taken], {})
+
+
+def _has_numbers(value: Any) -> bool:
+    """Whether a value is a list that holds something else than tensors."""
+    held = list(leaves([value])) if isinstance(value, list | tuple) else []
+    return any(not isinstance(leaf, Hole) for leaf in held)
 
 
 def _first(arguments: Arguments) -> Any:
@@ -220,14 +271,16 @@ def _layer(into: str, name: str, config: Mapping[str, Any], layer: Layer) -> Lay
     return Layer(name, class_name, dict(config), envelope, origin=layer.origin)
 
 
-def _slice(layer: Layer, name: str, arguments: Arguments) -> tuple[Layer, Arguments]:
+def _slice(
+    layer: Layer, name: str, first: Any, kwargs: Mapping[str, Any]
+) -> tuple[Layer, Arguments]:
     """Return what stands for ``x[...]``."""
-    key = arguments.kwargs.get("slice_spec")
+    key = kwargs.get("slice_spec")
     if any(isinstance(leaf, Hole) for leaf in leaves([key])):
-        raise RefusedError("it is cut at a place that a tensor tells", _FIX)
-    cut = [_cut(each) for each in (key if isinstance(key, list) else [key])]
+        raise RefusedError("it is cut at a place that a tensor tells", FIX)
+    cut = [_cut(each) for each in (key if isinstance(key, list | tuple) else [key])]
     made = _layer("numpy.GetItem", name, {"name": name}, layer)
-    return made, Arguments([_first(arguments), cut], {})
+    return made, Arguments([first, cut], {})
 
 
 def _cut(key: Any) -> Any:
@@ -235,7 +288,9 @@ def _cut(key: Any) -> Any:
     if isinstance(key, Mapping) and {"start", "stop", "step"} <= key.keys():
         config = {part: key[part] for part in ("start", "stop", "step")}
         return {"class_name": "__slice__", "config": config}
-    return {"class_name": "__ellipsis__", "config": {}} if key == "Ellipsis" else key
+    if isinstance(key, Mapping) or key is Ellipsis or key == "Ellipsis":
+        return {"class_name": "__ellipsis__", "config": {}}
+    return key
 
 
 def operation(into: str, name: str, **config: Any) -> Layer:

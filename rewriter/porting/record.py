@@ -13,7 +13,12 @@ from rewriter.porting.layers import LayerRule
 from rewriter.porting.refusals import Refusal, RefusedError
 from rewriter.porting.serialised import converted
 
-_GATEWISE = "Keras 2 multiplies gate by gate here (implementation=1), which Keras 3 does not save"
+_REASONS = {
+    "Gatewise": (
+        "Keras 2 multiplies gate by gate here (implementation=1), which Keras 3 does not save"
+    ),
+    "Fused": "hard_sigmoid is another function in Keras 3; the bias is added as Keras 2 adds it",
+}
 
 
 @dataclass(slots=True)
@@ -88,8 +93,8 @@ class Record:
         after |= _from_weights(layer, rule)
         if into != layer.class_name:
             new = Layer(layer.name, into, dict(config))
-            gatewise = into.startswith("Gatewise")
-            reason = _GATEWISE if gatewise else f"Keras 3 computes this as {into}"
+            reason = next((said for start, said in _REASONS.items() if into.startswith(start)), "")
+            reason = reason or f"Keras 3 computes this as {into}"
             self.replace(where, layer, new, reason)
         elif before or after:
             self.change(where, into, before, after, _reason(before, after))

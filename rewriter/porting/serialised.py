@@ -150,8 +150,11 @@ def with_functions(config: Mapping[str, Any], custom: Collection[str]) -> dict[s
 def _known_function(key: str, value: Any, custom: Collection[str]) -> Any:
     name = value.get("config") if isinstance(value, Mapping) else value
     registered = value.get("registered_name") if isinstance(value, Mapping) else None
-    if name in custom or registered in custom:
-        function = name if name in custom else registered
+    if isinstance(name, Mapping):  # a layer
+        return value
+    own = [each for each in (name, registered) if isinstance(each, str) and each in custom]
+    if own:
+        function = own[0]
         return {
             "module": "builtins",
             "class_name": "function",

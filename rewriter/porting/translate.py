@@ -14,6 +14,7 @@ from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import map_leaves
 from rewriter.porting.arguments import converted_arguments, is_always_on
+from rewriter.porting.attention import keep_hidden_rows
 from rewriter.porting.biases import mend_biases
 from rewriter.porting.envelopes import package_envelope, put_envelopes
 from rewriter.porting.inputs import with_told_input
@@ -25,6 +26,7 @@ from rewriter.porting.record import Record
 from rewriter.porting.refusals import RefusedError
 from rewriter.porting.result import Translation
 from rewriter.porting.steps import mend_steps
+from rewriter.porting.tensorflow_calls import NAME as TENSORFLOW
 from rewriter.porting.wrappers import mend_time_major, put_rescaling, with_backward_layer
 
 _BACKWARD = "its layer goes backwards, and the other one would too in Keras 3"
@@ -85,6 +87,7 @@ def translate(
         put_rescaling(translation, layers.rescaled)
         mend_steps(translation)
         mend_masks(translation, declared)
+        keep_hidden_rows(translation)
         mend_biases(translation)
         after.validate()
     put_envelopes(after)
@@ -182,6 +185,8 @@ class _Translator:
                 self.record.refuse(where, layer.class_name, error)
                 made, arguments = Layer(name, layer.class_name, {}), graph.arguments(call)
             calls[call] = new.add(made, arguments=arguments)
+            if made.class_name == TENSORFLOW:
+                self.record.package.append(where)
             reason = f"Keras 3 computes tf.{layer.config.get('function')} so"
             self.record.replace(where, layer, made, reason)
 

@@ -61,3 +61,6 @@ WEIGHTS: Mapping[str, Callable[[Arrays, Mapping[str, Any]], Arrays]] = {
     "cudnn_lstm": cudnn_lstm,
     "cudnn_gru": cudnn_gru,
 }
+
+REORDERED = frozenset({"", "without_renorm", "spectral"})
+"""Those that leave the arrays as they are, but for their order."""

@@ -96,6 +96,9 @@ PUT_IN: Mapping[str, str] = {
     "GatewiseLSTM, GatewiseGRU, GatewiseLSTMCell, GatewiseGRUCell": (
         "for `implementation=1` where Keras 2 takes its slow path: Keras 3 does not save it"
     ),
+    "FusedConvLSTM1D, FusedConvLSTM2D, FusedConvLSTM3D": (
+        "for ConvLSTM with hard_sigmoid, with `--hard-sigmoid exact`"
+    ),
     "hard_sigmoid_of_keras2": "for hard_sigmoid, with `--hard-sigmoid exact`",
     "ThresholdedReLU": "for that of Keras 2",
     "EachStep": "for TimeDistributed over an unknown number of steps",
@@ -103,9 +106,15 @@ PUT_IN: Mapping[str, str] = {
         "for Add, Subtract, Multiply, Average, Maximum, Minimum and Concatenate where a mask "
         "arrives that Keras 3 would join otherwise, or use, and for sums that it gets wrong"
     ),
+    "MultiHeadAttentionOfKeras2": (
+        "for MultiHeadAttention with dropout, with scores or over images, where a mask arrives"
+    ),
     "StopMask": "behind layers that stop a mask in Keras 2 and pass it on in Keras 3",
     "CopyWithMask": "in front of MultiHeadAttention where others use the masks of its inputs",
     "MaskOf": "beside recurrent layers that get their first state and a mask",
+    "TensorFlowFunction": (
+        "for recorded functions of TensorFlow that `keras.ops` has not, or not with these arguments"
+    ),
     "DynamicDropout": "for Dropout that is called with `training=True`",
 }
 """Layers and functions of this package that a port puts in, and where."""

@@ -88,7 +88,8 @@ def rebuild(
         for layer in each.layers
         if layer.origin is not None
     }
-    model = builder.model(graph, original)
+    with keras.forward_only():
+        model = builder.model(graph, original)
     copy_weights(keras, builder.pairs, share=share)
     check_complete(keras, builder.pairs, builder.removed(), builder.new)
     return Rebuilt(model, builder.tensors.get(id(graph), {}), builder.pairs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rewriter.live.walk import OriginalLayer, original_layers
 from rewriter.porting import Translation
 from rewriter.porting.hard_sigmoid import Scaling
 from rewriter.porting.layers import LayerRule, rules
-from rewriter.porting.weights import WEIGHTS
+from rewriter.porting.weights import REORDERED, WEIGHTS
 
 _FILLED: Mapping[str, tuple[str, ...]] = {
     name: tuple(rule.filled) for name, rule in rules().items() if rule.filled
@@ -31,6 +32,7 @@ def build(
     custom_objects: Mapping[str, Any],
     *,
     after: ModelGraph | None = None,
+    pairs: list[tuple[Live, Live]] | None = None,
 ) -> Live:
     """Return the model of a translated graph, with the original's weights.
 
@@ -44,6 +46,8 @@ def build(
         The user's own classes and functions for Keras 3, by name.
     after : ModelGraph, optional
         The graph in Keras 3 as passes left it; by default as the port made it.
+    pairs : list, optional
+        Is given each variable of the original with the one that has its value as it is.
 
     Raises
     ------
@@ -57,7 +61,7 @@ def build(
     fill_from_weights(after, old)
     model = make_model(after, custom_objects)
     new = list(original_layers(after, model, live_keras(3)))
-    copy_weights(old, new, translation.scalings)
+    copy_weights(old, new, translation.scalings, [] if pairs is None else pairs)
     return model
 
 
@@ -69,6 +73,7 @@ def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
     import rewriter.layers.keras3  # noqa: F401  registers its layers
 
     document = _with_shapes(encode(graph))
+    _reserve_names(graph)
     try:
         with (
             keras.saving.custom_object_scope(dict(custom_objects)),
@@ -85,19 +90,30 @@ def make_model(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> Live:
         ) from error
 
 
-def load_written(path: Path, custom_objects: Mapping[str, Any]) -> Live:
+def _reserve_names(graph: ModelGraph) -> None:
+    """Have Keras 3 give operations that it puts in, to follow masks, names that no layer has."""
+    from keras.src.backend.common.global_state import get_global_attribute
+
+    used = get_global_attribute("object_name_uids", default=defaultdict(int), set_to_default=True)
+    for name in (layer.name for each in graph.walk() for layer in each.layers):
+        start, _, number = name.rpartition("_")
+        start, number = (start, number) if start and number.isdecimal() else (name, "0")
+        used[start] = max(used[start], int(number) + 1)
+
+
+def load_written(path: Path, custom_objects: Mapping[str, Any], compiled: bool = False) -> Live:
     """Load a file that was written, by Keras alone."""
     import keras
 
     return keras.models.load_model(
-        path, custom_objects=dict(custom_objects), compile=False, safe_mode=False
+        path, custom_objects=dict(custom_objects), compile=compiled, safe_mode=False
     )
 
 
 def _with_shapes(value: Any) -> Any:
     """Return a document in which every tensor has a shape: Keras makes one, and forgets it."""
-    if isinstance(value, list):
-        return [_with_shapes(each) for each in value]
+    if isinstance(value, list | tuple):
+        return type(value)(_with_shapes(each) for each in value)
     if not isinstance(value, dict):
         return value
     if value.get("class_name") == TENSOR:
@@ -113,7 +129,7 @@ def _rejected(graph: ModelGraph, custom_objects: Mapping[str, Any]) -> tuple[str
     keras = live_keras(3)
     for each in graph.walk():
         for layer in each.layers:
-            if layer.graph is None and not layer.implicit:
+            if layer.graph is None and not layer.implicit and not is_operation(layer):
                 try:
                     keras.revive_layer(encode_layer(layer, 3), custom_objects, True)
                 except Exception as error:
@@ -165,7 +181,10 @@ Scalings = Mapping[tuple[str, ...], Scaling]
 
 
 def copy_weights(
-    old: Mapping[tuple[str, ...], OriginalLayer], new: list[OriginalLayer], scalings: Scalings
+    old: Mapping[tuple[str, ...], OriginalLayer],
+    new: list[OriginalLayer],
+    scalings: Scalings,
+    pairs: list[tuple[Live, Live]],
 ) -> None:
     """Give each layer of Keras 3 the weights and ``trainable`` of the one it comes from."""
     done: set[int] = set()
@@ -177,45 +196,56 @@ def copy_weights(
             continue
         done.add(id(place.live))
         where = "/".join(place.origin)
-        _copy(source.live, place.live, source.layer, where, scalings)
+        _Copier(where, scalings, pairs).copy(source.live, place.live, source.layer)
 
 
-def _copy(
-    old: Live, new: Live, layer: Layer, where: str, scalings: Scalings, *, whole: bool = False
-) -> None:
-    if layer.class_name == "Bidirectional":
-        backward = layer.inner.get("backward_layer", layer.inner["layer"])
-        forward = layer.inner["layer"]
-        _copy(old.forward_layer, new.forward_layer, forward, where, scalings, whole=True)
-        _copy(old.backward_layer, new.backward_layer, backward, where, scalings, whole=True)
-        return
-    rule = rules().get(layer.class_name, LayerRule(layer.class_name))
-    if layer.inner and not rule.weights and not whole:
-        return  # what it holds has a place of its own
-    if rule.filled:
-        return  # what it adapted itself to stands in its config
-    have = [each.numpy() for each in (*old.trainable_weights, *old.non_trainable_weights)]
-    arrays = WEIGHTS[rule.weights](have, layer.config)
-    scaling = scalings.get(layer.origin or ())
-    if scaling is not None:
-        arrays = scaling.apply(arrays)
-    want = new.weights
-    if len(arrays) != len(want):
-        raise WeightsError(
-            f"the layer has {len(arrays)} weights in Keras 2, {len(want)} in Keras 3",
-            where=where,
-            fix="report it with the class of the layer",
-        )
-    for array, variable in zip(arrays, want, strict=True):
-        if tuple(array.shape) != tuple(variable.shape):
+@dataclass(frozen=True, slots=True)
+class _Copier:
+    """Copies the weights of one layer, and tells which variable has which value."""
+
+    where: str
+    scalings: Scalings
+    pairs: list[tuple[Live, Live]]
+
+    def copy(self, old: Live, new: Live, layer: Layer, *, whole: bool = False) -> None:
+        if layer.class_name == "Bidirectional":
+            forward = layer.inner["layer"]
+            backward = layer.inner.get("backward_layer", forward)
+            self.copy(old.forward_layer, new.forward_layer, forward, whole=True)
+            self.copy(old.backward_layer, new.backward_layer, backward, whole=True)
+            return
+        rule = rules().get(layer.class_name, LayerRule(layer.class_name))
+        if layer.inner and not rule.weights and not whole:
+            return  # what it holds has a place of its own
+        if rule.filled:
+            return  # what it adapted itself to stands in its config
+        variables = [*old.trainable_weights, *old.non_trainable_weights]
+        arrays = WEIGHTS[rule.weights]([each.numpy() for each in variables], layer.config)
+        scaling = self.scalings.get(layer.origin or ())
+        if scaling is not None:
+            arrays = scaling.apply(arrays)
+        self.assign(arrays, new.weights)
+        if scaling is None and rule.weights in REORDERED:
+            moved = WEIGHTS[rule.weights](variables, layer.config)
+            self.pairs.extend(zip(moved, new.weights, strict=True))
+        if hasattr(new, "finalize_state"):
+            new.finalize_state()
+        if not old._trainable:
+            new.trainable = False
+
+    def assign(self, arrays: Sequence[Any], variables: Sequence[Live]) -> None:
+        if len(arrays) != len(variables):
             raise WeightsError(
-                f"{variable.name} is {tuple(array.shape)} in Keras 2, "
-                f"{tuple(variable.shape)} in Keras 3",
-                where=where,
+                f"the layer has {len(arrays)} weights in Keras 2, {len(variables)} in Keras 3",
+                where=self.where,
                 fix="report it with the class of the layer",
             )
-        variable.assign(array)
-    if hasattr(new, "finalize_state"):
-        new.finalize_state()
-    if not old._trainable:
-        new.trainable = False
+        for array, variable in zip(arrays, variables, strict=True):
+            if tuple(array.shape) != tuple(variable.shape):
+                raise WeightsError(
+                    f"{variable.name} is {tuple(array.shape)} in Keras 2, "
+                    f"{tuple(variable.shape)} in Keras 3",
+                    where=self.where,
+                    fix="report it with the class of the layer",
+                )
+            variable.assign(array)

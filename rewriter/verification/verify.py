@@ -40,6 +40,7 @@ from rewriter.verification.running import (
     Subject,
     activations,
     attempt,
+    compiled_call,
     explain,
     first_difference,
     runner,
@@ -130,12 +131,13 @@ def _compare_outputs(
     keras: LiveKeras, before: Subject, after: Subject, promise: Promise, ends: Ends
 ) -> Verification:
     specs = with_vocabularies(keras, before, input_specs(before.graph, after.graph))
+    old, new = compiled_call(before, specs), compiled_call(after, specs)
     runs = {
-        mode: (
-            runner(keras, before, specs, compiled=compiled),
-            runner(keras, after, specs, compiled=compiled),
-        )
-        for mode, compiled in (("eager", False), ("compiled", True))
+        "eager": (runner(keras, before, specs), runner(keras, after, specs)),
+        "compiled": (
+            runner(keras, before, specs, compiled=old),
+            runner(keras, after, specs, compiled=new),
+        ),
     }
     found = sizes(specs, lambda arrays: attempt(runs["eager"][0], arrays)[0] is not None)
     models = Models(keras, before, after, specs, found, promise)
@@ -150,12 +152,12 @@ def _compare_outputs(
         (why[0], why[1]),
         [models.spread() for _ in models.ends],
     )
-    further, left_out = further_tries(specs, found, activations(before, specs))
+    further, left_out = further_tries(specs, found, activations(old))
     if not promise.drops_states and (keras.states(before.model) or keras.states(after.model)):
         further.append(second_call(specs, found))
         runs["again"] = (
-            runner(keras, before, specs, compiled=False, calls=2),
-            runner(keras, after, specs, compiled=False, calls=2),
+            runner(keras, before, specs, calls=2),
+            runner(keras, after, specs, calls=2),
         )
     for tried in (*usual_tries(specs, found, promise.data), *further):
         try_inputs(comparison, tried)
@@ -235,7 +237,7 @@ def _padding(models: Models, comparison: Comparison) -> Padding | None:
         copies = copies_of(models)
     except NoCopyError:
         return comparison.padding(comparison.runs["eager"], probing, ((), ()))
-    runs = tuple(runner(models.keras, each, specs, compiled=False) for each in copies)
+    runs = tuple(runner(models.keras, each, specs) for each in copies)
     vectors = [tables(models.keras, each.graph, after.graph, each.model) for each in copies]
     return comparison.padding((runs[0], runs[1]), probing, vectors)
 

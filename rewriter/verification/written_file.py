@@ -109,7 +109,7 @@ def _distinct(weights: Any) -> list[Any]:
 
 def _compare_outputs(keras: LiveKeras, subject: Subject, loaded: Subject) -> str:
     specs = with_vocabularies(keras, subject, input_specs(subject.graph))
-    run, other = (runner(keras, each, specs, compiled=False) for each in (subject, loaded))
+    run, other = (runner(keras, each, specs) for each in (subject, loaded))
     found = sizes(specs, lambda arrays: attempt(run, arrays)[0] is not None)
     batch = fixed_batch(specs) or min(3, max(found.batches))
     for seed, zeros in ((41, False), (42, True)):

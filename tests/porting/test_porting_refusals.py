@@ -45,7 +45,9 @@ REFUSED = [
     ("MultiHeadAttention", {"softmax_robust_masking": True}, "softmax_robust_masking=True"),
     ("Dense", {"activation": "<lambda>"}, "its activation is '<lambda>'"),
     ("Dense", {"activation": "own"}, "its activation is 'own'"),
-    ("TFOpLambda", {"function": "math.lgamma"}, "no operation for tf.math.lgamma"),
+    ("TFOpLambda", {"function": "nn.dropout"}, "no operation for tf.nn.dropout"),
+    ("ClassMethod", {}, "a method of ragged or sparse tensors"),
+    ("InstanceProperty", {}, "a method of ragged or sparse tensors"),
     ("Mine", {}, "a class of the user's own"),
 ]
 

@@ -47,6 +47,8 @@ class CallFlow:
         Why Keras raises because of a mask; empty if it does not.
     carried : bool
         Whether a mask was taken as if it were carried around the call.
+    way : tuple of str
+        The calls that lead to the model that the call is in.
     """
 
     graph: ModelGraph
@@ -60,6 +62,7 @@ class CallFlow:
     trains: bool = False
     fails: str = ""
     carried: bool = False
+    way: tuple[str, ...] = ()
 
     @property
     def mask_in(self) -> Mask:
@@ -208,7 +211,7 @@ class _Following:
             held[Tensor(call)] = holder = _Holder(Mask.of(_named_by(place, call)))
         class_name = graph.layer(call).class_name
         masks = (before,), (holder.mask,)
-        self.flows.append(CallFlow(graph, call, path, class_name, Rule.PASS, *masks))
+        self.flows.append(CallFlow(graph, call, path, class_name, Rule.PASS, *masks, way=place))
 
     def call(
         self,
@@ -257,6 +260,7 @@ class _Following:
                 trains=rule is Rule.TRAIN and bool(masks[0]),
                 fails=done.fails,
                 carried=carried,
+                way=place,
             )
         )
         return outputs

@@ -75,7 +75,7 @@ TABLE: Sequence[Row] = (
     ("TimeDistributed", Rule.EACH_STEP, Rule.EACH_STEP),
     ("SpectralNormalization", Rule.DROP, Rule.PASS),
     ("Attention AdditiveAttention", Rule.QUERY, Rule.QUERY),
-    ("MultiHeadAttention", Rule.QUERY, Rule.TAKE_QUERY),
+    ("MultiHeadAttention MultiHeadAttentionOfKeras2", Rule.QUERY, Rule.TAKE_QUERY),
     ("GroupedQueryAttention GroupQueryAttention", Rule.QUERY, Rule.QUERY),
     ("GlobalAveragePooling1D", Rule.USE, Rule.USE),
     # of several inputs
@@ -124,9 +124,10 @@ TABLE: Sequence[Row] = (
     ("CarryMask", Rule.CARRY, Rule.CARRY),
     ("CopyWithMask MaskOf", Rule.PASS, Rule.PASS),
     ("GatewiseLSTM GatewiseGRU", Rule.RECURRENT, Rule.RECURRENT),
+    ("FusedConvLSTM1D FusedConvLSTM2D FusedConvLSTM3D", Rule.RECURRENT, Rule.RECURRENT),
     ("EachStep", Rule.EACH_STEP, Rule.EACH_STEP),
     ("MergeWithMasks", Rule.AND, Rule.AND),
-    ("StopMask", Rule.DROP, Rule.DROP),
+    ("StopMask TensorFlowFunction", Rule.DROP, Rule.DROP),
     ("InputLayer", Rule.DROP, Rule.DROP),
 )
 
