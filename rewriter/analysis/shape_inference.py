@@ -29,9 +29,7 @@ Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin Softmax Softplus Softsign Sqrt
 StopGradient Tanh
 """
 _JOINING = frozenset({"CustomScaleLayer", "MergeWithMasks"}) | BROADCASTING
-_JOINING_OPERATIONS = frozenset(
-    ["Add", "Subtract", "Multiply", "Divide", "Power", "Maximum", "Minimum"]
-)
+_JOINING_OPERATIONS = frozenset("Add Subtract Multiply Divide Power Maximum Minimum".split())
 _SAME = frozenset(_SAME_SHAPE.split())
 _SAME_OPERATIONS = frozenset(_SAME_SHAPE_OPERATIONS.split())
 _IMAGES = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")

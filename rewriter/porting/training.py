@@ -11,19 +11,7 @@ from typing import Any
 from rewriter.porting.refusals import RefusedError
 
 OPTIMIZERS = frozenset(
-    [
-        "SGD",
-        "Adam",
-        "AdamW",
-        "Adamax",
-        "Nadam",
-        "RMSprop",
-        "Adagrad",
-        "Adadelta",
-        "Ftrl",
-        "Adafactor",
-        "Lion",
-    ]
+    "SGD Adam AdamW Adamax Nadam RMSprop Adagrad Adadelta Ftrl Adafactor Lion".split()
 )
 
 _DROPPED = ("jit_compile", "is_legacy_optimizer")

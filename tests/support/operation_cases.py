@@ -36,7 +36,7 @@ math.xlogy math.xlog1py math.xdivy math.atan2 math.greater math.greater_equal ma
 math.less_equal math.igamma math.nextafter linalg.cross
 """
 
-REDUCED = ["mean", "sum", "max", "min", "prod", "std", "variance", "logsumexp", "euclidean_norm"]
+REDUCED = "mean sum max min prod std variance logsumexp euclidean_norm".split()
 
 
 def _named(name: str) -> Function:
