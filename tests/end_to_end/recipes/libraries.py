@@ -63,27 +63,6 @@ def unet(name, *arguments, **options):
 FILTERS = [4, 8]
 
 
-def spectrogram(kind):
-    def make(k, kapre):
-        composed = import_module("kapre.composed")
-        sound = {"input_shape": (512, 1), "n_fft": 64, "hop_length": 32}
-        made = {
-            "stft": lambda: composed.get_stft_magnitude_layer(**sound),
-            "mel": lambda: composed.get_melspectrogram_layer(
-                **sound, sample_rate=800, n_mels=8, return_decibel=True
-            ),
-        }[kind]()
-        layers = k.layers
-        x = layers.Input((512, 1), name="sound")
-        y = layers.Conv2D(3, 3, activation="relu")(made(x))
-        y = layers.Dropout(0.2)(layers.BatchNormalization()(y))
-        y = layers.TimeDistributed(layers.Flatten())(y)
-        y = layers.GRU(3)(layers.TimeDistributed(layers.Dense(4))(y))
-        return one_input(k, x, layers.Dense(2)(y), numbers(512, 1))
-
-    return make
-
-
 def crossed_features(k, keras_rs):
     x = k.layers.Input((6,), name="x")
     y = keras_rs.layers.FeatureCross()(x, keras_rs.layers.FeatureCross(projection_dim=2)(x, x))
@@ -125,15 +104,6 @@ def mixture_density(k, library):
     x = k.layers.Input((5, 2), name="x")
     y = k.layers.LSTM(4, dropout=0.2)(k.layers.Dropout(0.1)(x))
     return one_input(k, x, library.MDN(2, 3)(y), numbers(5, 2))
-
-
-def legendre(k, library):
-    x = k.layers.Input((6, 2), name="x")
-    cell = k.layers.LSTMCell(3, dropout=0.1)
-    y = library.LMU(1, 4, theta=6, hidden_cell=cell, return_sequences=True)(
-        k.layers.Dropout(0.1)(x)
-    )
-    return one_input(k, x, k.layers.Dense(1)(k.layers.Dropout(0.2)(y)), numbers(6, 2))
 
 
 def text_model(name, **options):
@@ -228,7 +198,6 @@ LIBRARIES = {
         (3,),
         {"crossed": crossed_features, "interactions": interactions, "bags": reduced_bags},
     ),
-    "kapre": Library("kapre", (2, 3), {"stft": spectrogram("stft"), "mel": spectrogram("mel")}),
     "keras-unet-collection": Library(
         "keras_unet_collection.models",
         (2, 3),
@@ -266,11 +235,5 @@ LIBRARIES = {
     ),
     "keras-mdn-layer": Library(
         "keras_mdn_layer", (3,), {"lstm": mixture_density}, lambda library: {"MDN": library.MDN}
-    ),
-    "keras-lmu": Library(
-        "keras_lmu",
-        (3,),
-        {"memory": legendre},
-        lambda library: {"LMU": library.LMU, "LMUCell": library.LMUCell},
     ),
 }
