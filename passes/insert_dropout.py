@@ -9,9 +9,11 @@ from typing import Literal
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_in, returns_sequences
+from rewriter.analysis.misplaced_noise import faults_behind
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.shapes import rank_of
-from rewriter.analysis.value_flow import gives_model_output, gives_whole_numbers
+from rewriter.analysis.value_flow import gives_model_output
+from rewriter.analysis.whole_numbers import gives_whole_numbers
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.nested import leaves
@@ -26,7 +28,8 @@ class InsertDropout(Pass):
     1. A noise layer is put behind every call of a layer whose name or class fits, and named
        after it; by default behind each recurrent layer that returns sequences.
     2. It declines, with a note, behind a layer whose output is an output of the model, in front
-       of Masking, and where the kind of noise does not fit the tensor.
+       of Masking, of BatchNormalization and of other noise, that of a recurrent layer included,
+       and where the kind of noise does not fit the tensor.
     3. A layer that has noise behind it stays as it is.
 
     Parameters
@@ -112,9 +115,9 @@ def _refusal(
         return "Masking gets its output, and noise makes steps look like padding"
     if "Embedding" in classes:
         return "its output goes into an Embedding as ids"
-    noise = next((consumer.name for consumer in consumers if noise_in(consumer)), None)
-    if noise is not None:
-        return f"{noise} draws noise on it already, and the two rates would add up"
+    faults = faults_behind(graph, call)
+    if faults:
+        return next(iter(faults.values()))
     if not consumers and Tensor(call) not in leaves(graph.outputs):
         return "nothing gets its output"
     if gives_whole_numbers(graph, Tensor(call), whole):

@@ -9,6 +9,7 @@ from typing import Literal
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls, noise_in
 from rewriter.analysis.masks.symbolic_masks import readers
+from rewriter.analysis.misplaced_noise import faults_behind
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import misfit_behind, put_in_front, recurrent_behind
 from rewriter.analysis.value_flow import gives_model_output
@@ -36,7 +37,9 @@ class MoveDropout(Pass):
     4. It stays, with a note, where another layer gets its output too (``branches=copy`` copies
        it for that layer), where its rank or ``noise_shape`` does not fit behind the layer, where
        the states of the recurrent layer are used, where the layer that it would go behind gives an
-       output of the model or has noise behind it, and where it draws noise at inference too.
+       output of the model or has noise behind it, where it would come to stand in front of
+       BatchNormalization or of a recurrent layer that drops its input, and where it draws noise at
+       inference too.
 
     Parameters
     ----------
@@ -95,6 +98,9 @@ class MoveDropout(Pass):
                 break
             target = step[0]
             steps.append(step)
+        target, fault = _without_faults(graph, noise, steps, moved)
+        if fault is not None:
+            yield Note(path, class_name, f"stays: {fault}")
         if target == noise:
             return
         moved.add(noise.layer)
@@ -122,6 +128,25 @@ class MoveDropout(Pass):
                     return None
                 return call, f"noise belongs behind {call}, not in front of it"
         return None
+
+
+def _without_faults(
+    graph: ModelGraph, noise: Call, steps: list[tuple[Call, str]], moved: set[str]
+) -> tuple[Call, str | None]:
+    """Take back the last steps that lead in front of BatchNormalization or other noise.
+
+    Returns the last place left, and what is wrong with that behind it; a fault that the noise has
+    where it stands takes no step back.
+    """
+    there, fault = faults_behind(graph, noise).keys(), None
+    while steps:
+        place = steps[-1][0]
+        new = {k: v for k, v in faults_behind(graph, place, moved).items() if k not in there}
+        if not new:
+            return place, fault
+        fault = f"behind {place}, {next(iter(new.values()))}"
+        steps.pop()
+    return noise, fault
 
 
 def _noise_there(graph: ModelGraph, noise: Call, target: Call, moved: set[str]) -> str | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE
-from rewriter.analysis.lookups import makes_ids
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Graph, Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -34,12 +33,6 @@ _KEEPING_VALUES = NOISE | {
     "Minimum",
     "Squeeze",
 }
-
-_OF_IDS = frozenset({"StringLookup", "IntegerLookup", "CategoryEncoding"})
-"""Layers that give whole numbers or text whichever way they work."""
-
-_CASTING = frozenset({"TFOpLambda", "Cast", "Clip", "Minimum"})
-"""Of those that hand values on, the ones that may give another type of number."""
 
 _FUNCTIONS = frozenset(
     {
@@ -191,59 +184,6 @@ def gives_model_output(graph: Graph, call: Call) -> bool:
         for end in leaves(outer.outputs)
         if outer is outer.root or gives_model_output(outer, place)
     )
-
-
-def gives_whole_numbers(
-    graph: Graph, tensor: Tensor, known: dict[Tensor, bool] | None = None
-) -> bool:
-    """Whether a tensor has whole numbers or text: those of an input, or ids that a layer makes.
-
-    Parameters
-    ----------
-    graph : Graph
-        The model, nested or not, that the tensor is in.
-    tensor : Tensor
-        The tensor.
-    known : dict of Tensor to bool, optional
-        What was found of tensors in this graph before; what is found now is added.
-
-    Examples
-    --------
-    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
-    >>> ids = graph.add(Layer("ids", "InputLayer", {"dtype": "int32"}))
-    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
-    >>> gives_whole_numbers(graph, Tensor(flat))
-    True
-    """
-    found: dict[Tensor, bool] = {} if known is None else known
-    pending = [] if tensor in found else [tensor]
-    while pending:
-        current = pending[-1]
-        sources = _keeping(graph, current)
-        unknown = [source for source in sources if source not in found]
-        if unknown:
-            pending.extend(unknown)
-            continue
-        pending.pop()
-        made = _makes_whole_numbers(graph.layer(current.call))
-        found[current] = made or (bool(sources) and all(found[source] for source in sources))
-    return found[tensor]
-
-
-def _makes_whole_numbers(layer: Layer) -> bool:
-    """Whether a layer gives whole numbers or text, whatever it gets."""
-    if layer.class_name == "InputLayer":
-        dtype = str(layer.config.get("dtype"))
-        return any(kind in dtype for kind in ("int", "string", "bool"))
-    return makes_ids(layer) or class_of(layer) in _OF_IDS
-
-
-def _keeping(graph: Graph, tensor: Tensor) -> Sequence[Tensor]:
-    """Return the tensors whose values a tensor has as they are."""
-    layer = graph.layer(tensor.call)
-    if _makes_whole_numbers(layer) or class_of(layer) in _CASTING or not keeps_values(layer):
-        return ()
-    return graph.producers(tensor.call)
 
 
 def unwrap_time_distributed(layer: Layer) -> tuple[Layer, int]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rewriter.analysis.known_layers import class_of
-from rewriter.analysis.layer_kinds import NOISE, RECURRENT, is_recurrent
+from rewriter.analysis.layer_kinds import NOISE, RECURRENT
+from rewriter.analysis.misplaced_noise import batch_normalization_behind, drops_its_input
 from rewriter.analysis.noise_at_inference import is_pinned
-from rewriter.analysis.recurrent_layers import LayerWithRates, layers_with_rates
 from rewriter.analysis.value_flow import gives_model_output
-from rewriter.checks.checked_model import CheckedModel, LayerCall, noise_rate, without_wrappers
+from rewriter.checks.checked_model import CheckedModel, noise_rate, without_wrappers
 from rewriter.checks.code import Code, Problem
 from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
 from rewriter.graph.nested import leaves
 
 _RATES = ("dropout", "recurrent_dropout")
-_ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})
 
 
 def _has_rate(layer: Layer) -> bool:
@@ -51,26 +50,14 @@ def training_ignored(model: CheckedModel) -> Iterator[Problem]:
 def noise_before_batchnorm(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that feeds BatchNormalization, through activations if need be."""
     for place in model.noise:
-        target = _through_activations(place)
-        if target is not None and class_of(target.layer) == "BatchNormalization":
+        target = batch_normalization_behind(place.graph, place.call)
+        if target is not None:
+            where = place.graph.path_of(target)
             yield Problem(
                 place.path,
-                f"noise in front of BatchNormalization ({target.path}): the variance that it "
+                f"noise in front of BatchNormalization ({where}): the variance that it "
                 "learns in training is not that of inference",
             )
-
-
-def _through_activations(place: LayerCall) -> LayerCall | None:
-    """Return what gets the output of a call, behind activations; None if several layers do."""
-    seen = {place.call}
-    while True:
-        consumers = place.consumers
-        if len(consumers) != 1 or consumers[0].call in seen:
-            return None
-        place = consumers[0]
-        seen.add(place.call)
-        if class_of(without_wrappers(place).layer) not in _ACTIVATIONS:
-            return place
 
 
 def noise_on_output(model: CheckedModel) -> Iterator[Problem]:
@@ -95,15 +82,11 @@ def noise_twice(model: CheckedModel) -> Iterator[Problem]:
         for target in map(without_wrappers, place.consumers):
             if class_of(target.layer) in NOISE and noise_rate(target) > 0:
                 found = f"noise behind noise ({place.path})"
-            elif any(each.first and "dropout" in each.rates for each in _rates_inside(target)):
+            elif drops_its_input(target.layer):
                 found = f"its dropout is behind noise ({place.path})"
             else:
                 continue
             yield Problem(target.path, f"{found}: together they drop more than either rate says")
-
-
-def _rates_inside(place: LayerCall) -> list[LayerWithRates]:
-    return layers_with_rates(place.layer) if is_recurrent(place.layer) else []
 
 
 def dead_noise(model: CheckedModel) -> Iterator[Problem]:

@@ -187,3 +187,53 @@ def test_noise_inside_time_distributed_is_found_as_it_is_outside(code, behind):
         y = model.call(behind, "behind", y, **config)
         y = model.call("Dense", "out", y, units=2)
     assert found(model.graph(y), code) == ["behind" if code == "RW304" else "noise"]
+
+
+def in_a_row(*layers):
+    """Return a model of calls in a row, given as (class, name, config), and a Dense behind."""
+    model = Written(3)
+    y = model.input("x", (None, 5, 4))
+    for class_name, name, config in layers:
+        y = model.call(class_name, name, y, **config)
+    return model.graph(model.call("Dense", "out", y, units=2))
+
+
+GRU = ("GRU", "gru", {"units": 4, "return_sequences": True})
+DROPPING = ("LSTM", "lstm", {"units": 4, "dropout": 0.5, "return_sequences": True})
+NORMAL = ("BatchNormalization", "norm", {})
+RELU = ("Activation", "relu", {"activation": "relu"})
+NOISE = ("Dropout", "noise", {"rate": 0.5})
+
+MISPLACED = {
+    "inserted in front of BatchNormalization": ((GRU, RELU, NORMAL), "insert-dropout", "variance"),
+    "inserted in front of other noise": ((GRU, DROPPING), "insert-dropout:after=gru", "add up"),
+    "moved in front of BatchNormalization": (
+        (NOISE, GRU, RELU, NORMAL),
+        "move-dropout",
+        "variance",
+    ),
+    "taken out behind other noise": (
+        (NOISE, ("GRU", "gru", {"units": 4, "recurrent_dropout": 0.5})),
+        "externalise-dropout:recurrent=input",
+        "add up",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISPLACED)
+def test_no_pass_puts_noise_where_a_finding_would_be(case):
+    layers, wanted, words = MISPLACED[case]
+    graph = in_a_row(*layers)
+    plan = make_plan(graph, [wanted])
+    assert not plan.changes
+    assert words in plan.notes[0].reason
+    assert found(plan.after, "RW302") == found(graph, "RW302") == []
+    assert found(plan.after, "RW304") == found(graph, "RW304") == []
+
+
+def test_noise_moves_past_what_it_may_not_stop_in_front_of():
+    graph = in_a_row(NOISE, GRU, NORMAL)
+    plan = make_plan(graph, ["move-dropout"])
+    assert [layer.name for layer in plan.after.layers] == ["x", "gru", "norm", "noise", "out"]
+    kept = make_plan(graph, ["move-dropout:batch_normalization=false"])
+    assert not kept.changes and "variance" in kept.notes[0].reason
