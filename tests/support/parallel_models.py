@@ -24,7 +24,7 @@ def parallel_model(module: Any, seed: int, optimizer: str = "adam") -> Any:
         joined = module.layers.Dropout(0.2, name="late")(joined)
     outputs = [module.layers.Dense(2, name=f"out{n}")(joined) for n in range(random.randint(1, 2))]
     model = module.Model(x, outputs if outputs[1:] else outputs[0], name=f"parallel_{seed}")
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, module.losses.MeanSquaredError())
     unequal(model, seed)
     step(model, seed)
     return model
