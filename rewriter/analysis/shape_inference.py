@@ -29,7 +29,7 @@ Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu Sin Softmax Softplus Softsign Sqrt
 StopGradient Tanh
 """
 _JOINING = frozenset({"CustomScaleLayer", "MergeWithMasks"}) | BROADCASTING
-_JOINING_OPERATIONS = frozenset("Add Subtract Multiply Divide Power Maximum Minimum".split())
+_JOINING_OPERATIONS = BROADCASTING - {"Average"} | {"Divide", "Power"}
 _SAME = frozenset(_SAME_SHAPE.split())
 _SAME_OPERATIONS = frozenset(_SAME_SHAPE_OPERATIONS.split())
 _IMAGES = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
@@ -96,7 +96,7 @@ def _behind(
 
 def _is_of_tensors(graph: ModelGraph, call: Call) -> bool:
     """Whether an operation has tensors and single numbers alone for operands."""
-    held = [leaf for leaf in leaves(graph.arguments(call).args)]
+    held = list(leaves(graph.arguments(call).args))
     return len(held) <= 2
 
 
@@ -115,18 +115,21 @@ def _of_one(layer: Layer, name: str, before: Shape) -> Shape | None:
         inner = layer.inner["layer"]
         step = _of_one(inner, class_of(inner) or inner.class_name, (before[0], *before[2:]))
         return None if step is None else (*before[:2], *step[1:])
-    reshaping = _RESHAPING.get(name)
-    if reshaping is not None:
-        return reshaping(config, before)
+    if name in _RESHAPING:
+        return _RESHAPING[name](config, before)
     if name.startswith("Global") and name.endswith("D"):
         return _pooled(config, before)
     sided = name.startswith(("ZeroPadding", "Cropping", "UpSampling"))
-    if config.get("data_format") == "channels_first" and (sided or name.startswith(_IMAGES)):
+    windows = sided or name.startswith(_IMAGES)
+    if windows and config.get("data_format") == "channels_first":
         last = (before[0], *before[2:], before[1])
         moved = _of_one(_channels_last(layer), name, last)
         return None if moved is None else (moved[0], moved[-1], *moved[1:-1])
-    if sided:
-        return _resized(name, config, before)
+    return _resized(name, config, before) if sided else _of_windows(layer, name, before)
+
+
+def _of_windows(layer: Layer, name: str, before: Shape) -> Shape | None:
+    config = layer.config
     if name.startswith("DepthwiseConv"):
         window = Layer(layer.name, f"MaxPooling{len(before) - 2}D", config)
         size = after(window, before)

@@ -82,14 +82,12 @@ def _typed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments with types for their names, and tensors for lists that must be some."""
     import tensorflow as tf
 
-    typed: dict[str, Any] = {}
-    for key, value in kwargs.items():
+    def typed(key: str, value: Any) -> Any:
         if key in _TYPES and isinstance(value, str):
-            value = tf.dtypes.as_dtype(value)
-        elif key in _ARRAYS and isinstance(value, list):
-            value = tf.constant(value)
-        typed[key] = value
-    return typed
+            return tf.dtypes.as_dtype(value)
+        return tf.constant(value) if key in _ARRAYS and isinstance(value, list) else value
+
+    return {key: typed(key, value) for key, value in kwargs.items()}
 
 
 def _filled(value: Any, tensors: Sequence[Any]) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 
 from rewriter.porting.refusals import RefusedError
 
-OPTIMIZERS = frozenset(
-    "SGD Adam AdamW Adamax Nadam RMSprop Adagrad Adadelta Ftrl Adafactor Lion".split()
-)
+_OPTIMIZERS = """
+SGD Adam AdamW Adamax Nadam RMSprop Adagrad Adadelta Ftrl Adafactor Lion
+"""
+OPTIMIZERS = frozenset(_OPTIMIZERS.split())
 
 _DROPPED = ("jit_compile", "is_legacy_optimizer")
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rewriter.errors import first_line
 from rewriter.graph.changes import Note
+from rewriter.graph.nested import leaves
 from rewriter.live.adapters import Live, live_keras, training_keras
 from rewriter.porting.refusals import RefusedError
 from rewriter.porting.training import (
-    FUNCTIONS,
     OTHERWISE,
     function_name,
     loss_config,
@@ -49,7 +49,7 @@ def carry_training(
     if not training_keras(2).is_compiled(original):
         return notes
     try:
-        _compile(original, new, custom_objects)
+        lost = _compile(original, new, custom_objects)
     except RefusedError as error:
         note(f"is not compiled: {error.reason}; {error.fix}")
         return notes
@@ -57,6 +57,8 @@ def carry_training(
         reason = f"{type(error).__name__}: {first_line(error)}"
         note(f"is not compiled: Keras 3 cannot compile it as the original was: {reason}")
         return notes
+    for said in lost:
+        note(said)
     if original.optimizer is not None:
         _copy_state(original, new, pairs, note)
         inner = getattr(original.optimizer, "inner_optimizer", original.optimizer)
@@ -66,7 +68,8 @@ def carry_training(
     return notes
 
 
-def _compile(original: Live, new: Live, custom_objects: Mapping[str, Any]) -> None:
+def _compile(original: Live, new: Live, custom_objects: Mapping[str, Any]) -> list[str]:
+    """Compile a model; return what Keras 3 forgets of it once it is saved."""
     arguments = training_keras(2).compile_arguments(original)
     kept = ("loss_weights", "run_eagerly", "steps_per_execution")
     given = {key: arguments[key] for key in kept if arguments.get(key) is not None}
@@ -78,6 +81,21 @@ def _compile(original: Live, new: Live, custom_objects: Mapping[str, Any]) -> No
     optimizer = original.optimizer
     given["optimizer"] = "rmsprop" if optimizer is None else _optimizer(optimizer)
     new.compile(**given, jit_compile=bool(original.jit_compile))
+    return _forgotten(leaves([arguments.get("loss")]), leaves([given["loss"]]))
+
+
+def _forgotten(old: Iterable[Any], new: Iterable[Any]) -> list[str]:
+    """Return the arguments of losses that Keras 3 computes with, and does not save."""
+    said = []
+    for before, after in zip(old, new, strict=True):
+        if hasattr(before, "get_config") and hasattr(after, "get_config"):
+            missing = loss_config(before.get_config()).keys() - after.get_config().keys()
+            said += [
+                f"Keras 3 computes the loss {type(after).__name__} with {key}, and does not save it: "
+                "once the file is loaded, compile the model again"
+                for key in sorted(missing)
+            ]
+    return said
 
 
 def _mapped(function: Any, structure: Any) -> Any:
@@ -112,24 +130,37 @@ def _measure(value: Any, custom_objects: Mapping[str, Any], is_metric: bool) -> 
     return _named(name, is_metric)
 
 
+_CHOSEN_BY_SHAPE = ("acc", "accuracy", "ce", "crossentropy")
+"""Metrics of which both Keras choose the function by the shape of the outputs."""
+
+
 def _named(name: str, is_metric: bool) -> Any:
-    """Return the name of a loss or metric in Keras 3; a metric for a loss that is one in Keras 2."""
+    """Return a loss or metric of Keras 3 by the name that it has in Keras 2."""
+    if is_metric and name not in _CHOSEN_BY_SHAPE:
+        return _metric(name, name)
+    return function_name(name)
+
+
+def _metric(function: str, name: str) -> Live:
+    """Return the mean of a function, which may be one that Keras 3 has as a loss alone."""
     import keras
 
-    if not is_metric or name not in FUNCTIONS:
-        return function_name(name)
-    function = keras.losses.get(function_name(name))
-    return keras.metrics.MeanMetricWrapper(function, name=name)
+    try:
+        return type(keras.metrics.get(function_name(function)))(name=name)
+    except ValueError:
+        loss = keras.losses.get(function_name(function))
+        return keras.metrics.MeanMetricWrapper(loss, name=name)
 
 
 def _wrapped(metric: Live, custom_objects: Mapping[str, Any]) -> Live:
     """Return the mean of a function, under the name that it has."""
     import keras
 
-    name = metric._fn.__name__
-    named = keras.losses.get if name in FUNCTIONS else keras.metrics.get
-    function = custom_objects.get(name) or named(function_name(name))
-    return keras.metrics.MeanMetricWrapper(function, name=metric._name)
+    function = metric._fn.__name__
+    if function in custom_objects:
+        wrapped = keras.metrics.MeanMetricWrapper
+        return wrapped(custom_objects[function], name=metric._name)
+    return _metric(function, metric._name)
 
 
 def _optimizer(old: Live) -> Live:
@@ -181,7 +212,7 @@ def _copy_state(original: Live, new: Live, pairs: Pairs, note: Any) -> None:
     name = type(inner).__name__
     source = {id(after): before for before, after in pairs}
     three.build(new.optimizer, new.trainable_variables)
-    have = {}
+    have: dict[tuple[str, int | None], Any] = {}
     for kind, owner, value in two.optimizer_state(old, list(original.variables)):
         prefix, _, last = kind.rpartition(".")
         key = (f"{prefix}." if prefix else "") + slot_name(name, last)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rewriter.layers.tensorflow_functions import FUNCTIONS
 from rewriter.porting.layers import ANY, RULES, UNCHANGED, LayerRule
 from rewriter.porting.operations import OPERATIONS
+from rewriter.porting.training import OTHERWISE
 from rewriter.porting.wrappers import PUT_IN
 
 
@@ -60,6 +62,20 @@ def _lines() -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in row.functions.split())
         renamed = ", ".join(f"{old} → {new}" for old, new in row.kept.items() if old != new)
         yield f"| {names} | `{row.into}` | {renamed} |"
+    yield ""
+    yield "Where a call has other arguments than these, and for all other functions of this list,"
+    yield "`TensorFlowFunction` calls TensorFlow by the name:"
+    yield ", ".join(f"`{name}`" for name in sorted(FUNCTIONS)) + "."
+    yield ""
+    yield "## Training"
+    yield ""
+    yield "The optimizer, its state by slot and variable, losses and metrics go along. The next step"
+    yield "is the same within rounding, but for these:"
+    yield ""
+    yield "| optimizer | why |"
+    yield "| --- | --- |"
+    for (name, is_legacy), why in OTHERWISE.items():
+        yield f"| {'legacy ' if is_legacy else ''}{name} | {why} |"
 
 
 def _layer_row(rule: LayerRule) -> str:

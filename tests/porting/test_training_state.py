@@ -7,8 +7,20 @@ import pytest
 
 import rewriter
 
-NEW = "SGD Adam AdamW Adamax Nadam RMSprop Adagrad Adadelta Ftrl Adafactor Lion".split()
-LEGACY = "SGD Adam Adamax Nadam RMSprop Adagrad Adadelta Ftrl".split()
+NEW = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "Ftrl",
+    "Adafactor",
+    "Lion",
+]
+LEGACY = ["SGD", "Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta", "Ftrl"]
 MORE = {
     "SGD": [{"momentum": 0.9, "nesterov": True}, {"clipnorm": 0.5}],
     "Adam": [{"amsgrad": True}, {"global_clipnorm": 0.5}],
@@ -32,7 +44,9 @@ Y = np.random.default_rng(1).standard_normal((8, 2)).astype("float32")
 
 def small(keras):
     layers = keras.layers
-    return keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(2)])
+    return keras.Sequential(
+        [keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(2)]
+    )
 
 
 def trained(name, legacy, given):
@@ -41,7 +55,9 @@ def trained(name, legacy, given):
     tf_keras.utils.set_random_seed(3)
     model = small(tf_keras)
     module = tf_keras.optimizers.legacy if legacy else tf_keras.optimizers
-    model.compile(getattr(module, name)(**{"learning_rate": 0.01, **given}), "mse", run_eagerly=True)
+    model.compile(
+        getattr(module, name)(**{"learning_rate": 0.01, **given}), "mse", run_eagerly=True
+    )
     for _ in range(3):
         model.train_on_batch(X, Y)
     return model
@@ -71,10 +87,9 @@ def test_a_schedule_losses_and_metrics_come_along(tmp_path):
 
     model = small(tf_keras)
     rate = tf_keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
-    losses = tf_keras.losses
     model.compile(
         tf_keras.optimizers.Adam(rate),
-        losses.Huber(delta=0.5),
+        tf_keras.losses.LogCosh(reduction="sum"),
         metrics=["mae", tf_keras.metrics.RootMeanSquaredError(name="root"), "logcosh"],
     )
     model.fit(X, Y, epochs=2, batch_size=4, verbose=0)
@@ -90,6 +105,16 @@ def test_a_schedule_losses_and_metrics_come_along(tmp_path):
         for each in (model, new)
     ]
     assert np.allclose(*histories, rtol=1e-5)
+
+
+def test_what_keras_3_does_not_save_of_a_loss_is_told():
+    import tf_keras
+
+    model = small(tf_keras)
+    model.compile("sgd", tf_keras.losses.Huber(delta=0.5))
+    result = rewriter.port(model, verify=False)
+    assert result.model.loss.get_config().keys() == {"name", "reduction"}
+    assert any("Huber with delta, and does not save it" in n.reason for n in result.plan.notes)
 
 
 def test_a_loss_of_the_users_is_told_and_the_model_is_not_compiled():

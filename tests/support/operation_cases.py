@@ -36,7 +36,7 @@ math.xlogy math.xlog1py math.xdivy math.atan2 math.greater math.greater_equal ma
 math.less_equal math.igamma math.nextafter linalg.cross
 """
 
-REDUCED = "mean sum max min prod std variance logsumexp euclidean_norm".split()
+REDUCED = ["mean", "sum", "max", "min", "prod", "std", "variance", "logsumexp", "euclidean_norm"]
 
 
 def _named(name: str) -> Function:
@@ -108,7 +108,7 @@ OF_ONE: Mapping[str, Function] = {
     "2 ** x": lambda x: 2.0**x,
     "x ** 2": lambda x: x**2,
     "-x": lambda x: -x,
-    "abs(x)": lambda x: abs(x),
+    "abs(x)": abs,
     "x + constant": lambda x: x + tf.constant([1.0, 2.0, 3.0, 4.0]),
     "x * number": lambda x: x * 0.5,
     "maximum of a number": lambda x: tf.maximum(0.0, x),
@@ -171,7 +171,7 @@ OF_ONE: Mapping[str, Function] = {
     "in_top_k": lambda x: tf.math.in_top_k(tf.argmax(x[:, 0], -1), x[:, 1], 2),
     "frame": lambda x: tf.signal.frame(x, 2, 1, axis=1),
     "rfft": lambda x: tf.abs(tf.signal.rfft(x)),
-    "dct": lambda x: tf.signal.dct(x),
+    "dct": tf.signal.dct,
     "searchsorted": lambda x: tf.searchsorted(tf.sort(x, axis=-1), x),
     "segment_sum": lambda x: tf.math.segment_sum(x[0], [0, 0, 1, 1, 2]),
     "broadcast_to": lambda x: tf.broadcast_to(x[:, :1], tf.shape(x)),
@@ -262,6 +262,6 @@ OF_STEPS: Mapping[str, Function] = {
 
 OF_FLAGS: Mapping[str, Function] = {
     "flags as numbers": lambda x: tf.cast(x, tf.float32),
-    "not flags": lambda x: tf.logical_not(x),
+    "not flags": tf.logical_not,
     "flags chosen": lambda x: tf.where(x, 1.0, 0.0),
 }
