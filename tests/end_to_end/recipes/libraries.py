@@ -179,7 +179,7 @@ LIBRARIES = {
                 "ResNetBackbone",
                 input_conv_filters=[4],
                 input_conv_kernel_sizes=[3],
-                stackwise_num_filters=[8],
+                stackwise_num_filters=[64],
                 stackwise_num_blocks=[2],
                 stackwise_num_strides=[1],
                 block_type="basic_block",
