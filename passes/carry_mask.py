@@ -182,7 +182,7 @@ def _around(graph: ModelGraph, call: Call, way: Way, flow: CallFlow) -> Iterator
     # Rule 2
     if way.zeros and class_of(graph.layer(tensor.call)) not in ("Masking", "ZeroMaskedSteps"):
         name = graph.unique_name(f"{call.layer}_zeros")
-        reason = f"padding would leak through the kernel of {call.layer}"
+        reason = f"without it, {call.layer} would mix numbers of padded steps into real ones"
         yield graph.insert_after(
             tensor, Layer(name, "ZeroMaskedSteps", {}), reason=reason, consumers=[(call, hole)]
         )

@@ -170,6 +170,6 @@ def _refusal(reached: Sequence[CallFlow], empty: str | None) -> str | None:
             around = way_around(flow.graph.layer(flow.call)) is not None
             return (
                 f"{flow.layer} ({flow.class_name}) drops the mask before any layer that could use "
-                f"it{'; carry-mask can carry it around' if around else ''}"
+                f"it{f'; the pass carry-mask carries it around {flow.layer}' if around else ''}"
             )
     return NOT_USED

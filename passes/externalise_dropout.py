@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from rewriter.analysis.layer_kinds import noise_in
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.recurrent_layers import (
@@ -30,8 +31,9 @@ class ExternaliseDropout(Pass):
        the noise in front gets the larger of the two rates. The plan says which layers Keras can
        then run with cuDNN on a GPU.
     3. It declines, with a note, where the layer drops at inference too, where the directions of
-       Bidirectional have different rates, and for all cells of ``RNN([...])`` but the first: no
-       layer fits between two cells.
+       Bidirectional have different rates, for all cells of ``RNN([...])`` but the first, as no
+       layer fits between two cells, and where the rate of ``recurrent=input`` would come on top
+       of noise that stands in front.
 
     The layer then runs another kernel, so its outputs differ by a rounding error.
 
@@ -78,6 +80,11 @@ class ExternaliseDropout(Pass):
         if not taken:
             return
         rates = taken[0].rates
+        noisy = _noise_in_front(graph, layer)
+        if self.recurrent == "input" and "dropout" not in rates and noisy is not None:
+            reason = f"stays: {noisy} draws noise on its input already, and the rates would add up"
+            yield Note(path, layer.class_name, reason)
+            return
         # Rule 2: recurrent_dropout, for which no layer in front can stand, is given up or merged.
         candidates = rates.values() if self.recurrent == "input" else [rates.get("dropout", 0.0)]
         noise = Noise(max(candidates), (axis,), taken[0].layer.config.get("seed"))
@@ -105,6 +112,15 @@ class ExternaliseDropout(Pass):
         return "; ".join(reasons)
 
 
+def _noise_in_front(graph: ModelGraph, layer: Layer) -> str | None:
+    """Return the noise layer that gives a layer its input in one of its calls; None for none."""
+    for call in graph.calls_of(layer.name):
+        for tensor in graph.producers(call):
+            if noise_in(graph.layer(tensor.call)) is not None:
+                return tensor.call.layer
+    return None
+
+
 def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]:
     """Insert noise in front of each call of a layer."""
     for call in graph.calls_of(layer.name):
@@ -113,7 +129,7 @@ def _in_front(graph: ModelGraph, layer: Layer, noise: Noise) -> Iterator[Change]
             "dynamic", name, noise, rank=None, keras=graph.keras, like=layer.config
         )
         assert isinstance(dropout, Layer)
-        reason = f"it drops what {layer.name} itself dropped of its input"
+        reason = f"it drops the units of its input that {layer.name} dropped itself"
         first = graph.arguments(call).first
         assert first is not None
         tensor = graph.fillings(call)[first]

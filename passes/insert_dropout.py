@@ -9,9 +9,11 @@ from typing import Literal
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_in, returns_sequences
+from rewriter.analysis.misplaced_noise import faults_behind
 from rewriter.analysis.noise_layers import Noise, make_noise
 from rewriter.analysis.shapes import rank_of
-from rewriter.analysis.value_flow import gives_model_output, gives_whole_numbers
+from rewriter.analysis.value_flow import gives_model_output
+from rewriter.analysis.whole_numbers import gives_whole_numbers
 from rewriter.graph import Call, Layer, ModelGraph, Tensor
 from rewriter.graph.changes import Change, Note
 from rewriter.graph.nested import leaves
@@ -26,7 +28,8 @@ class InsertDropout(Pass):
     1. A noise layer is put behind every call of a layer whose name or class fits, and named
        after it; by default behind each recurrent layer that returns sequences.
     2. It declines, with a note, behind a layer whose output is an output of the model, in front
-       of Masking, and where the kind of noise does not fit the tensor.
+       of Masking, of BatchNormalization and of other noise, that of a recurrent layer included,
+       and where the kind of noise does not fit the tensor.
     3. A layer that has noise behind it stays as it is.
 
     Parameters
@@ -55,11 +58,12 @@ class InsertDropout(Pass):
     def run(self, graph: ModelGraph) -> Iterator[Change | Note]:
         """Edit one graph."""
         ranks: dict[Tensor, int | None] = {}  # noise leaves them as they are
+        whole: dict[Tensor, bool] = {}  # and puts nothing where this is true
         for call in graph.calls():
             layer = graph.layer(call)
             # Rule 1: the layers that fit; noise itself gets none.
             if self._fits(layer) and noise_in(layer) is None:
-                yield from self._insert(graph, call, layer, ranks)
+                yield from self._insert(graph, call, layer, ranks, whole)
 
     def _fits(self, layer: Layer) -> bool:
         if not self.after:
@@ -70,14 +74,19 @@ class InsertDropout(Pass):
         return f"what after={self.after} names" if self.after else "recurrent and gives sequences"
 
     def _insert(
-        self, graph: ModelGraph, call: Call, layer: Layer, ranks: dict[Tensor, int | None]
+        self,
+        graph: ModelGraph,
+        call: Call,
+        layer: Layer,
+        ranks: dict[Tensor, int | None],
+        whole: dict[Tensor, bool],
     ) -> Iterator[Change | Note]:
         consumers = [graph.layer(consumer) for consumer, _ in graph.consumers(Tensor(call))]
         # Rule 3: so that a second run inserts nothing.
         if consumers and all(noise_in(consumer) is not None for consumer in consumers):
             return
         # Rule 2
-        refusal = _refusal(graph, call, consumers)
+        refusal = _refusal(graph, call, consumers, whole)
         if refusal is None:
             dropout = make_noise(
                 self.to,
@@ -95,20 +104,22 @@ class InsertDropout(Pass):
         yield Note(graph.path_of(call), layer.class_name, f"gets no noise: {refusal}")
 
 
-def _refusal(graph: ModelGraph, call: Call, consumers: list[Layer]) -> str | None:
+def _refusal(
+    graph: ModelGraph, call: Call, consumers: list[Layer], whole: dict[Tensor, bool]
+) -> str | None:
     """Return why noise must not stand behind a call, if so."""
     if gives_model_output(graph, call):
         return "its output is an output of the model"
     classes = {class_of(consumer) for consumer in consumers}
     if "Masking" in classes:
-        return "Masking gets its output, and noise in front of Masking hides or fakes padding"
+        return "Masking gets its output, and noise makes steps look like padding"
     if "Embedding" in classes:
         return "its output goes into an Embedding as ids"
-    noise = next((consumer.name for consumer in consumers if noise_in(consumer)), None)
-    if noise is not None:
-        return f"{noise} draws noise on it already, and the two rates would add up"
+    faults = faults_behind(graph, call)
+    if faults:
+        return next(iter(faults.values()))
     if not consumers and Tensor(call) not in leaves(graph.outputs):
         return "nothing gets its output"
-    if gives_whole_numbers(graph, Tensor(call)):
+    if gives_whole_numbers(graph, Tensor(call), whole):
         return "its output is of whole numbers, or of text"
     return None

@@ -9,6 +9,7 @@ from typing import Literal
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import is_recurrent, noise_calls, noise_in
 from rewriter.analysis.masks.symbolic_masks import readers
+from rewriter.analysis.misplaced_noise import faults_behind
 from rewriter.analysis.noise_at_inference import TrainingTrue
 from rewriter.analysis.noise_layers import misfit_behind, put_in_front, recurrent_behind
 from rewriter.analysis.value_flow import gives_model_output
@@ -17,8 +18,8 @@ from rewriter.graph.changes import Change, Note
 from rewriter.pipeline import Guarantee, Pass
 
 STALE = (
-    "its moving variance was measured with the noise in front, and stays so until you estimate "
-    "it again on data; outputs at inference stay the same"
+    "keeps the moving variance that it measured with noise in front of it, so that the outputs "
+    "stay the same; training updates it"
 )
 
 
@@ -31,12 +32,14 @@ class MoveDropout(Pass):
     2. A noise layer in front of Masking goes behind it: in front, it sets whole steps to zero,
        which Masking takes for padding, or makes padding look like data.
     3. A noise layer in front of BatchNormalization goes behind it: in front, it changes the
-       variance that training stores (arXiv 1801.05134). A note says that the stored variance
-       stays as it is until you estimate it again.
+       variance that training stores (arXiv 1801.05134). A note says that the layer keeps the
+       variance that it has, until it is trained.
     4. It stays, with a note, where another layer gets its output too (``branches=copy`` copies
        it for that layer), where its rank or ``noise_shape`` does not fit behind the layer, where
        the states of the recurrent layer are used, where the layer that it would go behind gives an
-       output of the model or has noise behind it, and where it draws noise at inference too.
+       output of the model or has noise behind it, where it would come to stand in front of
+       BatchNormalization or of a recurrent layer that drops its input, and where it draws noise at
+       inference too.
 
     Parameters
     ----------
@@ -87,13 +90,17 @@ class MoveDropout(Pass):
                     yield from _copy_for_others(graph, noise, step[0])
                     continue
                 refusal = (
-                    f"stays: other layers than {step[0]} get its output; branches=copy copies it"
+                    f"stays: {step[0]} is not the only layer that gets its output; with "
+                    "branches=copy, the others get it from a copy of this layer"
                 )
             if refusal is not None:
                 yield Note(path, class_name, refusal)
                 break
             target = step[0]
             steps.append(step)
+        target, fault = _without_faults(graph, noise, steps, moved)
+        if fault is not None:
+            yield Note(path, class_name, f"stays: {fault}")
         if target == noise:
             return
         moved.add(noise.layer)
@@ -108,16 +115,38 @@ class MoveDropout(Pass):
             layer = graph.layer(call)
             # Rule 2
             if self.masking and class_of(layer) == "Masking":
-                return call, f"noise in front of {call} hides or fakes padding"
+                return (
+                    call,
+                    f"in front of {call}, noise makes steps look like padding",
+                )
             # Rule 3
             if self.batch_normalization and class_of(layer) == "BatchNormalization":
-                return call, f"noise in front of {call} shifts the variance that it stores"
+                return call, f"in front of {call}, noise changes the variance that {call} stores"
             # Rule 1
             if self.recurrent and is_recurrent(layer) and hole == graph.arguments(call).first:
                 if put_in_front(graph.layer(noise), layer):
                     return None
                 return call, f"noise belongs behind {call}, not in front of it"
         return None
+
+
+def _without_faults(
+    graph: ModelGraph, noise: Call, steps: list[tuple[Call, str]], moved: set[str]
+) -> tuple[Call, str | None]:
+    """Take back the last steps that lead in front of BatchNormalization or other noise.
+
+    Returns the last place left, and what is wrong with that behind it; a fault that the noise has
+    where it stands takes no step back.
+    """
+    there, fault = faults_behind(graph, noise).keys(), None
+    while steps:
+        place = steps[-1][0]
+        new = {k: v for k, v in faults_behind(graph, place, moved).items() if k not in there}
+        if not new:
+            return place, fault
+        fault = f"behind {place}, {next(iter(new.values()))}"
+        steps.pop()
+    return noise, fault
 
 
 def _noise_there(graph: ModelGraph, noise: Call, target: Call, moved: set[str]) -> str | None:

@@ -119,5 +119,6 @@ def _rank(
 
 def _differs(layer: Layer, made: Layer) -> bool:
     """Whether two layers of one class draw differently, or one has a fixed batch size."""
-    shape = layer.config.get("noise_shape") or [None]
-    return read_noise(layer) != read_noise(made) or shape[0] not in (None, 1)
+    shape = layer.config.get("noise_shape")
+    fixed = isinstance(shape, list | tuple) and len(shape) > 0 and shape[0] not in (None, 1)
+    return fixed or read_noise(layer) != read_noise(made)

@@ -47,7 +47,7 @@ class UnwrapTimeDistributed(Pass):
             config = {**unwrapped.config, "name": layer.name}
             new = replace(unwrapped, name=layer.name, config=config, first_node=layer.first_node)
             # Rule 2: the reason to do it, in Keras 3.14 and later.
-            reason = f"{new.class_name} does the same at every step without it"
+            reason = f"{new.class_name} does the same at every step without TimeDistributed"
             yield graph.replace(layer.name, new, reason=reason)
             for call in graph.calls_of(layer.name):
                 arguments = graph.arguments(call)

@@ -18,6 +18,29 @@ gc.set_threshold(100_000, 50, 100)
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 
+LONGEST_FIRST = (
+    "end_to_end/test_every_model.py",
+    "cli/test_cli.py",
+    "verification/test_wrong_passes.py",
+    "passes/test_replace_dropout.py",
+    "saved/safety/test_hostile.py",
+    "end_to_end/test_nothing_lost.py",
+    "end_to_end/test_saved_models.py",
+    "end_to_end/test_documented_recipes.py",
+    "rebuild/test_compiling.py",
+    "passes/test_carry_mask.py",
+    "end_to_end/test_training_scripts.py",
+    "examples/test_examples.py",
+    "examples/test_train_vowels.py",
+    "layers/test_dynamic_dropout_files.py",
+    "analysis/masks/test_random_models.py",
+    "saved/writing/test_replace.py",
+    "end_to_end/test_bounded.py",
+    "rehearsal/test_inner_noise.py",
+    "saved/formats/test_bounded_json.py",
+)
+"""Modules that take longest; what is short comes last, so that the workers end together."""
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -46,6 +69,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def _has_fast_tests(module: Path) -> bool:
     return "pytest.mark.fast" in module.read_text(encoding="utf-8")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {TESTS / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(params=[2, 3], ids=["keras2", "keras3"])

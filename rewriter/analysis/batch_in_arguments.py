@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rewriter.analysis.known_layers import class_of, is_operation
 from rewriter.analysis.shapes import Shape, as_shape, declared_shape, shape_of
-from rewriter.graph.calls import Arguments, Call, Hole
+from rewriter.graph.calls import Arguments, Call, Constant, Hole
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 
@@ -200,8 +200,9 @@ def constant_shape(value: Any) -> tuple[int, ...]:
 
 
 def leaves_of(arguments: Any) -> list[Any]:
-    """Return the positional arguments that may be constants."""
-    return list(arguments) if isinstance(arguments, list | tuple) else [arguments]
+    """Return the positional arguments that may be constants, as plain values."""
+    held = arguments if isinstance(arguments, list | tuple) else [arguments]
+    return [each.value if isinstance(each, Constant) else each for each in held]
 
 
 def _freed_broadcast(

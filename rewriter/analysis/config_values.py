@@ -58,9 +58,12 @@ _KINDS: Mapping[str, tuple[Callable[[Any], bool], tuple[str, ...]]] = {
         _is_size,
         (
             *("kernel_size", "pool_size", "strides", "dilation_rate", "cropping", "size"),
-            *("noise_shape", "target_shape", "shared_axes", "batch_shape", "batch_input_shape"),
-            *("build_input_shape", "dims"),
+            *("shared_axes", "build_input_shape"),
         ),
+    ),
+    "list of sizes": (
+        lambda value: value is None or (isinstance(value, list | tuple) and _is_size(value)),
+        ("batch_input_shape", "batch_shape", "dims", "noise_shape", "target_shape"),
     ),
     "size, list of sizes or word": (
         lambda value: isinstance(value, str) or _is_size(value),

@@ -57,11 +57,13 @@ def read_noise(layer: Layer) -> Noise | None:
     if rate is None:
         return None
     if layer.class_name == "DynamicDropout":
-        axes = tuple(config.get("shared_axes") or ())
+        shared = config.get("shared_axes") or ()
+        axes = tuple(shared) if isinstance(shared, list | tuple) else (shared,)
         return Noise(rate, axes, seed, bool(config.get("always_on")))
     if layer.class_name in SPATIAL.values():
         return Noise(rate, _spatial_axes(layer), seed)
-    shape: Sequence[int | None] = config.get("noise_shape") or ()
+    held = config.get("noise_shape")
+    shape: Sequence[int | None] = held if isinstance(held, list | tuple) else ()
     return Noise(rate, tuple(axis for axis, size in enumerate(shape) if size == 1), seed)
 
 

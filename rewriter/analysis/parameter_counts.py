@@ -55,7 +55,7 @@ def _of_layer(layer: Layer, graph: ModelGraph, shape: Shape | None) -> int | Non
     if class_of(layer) == "TimeDistributed":
         step = None if shape is None else (shape[0], *shape[2:])
         return _of_inner(layer, "layer", graph, step)
-    if class_of(layer) in _NONE or is_operation(layer):
+    if class_of(layer) in WITHOUT_WEIGHTS or is_operation(layer):
         return 0
     count = _COUNTS.get(class_of(layer))
     if count is None:
@@ -179,7 +179,7 @@ _SAME_FEATURES = frozenset(
     }
 )
 
-_NONE = (
+WITHOUT_WEIGHTS = (
     NOISE
     | _SAME_FEATURES - {"BatchNormalization", "LayerNormalization"}
     | {

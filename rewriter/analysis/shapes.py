@@ -27,6 +27,9 @@ KEEP_STEPS = NOISE | {
 }
 """Layers whose output has the batch and the time axis of their input."""
 
+LONGEST_WAY = 256
+"""So many layers are followed back to one whose shape is told: each call may be asked for."""
+
 Shape = tuple[int | None, ...]
 
 INPUT_SHAPE_KEY: Mapping[int, str] = {2: "batch_input_shape", 3: "batch_shape"}
@@ -66,11 +69,13 @@ def has_unknown_steps(graph: ModelGraph, call: Call) -> bool:
     """Whether a sequence of unknown length goes into a call.
 
     Where nothing tells the shape it is followed back to the input, through layers that keep the
-    time axis.
+    time axis; at most `LONGEST_WAY` of them.
     """
     shape = input_shape(graph, call)
     source = graph.producer(call)
-    while shape is None and source is not None:
+    for _ in range(LONGEST_WAY):
+        if shape is not None or source is None:
+            break
         layer = graph.layer(source.call)
         if class_of(layer) == "InputLayer":
             shape = output_shape(graph, source)
@@ -101,6 +106,8 @@ def output_shape(graph: ModelGraph, tensor: Tensor) -> Shape | None:
 def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     """Return the shape of a tensor, told or as it follows from the layers that it comes from.
 
+    None where more than `LONGEST_WAY` layers are between it and one whose shape is told.
+
     Examples
     --------
     >>> graph = ModelGraph(keras=2, class_name="Functional", name="m")
@@ -109,9 +116,9 @@ def shape_of(graph: ModelGraph, tensor: Tensor) -> Shape | None:
     >>> shape_of(graph, Tensor(emb))
     (None, 7, 8)
     """
-    calls = []
+    calls: list[Call] = []
     shape, source = output_shape(graph, tensor), graph.producer(tensor.call)
-    while shape is None and source is not None and not tensor.output:
+    while shape is None and source is not None and not tensor.output and len(calls) < LONGEST_WAY:
         calls.append(tensor.call)
         tensor = source
         shape, source = output_shape(graph, tensor), graph.producer(tensor.call)

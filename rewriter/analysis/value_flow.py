@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE
-from rewriter.analysis.lookups import makes_ids
 from rewriter.graph.calls import Call, Tensor
 from rewriter.graph.graph import Graph, Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -34,12 +33,6 @@ _KEEPING_VALUES = NOISE | {
     "Minimum",
     "Squeeze",
 }
-
-_OF_IDS = frozenset({"StringLookup", "IntegerLookup", "CategoryEncoding"})
-"""Layers that give whole numbers or text whichever way they work."""
-
-_CASTING = frozenset({"TFOpLambda", "Cast", "Clip", "Minimum"})
-"""Of those that hand values on, the ones that may give another type of number."""
 
 _FUNCTIONS = frozenset(
     {
@@ -191,29 +184,6 @@ def gives_model_output(graph: Graph, call: Call) -> bool:
         for end in leaves(outer.outputs)
         if outer is outer.root or gives_model_output(outer, place)
     )
-
-
-def gives_whole_numbers(graph: ModelGraph, tensor: Tensor) -> bool:
-    """Whether a tensor has whole numbers or text: those of an input, or ids that a layer makes.
-
-    Examples
-    --------
-    >>> graph = ModelGraph(keras=3, class_name="Functional", name="m")
-    >>> ids = graph.add(Layer("ids", "InputLayer", {"dtype": "int32"}))
-    >>> flat = graph.add(Layer("flat", "Flatten", {}), [Tensor(ids)])
-    >>> gives_whole_numbers(graph, Tensor(flat))
-    True
-    """
-    layer = graph.layer(tensor.call)
-    if layer.class_name == "InputLayer":
-        dtype = str(layer.config.get("dtype"))
-        return any(kind in dtype for kind in ("int", "string", "bool"))
-    if makes_ids(layer) or class_of(layer) in _OF_IDS:
-        return True
-    sources = graph.producers(tensor.call)
-    if class_of(layer) in _CASTING or not keeps_values(layer) or not sources:
-        return False
-    return all(gives_whole_numbers(graph, source) for source in sources)
 
 
 def unwrap_time_distributed(layer: Layer) -> tuple[Layer, int]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewriter.api.by_file import FileRewrite, plan_for_file, require_way, why_not
 from rewriter.api.one_error import with_one_error
 from rewriter.api.plans import (
     Model,
@@ -21,8 +22,8 @@ from rewriter.api.plans import (
     plan_live,
 )
 from rewriter.api.rehearsing import compared
-from rewriter.api.result import Result
-from rewriter.api.rewriting import Step, carry_out, write
+from rewriter.api.result import Result, Way
+from rewriter.api.rewriting import LOADING, Progress, carry_out, write
 from rewriter.errors import RewriterError
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import keras_of
@@ -30,6 +31,7 @@ from rewriter.live.loading import Loaded, load
 from rewriter.pipeline.passes import Guarantee
 from rewriter.saved import ModelFile
 from rewriter.saved import read as read_file
+from rewriter.saved.by_file.layer_order import UncertainError
 from rewriter.saved.decoding import graph_of
 from rewriter.saved.writing.output import check_output
 
@@ -201,7 +203,7 @@ def rewrite(  # noqa: PLR0913
     allow_code: bool = False,
     limits: bool = True,
     rehearse: bool = False,
-    progress: Step | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Rewrite a model: plan, rebuild, copy the weights, verify, write.
 
@@ -258,7 +260,7 @@ def rewrite(  # noqa: PLR0913
     """
     if weights not in ("copy", "share"):
         raise RewriterError(f"weights is {weights!r}, neither copy nor share", where="weights")
-    step = progress or (lambda words: nullcontext())
+    doing = progress or (lambda words: nullcontext())
     with _handing_back(model):
         file = _file_of(model, passes, limits)
         target = None if output is None else Path(output)
@@ -267,9 +269,23 @@ def rewrite(  # noqa: PLR0913
             check_output(target, None if file is None else file.path, force, number)
         objects = dict(custom_objects or {})
 
+        reason = why_not(file, target, weights, rehearse)
+        if not reason and file is not None and target is not None:
+            wanted = FileRewrite(
+                file, target, objects, verify, data, force, allow_code, limits, doing
+            )
+            planned_alone = plan_for_file(file, passes, data)
+            reason = "the file alone does not tell the plan"
+            if planned_alone is not None:
+                passes = planned_alone
+                try:
+                    return wanted.run(planned_alone)
+                except UncertainError as error:
+                    reason = require_way(error)
+
         def load_file(graph: ModelGraph | None) -> Loaded:
             assert file is not None
-            with step("loading the model"):
+            with doing(LOADING):
                 return load(file, objects, allow_code=allow_code, limits=limits, graph=graph)
 
         if file is None:
@@ -279,7 +295,7 @@ def rewrite(  # noqa: PLR0913
         new, planned, verification = carry_out(
             planned,
             loaded.model,
-            step,
+            doing,
             verify=verify,
             data=data,
             custom_objects=objects,
@@ -289,7 +305,7 @@ def rewrite(  # noqa: PLR0913
         notes = (*loaded.notes, *planned.notes)
         planned = replace(planned, notes=notes, source=Source())
         if target is not None:
-            with step(f"writing {target}"):
+            with doing(f"writing {target}"):
                 verification, lost = write(
                     new,
                     planned,
@@ -304,9 +320,9 @@ def rewrite(  # noqa: PLR0913
             planned = replace(planned, notes=(*planned.notes, *lost))
         rehearsed = None
         if rehearse:
-            with step("rehearsing both models"):
+            with doing("rehearsing both models"):
                 rehearsed = compared(loaded.model, new, data, objects)
-        return Result(new, planned, verification, target, rehearsed)
+        return Result(new, planned, verification, target, rehearsed, Way("keras", reason))
 
 
 @with_one_error

@@ -16,7 +16,7 @@ from rewriter.api.functions import _handing_back
 from rewriter.api.plans import Load, Passes, Plan, Source, _named, live_graph
 from rewriter.api.rehearsing import compared as compare_rehearsals
 from rewriter.api.result import Result
-from rewriter.api.rewriting import Step
+from rewriter.api.rewriting import Progress
 from rewriter.errors import (
     ModelWriteError,
     PortError,
@@ -195,7 +195,7 @@ def port(  # noqa: PLR0913
     allow_code: bool = False,
     limits: bool = True,
     rehearse: bool = False,
-    progress: Step | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Make a model of Keras 2 a model of Keras 3: layers, weights and masks, verified.
 
@@ -245,7 +245,7 @@ def port(  # noqa: PLR0913
     >>> type(result.model).__module__.split(".")[0], str(result.verification).split(":")[0]
     ('keras', 'verified same')
     """
-    step = progress or (lambda words: nullcontext())
+    doing = progress or (lambda words: nullcontext())
     with _handing_back(model), ExitStack() as stack:
         file = None
         if isinstance(model, str | Path):
@@ -257,7 +257,7 @@ def port(  # noqa: PLR0913
 
         def load_file(graph: ModelGraph | None) -> Loaded:
             assert file is not None
-            with step("loading the model"):
+            with doing("loading the model"):
                 return load(file, old_objects, allow_code=allow_code, limits=limits, graph=graph)
 
         if isinstance(passes, PortPlan):
@@ -270,19 +270,19 @@ def port(  # noqa: PLR0913
         if loaded is None:
             loaded = load_file(planned.before)
             _require_planned(planned, loaded.model)
-        with step("building the model and copying the weights"):
+        with doing("building the model and copying the weights"):
             new, trained = _built(planned, loaded.model, new_objects)
         notes = (*_without_configuration(loaded), *planned.notes, *trained)
         planned = replace(planned, notes=notes, source=Source())
-        written = stack.enter_context(_written(new, planned, target, file, verify, step))
+        written = stack.enter_context(_written(new, planned, target, file, verify, doing))
         verification = None
         if verify:
-            with step("verifying the file as it was written"):
+            with doing("verifying the file as it was written"):
                 new = _reloaded(written, new_objects, bool(getattr(new, "compiled", False)))
                 verification = _verified(planned, loaded.model, new, data)
         compared = None
         if rehearse:
-            with step("rehearsing both models"):
+            with doing("rehearsing both models"):
                 compared = compare_rehearsals(loaded.model, new, data, new_objects)
         return Result(new, planned, verification, target, compared)
 
@@ -380,7 +380,7 @@ def _written(
     target: Path | None,
     file: ModelFile | None,
     verified: bool,
-    step: Step,
+    doing: Progress,
 ) -> Iterator[Path]:
     """Write a model to a file that takes the target's place once the context is left."""
     if target is None:
@@ -392,7 +392,7 @@ def _written(
         return
     in_place = file is not None and target.exists() and target.samefile(file.path)
     with replacing(target, backup=in_place) as temporary:
-        with step(f"writing {target}"):
+        with doing(f"writing {target}"):
             _save(model, temporary, plan, verified)
         yield temporary
 

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rewriter.errors import RewriterError
+from rewriter.saved.formats.regular_file import content
+
+SETTINGS_LIMIT = 16 * 2**20
+"""Bytes of a file with settings."""
 
 OF_CHECK = ("select", "ignore", "keras-version")
 OF_REWRITE = ("passes", "verify", "weights")
@@ -79,7 +83,7 @@ def tool_table(document: Mapping[str, Any]) -> Any:
 
 def table_of(path: Path) -> Any:
     """Return the ``[tool.rewriter]`` table of a pyproject.toml; an empty one if it has none."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = content(path, SETTINGS_LIMIT).decode("utf-8", errors="replace")
     if "tool.rewriter" not in text.replace(" ", ""):
         return {}
     return tool_table(parse_toml(text, str(path)))

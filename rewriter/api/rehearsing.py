@@ -66,7 +66,8 @@ def rehearse(
     if isinstance(model, str | Path):
         file = read_file(model, limits=limits)
         objects = dict(custom_objects or {})
-        live = load(file, objects, allow_code=allow_code, limits=limits).model
+        rows = max(batches or BATCHES)
+        live = load(file, objects, allow_code=allow_code, limits=limits, rows=rows).model
     return rehearse_model(
         live_graph(live)[0],
         live,

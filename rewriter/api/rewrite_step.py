@@ -14,11 +14,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewriter.api.pyproject import OF_CHECK, parse_toml, project_file, table_of, tool_table
-from rewriter.errors import PassError, RewriterError
+from rewriter.api.pyproject import (
+    OF_CHECK,
+    SETTINGS_LIMIT,
+    parse_toml,
+    project_file,
+    table_of,
+    tool_table,
+)
+from rewriter.errors import ModelReadError, PassError, RewriterError
 from rewriter.pipeline.options import options_of
 from rewriter.pipeline.passes import Pass
 from rewriter.pipeline.registry import load_pass, to_pass
+from rewriter.saved.formats.regular_file import content
 
 WEIGHTS = ("copy", "share")
 
@@ -202,9 +210,10 @@ class Rewrite:
         if path.suffix not in readers:
             raise RewriterError("the ending is not .toml, .yaml or .yml", where=str(path))
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RewriterError(f"cannot be read: {error}", where=str(path)) from error
+            text = content(path, SETTINGS_LIMIT).decode("utf-8")
+        except (OSError, UnicodeDecodeError, ModelReadError) as error:
+            what = error.what if isinstance(error, RewriterError) else str(error)
+            raise RewriterError(f"cannot be read: {what}", where=str(path)) from error
         return readers[path.suffix](text, str(path))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.metadata import version
@@ -32,14 +32,17 @@ from rewriter.saved.writing.replace import replacing
 if TYPE_CHECKING:
     from rewriter.verification.result import Verification
 
-Step = Callable[[str], AbstractContextManager[Any]]
+Progress = Callable[[str], AbstractContextManager[Any]]
 """Given what is being done, in words, returns a context that lasts as long."""
+
+LOADING = "loading the model"
+"""What is being done where Keras is needed first."""
 
 
 def carry_out(
     plan: Plan,
     original: Live,
-    step: Step,
+    doing: Progress,
     *,
     verify: bool,
     data: Any,
@@ -55,42 +58,66 @@ def carry_out(
         The guarantee does not hold.
     """
     from rewriter.rebuild.builder import rebuild
-    from rewriter.verification.result import Verification
-    from rewriter.verification.running import Subject
-    from rewriter.verification.verify import verify as verify_guarantee
 
     keras = live_keras(plan.keras)
-    with step("rebuilding the model and copying the weights"), keras.strategy_scope(original):
+    with doing("rebuilding the model and copying the weights"), keras.strategy_scope(original):
         rebuilt = rebuild(plan.after, plan.before, original, custom_objects, share=share)
     if compiled:
         from rewriter.rebuild.compiling import carry_training
 
-        with step("carrying the optimizer over"), keras.strategy_scope(original):
+        with doing("carrying the optimizer over"), keras.strategy_scope(original):
             said = carry_training(keras, original, rebuilt, custom_objects)
         plan = replace(plan, notes=(*plan.notes, *said))
     verification = None
-    if verify and not _changes(plan):
-        verification = Verification.of_no_change(plan.guarantee)
-    elif verify:
-        with step("verifying the outputs"):
-            verification = verify_guarantee(
-                Subject(plan.before, original),
-                Subject(plan.after, rebuilt.model),
-                guarantee=plan.guarantee,
-                silent=plan.without_noise,
-                tolerance=plan.tolerance,
-                data=data,
-                custom_objects=custom_objects,
-                changed={change.layer for change in plan.changes},
-                copies=not share,
-                drops_states=plan.drops_states,
-            )
-        if not verification.ok:
-            raise _not_kept(plan, original, rebuilt.model, verification)
+    if verify:
+        verification = measured(
+            plan, original, rebuilt.model, doing, data, custom_objects, share=share
+        )
     return rebuilt.model, plan, verification
 
 
-def _changes(plan: Plan) -> bool:
+def measured(
+    plan: Plan,
+    original: Live,
+    new: Live,
+    doing: Progress,
+    data: Any,
+    custom_objects: Mapping[str, Any],
+    *,
+    share: bool,
+) -> Verification:
+    """Measure the guarantee of a plan on two live models.
+
+    Raises
+    ------
+    VerificationError
+        It does not hold.
+    """
+    from rewriter.verification.result import Verification
+    from rewriter.verification.running import Subject
+    from rewriter.verification.verify import verify as verify_guarantee
+
+    if not plan_changes(plan):
+        return Verification.of_no_change(plan.guarantee)
+    with doing("verifying the outputs"):
+        verification = verify_guarantee(
+            Subject(plan.before, original),
+            Subject(plan.after, new),
+            guarantee=plan.guarantee,
+            silent=plan.without_noise,
+            tolerance=plan.tolerance,
+            data=data,
+            custom_objects=custom_objects,
+            changed={change.layer for change in plan.changes},
+            copies=not share,
+            drops_states=plan.drops_states,
+        )
+    if not verification.ok:
+        raise _not_kept(plan, original, new, verification)
+    return verification
+
+
+def plan_changes(plan: Plan) -> bool:
     """Whether a plan leaves another graph, whatever its passes say."""
     return bool(plan.changes) or encode(plan.before) != encode(plan.after)
 
@@ -138,7 +165,11 @@ def write(  # noqa: PLR0913
                 keras.save(model, temporary)
             if file is not None and not compiled:
                 carry_training_config(file, temporary)
-            lost = carry_additions(file, temporary, _record(plan, verification))
+            lost = carry_additions(
+                file,
+                temporary,
+                record_of(plan, verified=verification is not None and verification.compared),
+            )
             if file is not None:
                 require_unchanged(file.path, file.state)
             graph = decode(keras.document(model), plan.keras)
@@ -160,18 +191,22 @@ def write(  # noqa: PLR0913
             raise ModelWriteError(
                 f"Keras {plan.keras} cannot save the model: {first_line(error)}", where=str(target)
             ) from error
-    notes = [
+    return verification, lost_notes(lost)
+
+
+def lost_notes(lost: Iterable[tuple[str, str]]) -> list[Note]:
+    """Say which keys of the original have no place in the file any more."""
+    return [
         Note(layer, "", f"{key!r} beside it is not in the new file", stage=Stage.REWRITE)
         for key, layer in lost
     ]
-    return verification, notes
 
 
-def _record(plan: Plan, verification: Verification | None) -> dict[str, Any]:
+def record_of(plan: Plan, *, verified: bool) -> dict[str, Any]:
     """Return what a file says of the rewrite that made it."""
     return {
         "version": version("keras-rewriter"),
         "passes": list(plan.passes),
         "guarantee": plan.guarantee.value,
-        "verified": verification is not None and verification.compared,
+        "verified": verified,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from rewriter.analysis.layer_kinds import NOISE
 from rewriter.analysis.masks import CallFlow, mask_flow
 from rewriter.analysis.masks.padding_ids import not_padding
 from rewriter.analysis.shapes import has_unknown_steps
+from rewriter.analysis.value_flow import unwrap_time_distributed
 from rewriter.graph.calls import Arguments, Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
@@ -68,6 +69,12 @@ class LayerCall:
 def layer_call(graph: ModelGraph, call: Call) -> LayerCall:
     """Return a call with its graph, layer and path."""
     return LayerCall(graph, call, graph.layer(call), graph.path_of(call))
+
+
+def without_wrappers(place: LayerCall) -> LayerCall:
+    """Return a call with the layer that is inside TimeDistributed, if it is."""
+    layer, wraps = unwrap_time_distributed(place.layer)
+    return replace(place, layer=layer) if wraps else place
 
 
 class CheckedModel:
@@ -139,8 +146,12 @@ class CheckedModel:
 
     @cached_property
     def noise(self) -> list[LayerCall]:
-        """The calls of noise layers that have a rate."""
-        return [place for place in self.calls(NOISE) if noise_rate(place) > 0]
+        """The calls of noise layers that have a rate, those inside TimeDistributed too."""
+        return [
+            inner
+            for inner in map(without_wrappers, self._places)
+            if inner.layer.class_name in NOISE and is_known(inner.layer) and noise_rate(inner) > 0
+        ]
 
     @cached_property
     def flows(self) -> list[CallFlow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import MASK_USERS, NOISE, is_recurrent, returns_sequences
@@ -41,7 +42,8 @@ def noise_before_masking(model: CheckedModel) -> Iterator[Problem]:
     for place in model.calls():
         if not _draws(place):
             continue
-        for target in flow.receivers(place.graph, Tensor(place.call), _keeps_zeros):
+        behind = flow.receivers(place.graph, Tensor(place.call), _goes_on)
+        for target in islice(behind, _FURTHEST):
             if class_of(unwrap_time_distributed(target.layer)[0]) == "Masking":
                 yield Problem(
                     place.path,
@@ -60,6 +62,12 @@ def _draws(place: LayerCall) -> bool:
     return class_of(inside) in NOISE and noise_rate(replace(place, layer=inside)) > 0
 
 
+def _goes_on(layer: Layer) -> bool:
+    """Whether what stands behind a layer is looked at: the first Masking on a way is told."""
+    inside = unwrap_time_distributed(layer)[0]
+    return class_of(inside) != "Masking" and _keeps_zeros(layer)
+
+
 def _keeps_zeros(layer: Layer) -> bool:
     """Whether what is 0 stays so, and padding with it, in a layer or in each step of it."""
     inside = unwrap_time_distributed(layer)[0]
@@ -69,6 +77,9 @@ def _keeps_zeros(layer: Layer) -> bool:
         return inside.config.get("activation") in ("relu", "linear", "tanh")
     return class_of(inside) in _KEEPING_ZEROS or keeps_values(inside)
 
+
+_FURTHEST = 64
+"""So many calls behind noise are looked at for Masking."""
 
 _KEEPING_ZEROS = frozenset({"ReLU", "LeakyReLU", "PReLU", "ELU", "UnitNormalization"})
 

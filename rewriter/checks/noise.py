@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from rewriter.analysis.known_layers import class_of
 from rewriter.analysis.layer_kinds import NOISE, RECURRENT
+from rewriter.analysis.misplaced_noise import batch_normalization_behind, drops_its_input
 from rewriter.analysis.noise_at_inference import is_pinned
 from rewriter.analysis.value_flow import gives_model_output
-from rewriter.checks.checked_model import CheckedModel, LayerCall, noise_rate
+from rewriter.checks.checked_model import CheckedModel, noise_rate, without_wrappers
 from rewriter.checks.code import Code, Problem
+from rewriter.graph.calls import Tensor
 from rewriter.graph.graph import Layer
+from rewriter.graph.nested import leaves
 
 _RATES = ("dropout", "recurrent_dropout")
-_ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"})
 
 
 def _has_rate(layer: Layer) -> bool:
@@ -48,32 +50,23 @@ def training_ignored(model: CheckedModel) -> Iterator[Problem]:
 def noise_before_batchnorm(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that feeds BatchNormalization, through activations if need be."""
     for place in model.noise:
-        target = _through_activations(place)
-        if target is not None and class_of(target.layer) == "BatchNormalization":
+        target = batch_normalization_behind(place.graph, place.call)
+        if target is not None:
+            where = place.graph.path_of(target)
             yield Problem(
                 place.path,
-                f"noise in front of BatchNormalization ({target.path}): the variance that it "
+                f"noise in front of BatchNormalization ({where}): the variance that it "
                 "learns in training is not that of inference",
             )
 
 
-def _through_activations(place: LayerCall) -> LayerCall | None:
-    """Return what gets the output of a call, behind activations; None if several layers do."""
-    seen = {place.call}
-    while True:
-        consumers = place.consumers
-        if len(consumers) != 1 or consumers[0].call in seen:
-            return None
-        place = consumers[0]
-        seen.add(place.call)
-        if class_of(place.layer) not in _ACTIVATIONS:
-            return place
-
-
 def noise_on_output(model: CheckedModel) -> Iterator[Problem]:
     """Find noise that is the last thing before an output of the model."""
+    ends = {id(graph): set(leaves(graph.outputs)) for graph in model.graph.walk()}
     for place in model.noise:
-        if gives_model_output(place.graph, place.call):
+        if Tensor(place.call) not in ends[id(place.graph)]:
+            continue
+        if place.graph is model.graph or gives_model_output(place.graph, place.call):
             if is_pinned(place.layer, place.arguments.kwargs, model.keras):
                 continue
             yield Problem(
@@ -84,15 +77,16 @@ def noise_on_output(model: CheckedModel) -> Iterator[Problem]:
 
 
 def noise_twice(model: CheckedModel) -> Iterator[Problem]:
-    """Find noise behind noise."""
+    """Find noise behind noise: a layer, or the `dropout` of a recurrent one, is on its input."""
     for place in model.noise:
-        for target in place.consumers:
+        for target in map(without_wrappers, place.consumers):
             if class_of(target.layer) in NOISE and noise_rate(target) > 0:
-                yield Problem(
-                    target.path,
-                    f"noise behind noise ({place.path}): together they drop more than either rate "
-                    "says",
-                )
+                found = f"noise behind noise ({place.path})"
+            elif drops_its_input(target.layer):
+                found = f"its dropout is behind noise ({place.path})"
+            else:
+                continue
+            yield Problem(target.path, f"{found}: together they drop more than either rate says")
 
 
 def dead_noise(model: CheckedModel) -> Iterator[Problem]:
@@ -222,7 +216,8 @@ model = keras.Model(x, layers.Dropout(0.5)(y))
         "noise-twice",
         "two noise layers in a row",
         "Two Dropout layers of 0.5 in a row drop 75 % of the units. Often one of them was left "
-        "behind when another was added.",
+        "behind when another was added. The dropout of a recurrent layer is noise on its input, "
+        "too: Dropout in front of LSTM(dropout=0.5) is noise twice.",
         """
 x = keras.Input((4,))
 y = layers.Dropout(0.5, name="second")(layers.Dropout(0.5, name="first")(x))

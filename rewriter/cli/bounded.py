@@ -114,15 +114,20 @@ def _become_child(budget: Budget) -> None:
     with suppress(OSError):
         ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGTERM)
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from rewriter.saved.safety import child_process
-
-    child_process.isolated = True
     _children.add(os.getpid())
     # what libraries say when they end the process goes past Python, and is not for the user
     own = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.stderr = own
-    console.framework_started.append(lambda: limit_memory(budget.memory))
+    console.framework_started.append(lambda: _isolate(budget))
+
+
+def _isolate(budget: Budget) -> None:
+    """Limit the memory of this process; what then takes more is ended, and no other need try."""
+    from rewriter.saved.safety import child_process
+
+    limit_memory(budget.memory)
+    child_process.isolated = True
 
 
 def limit_memory(budget: int) -> None:

@@ -56,5 +56,10 @@ IsolatedOption = Annotated[
 ]
 
 LimitsOption = Annotated[
-    bool, typer.Option("--limits/--no-limits", help="Hold what a file declares against limits.")
+    bool,
+    typer.Option(
+        "--limits/--no-limits",
+        help="Stop where a file takes more memory or time, or declares larger data, than a file of "
+        "its size should; --no-limits takes what it needs, for a file that you trust.",
+    ),
 ]

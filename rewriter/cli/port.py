@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rewriter.cli import console
+from rewriter.cli.bounded import in_child
 from rewriter.cli.options import (
     AllowCodeOption,
     CustomOption,
@@ -69,16 +70,18 @@ def port(  # noqa: PLR0913
     from rewriter.api.porting import check_port_output
     from rewriter.api.porting import port as port_model
     from rewriter.live.adapters import require_tensorflow_backend
+    from rewriter.saved.safety.run_limits import refuse_large_files
     from rewriter.verification.inputs.given import read_inputs
 
     if report is not None:
         from rewriter.report.files import check_report
 
-        check_report(report)
+        check_report(report, force)
     if output is None and not dry_run and not partial:
         raise RewriterError("no output", where="port", fix="give -o NEW.keras, or --dry-run")
     check_port_output(output, None, force)
     if not dry_run and not partial:
+        in_child([model] if data is None else [model, data], limits=limits)
         require_tensorflow_backend()
     inputs = read_inputs(data)
     objects = _custom(custom or [])
@@ -87,13 +90,14 @@ def port(  # noqa: PLR0913
         raise typer.Exit(2)
     if dry_run or partial:
         _show(plan, format, full)
-        _report(report, plan)
+        _report(report, model, plan)
         if format is Format.TEXT:
             _needs(plan)
         raise typer.Exit(0)
     if format is Format.TEXT:
         _show(plan, format, full)
         print(flush=True)
+    refuse_large_files([model], limits=limits)
     console.start_tensorflow()
     result = port_model(
         model,
@@ -108,7 +112,7 @@ def port(  # noqa: PLR0913
         rehearse=rehearse,
         progress=console.progress,
     )
-    _report(report, result.plan, result)
+    _report(report, model, result.plan, result)
     if format is Format.JSON:
         format.write(result)
     else:
@@ -147,26 +151,26 @@ def _custom(wanted: list[str]) -> list[dict[str, Any]]:
     return [custom_objects([each]) for each in wanted]
 
 
-def _report(path: Path | None, plan: Any, result: Result | None = None) -> None:
+def _report(path: Path | None, model: str, plan: Any, result: Result | None = None) -> None:
     if path is None:
         return
     from rewriter.report.files import write_report
 
     if result is None:
-        write_report(path, plan)
+        write_report(path, plan, like=Path(model))
     else:
-        write_report(path, plan, result.verification, result.rehearsal)
+        write_report(path, plan, result.verification, result.rehearsal, like=Path(model))
 
 
 def _tell(result: Result, plan: PortPlan) -> None:
     """Print what a port has to say beyond its plan."""
     for note in result.plan.notes:
         if note not in plan.notes:
-            print(f"note: {note.layer}: {note.reason}")
+            print(console.one_line(f"note: {note.layer}: {note.reason}"))
     print(result.verification or "nothing was verified")
     if result.rehearsal is not None:
         print(result.rehearsal)
-    print(f"wrote {result.output}")
+    print(console.one_line(f"wrote {result.output}"))
     _needs(plan)
 
 

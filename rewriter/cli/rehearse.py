@@ -37,11 +37,14 @@ def rehearse(
     from rewriter.api.rehearsing import rehearse as rehearse_model
     from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
+    from rewriter.rehearsal.cases import BATCHES
+    from rewriter.saved.safety.run_limits import refuse_large_files
     from rewriter.verification.inputs.given import read_inputs
 
     in_child([model, *([] if data is None else [data])], limits=limits)
     require_tensorflow_backend()
     inputs = read_inputs(data)
+    refuse_large_files([model], limits=limits, rows=max(batch or BATCHES))
     console.start_tensorflow()
     with console.progress("rehearsing"):
         found = rehearse_model(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,6 +86,7 @@ def rewrite(  # noqa: PLR0913
     """Rewrite a saved model: plan, rebuild, copy the weights, verify, write."""
     from rewriter.api.plans import plan_file, plan_file_or_loaded
     from rewriter.saved import read as read_file
+    from rewriter.saved.safety.run_limits import refuse_large_run
 
     saved = None if saved_plan is None else _read_plan(saved_plan)
     step = _step(passes, saved, isolated)
@@ -102,7 +103,7 @@ def rewrite(  # noqa: PLR0913
         output = output if named else output.with_suffix(Path(model).suffix)
         _check_output(output, model, force)
         in_child([model] if data is None else [model, data], limits=limits)
-        _require_framework()
+        _require_framework(step.verify if verify is None else verify)
     inputs = None if data is None else _read_inputs(data)
     file = read_file(model, limits=limits)
     if dry_run:
@@ -123,13 +124,14 @@ def rewrite(  # noqa: PLR0913
     from rewriter.api import functions
     from rewriter.cli.custom_modules import custom_objects
 
-    console.start_tensorflow()
+    runs = step.verify if verify is None else verify
+    refuse_large_run(file, plan.before, limits=limits and runs)
     with _told_if_it_fails(plan, format), _shown_if_it_fails(plan, rehearse, format, full):
         result = functions.rewrite(
             model,
             plan,
             output=output,
-            verify=step.verify if verify is None else verify,
+            verify=runs,
             weights=step.weights,
             data=inputs,
             custom_objects=custom_objects(custom or []),
@@ -137,7 +139,7 @@ def rewrite(  # noqa: PLR0913
             allow_code=allow_code,
             limits=limits,
             rehearse=rehearse,
-            progress=console.progress,
+            progress=_progress,
         )
     code = 1 if result.rehearsal is not None and not result.rehearsal.ok else 0
     if report is not None:
@@ -147,6 +149,15 @@ def rewrite(  # noqa: PLR0913
     else:
         _tell(result, plan, full)
     raise typer.Exit(code)
+
+
+def _progress(words: str) -> AbstractContextManager[None]:
+    """Start TensorFlow where a step needs it: not every rewrite does."""
+    from rewriter.api.rewriting import LOADING
+
+    if words == LOADING:
+        console.start_tensorflow()
+    return console.progress(words)
 
 
 def _read_plan(path: Path) -> SavedPlan:
@@ -161,7 +172,10 @@ def _check_output(output: Path, model: str, force: bool) -> None:
     check_output(output, Path(model), force)
 
 
-def _require_framework() -> None:
+def _require_framework(verify: bool) -> None:
+    """Refuse at once where Keras is needed for certain, and not there."""
+    if not verify:
+        return
     from rewriter.live.adapters import require_tensorflow_backend
 
     require_tensorflow_backend()

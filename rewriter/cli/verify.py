@@ -33,11 +33,13 @@ def verify(  # noqa: PLR0913
     from rewriter.api import functions
     from rewriter.cli.custom_modules import custom_objects
     from rewriter.live.adapters import require_tensorflow_backend
+    from rewriter.saved.safety.run_limits import refuse_large_files
     from rewriter.verification.inputs.given import read_inputs
 
     in_child([before, after, *([] if data is None else [data])], limits=limits)
     require_tensorflow_backend()
     inputs = read_inputs(data)
+    refuse_large_files([before, after], limits=limits)
     console.start_tensorflow()
     with console.progress("verifying the outputs"):
         verification = functions.verify(

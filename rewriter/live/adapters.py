@@ -87,6 +87,9 @@ class LiveKeras(Protocol):
     def strategy_scope(self, model: Live) -> AbstractContextManager[Any]:
         """Return the scope of the distribution strategy that a model was made under."""
 
+    def forward_only(self) -> AbstractContextManager[None]:
+        """Have what is called to be run forward alone make no gradients beforehand."""
+
     def input_tensors(self, layer: Live) -> list[Live]:
         """Return the tensors that an input layer gives."""
 
@@ -183,6 +186,9 @@ class TrainingKeras(Protocol):
     def parts(self, optimizer: Live) -> list[Live]:
         """Return an optimizer and what it holds: the one that it wraps, and schedules."""
 
+    def inner_optimizers(self, optimizer: Live) -> list[Live]:
+        """Return the optimizers that an optimizer hands gradients to."""
+
     def new_optimizer(self, old: Live, scope: Mapping[str, Any]) -> Live:
         """Return a new optimizer of the same class and config; a schedule is used by both."""
 
@@ -207,10 +213,10 @@ class TrainingKeras(Protocol):
         """Return everything that an optimizer keeps and saves."""
 
     def copy_exclusions(self, old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) -> None:
-        """Copy which variables get no weight decay."""
+        """Copy which variables get no weight decay, of this optimizer alone."""
 
     def copy_counters(self, old: Live, new: Live) -> None:
-        """Copy what an optimizer counts outside of its variables."""
+        """Copy what this optimizer alone counts outside of its variables."""
 
 
 class NoiseKeras(Protocol):

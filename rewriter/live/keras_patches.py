@@ -122,18 +122,17 @@ def weights_within(refuse: Callable[[int, str], None], keras: int) -> Iterator[N
         yield
 
 
-def largest_output(layers: Iterable[Live]) -> tuple[str, int]:
-    """Return the layer that gives the largest tensor, and the elements of that."""
-    import tensorflow as tf
+@contextmanager
+def in_this_thread(owner: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Have the calling thread call another function of a module of Keras; the others, its own."""
+    plain, thread = getattr(owner, name), threading.get_ident()
 
-    sizes = [
-        (layer.name, _elements(tensor.shape))
-        for layer in layers
-        for node in getattr(layer, "_inbound_nodes", ())
-        for tensor in tf.nest.flatten(node.outputs)
-        if getattr(tensor, "shape", None)  # neither a scalar nor of unknown rank
-    ]
-    return max(sizes, key=lambda each: each[1], default=("", 0))
+    @wraps(plain)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (function if threading.get_ident() == thread else plain)(*args, **kwargs)
+
+    with _replaced(owner, name, call):
+        yield
 
 
 def _elements(shape: Iterable[Any] | None) -> int:

@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 
+from rewriter.analysis.run_sizes import ROWS, STEPS, TENSOR_LIMIT, too_large
 from rewriter.errors import ModelReadError
 from rewriter.live.adapters import Live, live_keras
-from rewriter.live.keras_patches import BYTES, largest_output, temporaries_in, weights_within
+from rewriter.live.keras_patches import temporaries_in, weights_within
+from rewriter.live.traced_sizes import largest_output, largest_traced
 from rewriter.live.walk import with_sublayers
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.file_state import size_of
-from rewriter.saved.safety.links_and_sizes import LIFT, refuse_inflation
+from rewriter.saved.safety.links_and_sizes import refuse_inflation
+from rewriter.saved.safety.run_limits import beyond_limit
 from rewriter.saved.writing.temporary import remove_scratch, temporary_directory
 
-TENSOR_LIMIT = 2**29
-"""Elements of one tensor between layers; the batch counts where it is fixed."""
 
-
-def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = True) -> Live:
+def load_bounded(
+    file: ModelFile, load: Callable[[], Live], *, limits: bool = True, rows: int = ROWS
+) -> Live:
     """Return what Keras loads.
 
     Parameters
@@ -30,6 +32,8 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
         Has Keras load it.
     limits : bool
         Whether weights must be in proportion to the file, and tensors within `TENSOR_LIMIT`.
+    rows : int
+        The most rows that it is run on, where the batch size is open.
 
     Raises
     ------
@@ -40,16 +44,32 @@ def load_bounded(file: ModelFile, load: Callable[[], Live], *, limits: bool = Tr
         model = load()
     if not limits:
         return model
-    layers = with_sublayers(model, live_keras(file.keras))
-    name, elements = largest_output(layers)
+    name, elements = largest_output(with_sublayers(model, live_keras(file.keras)), rows, STEPS)
     if elements > TENSOR_LIMIT:
-        raise ModelReadError(
-            f"it gives a tensor of {elements * BYTES / 2**20:,.0f} MB, and the limit is "
-            f"{TENSOR_LIMIT * BYTES // 2**20:,} MB",
-            where=f"{file.path}: {name}",
-            fix=LIFT,
-        )
+        raise beyond_limit(file, name, too_large(elements, rows, TENSOR_LIMIT))
     return model
+
+
+def refuse_large_trace(file: ModelFile, model: Live, rows: int = ROWS) -> None:
+    """Refuse a live model that would make too large a tensor, as TensorFlow works it out.
+
+    Parameters
+    ----------
+    file : ModelFile
+        Where it comes from.
+    model : live model
+        The model; nothing is run of it.
+    rows : int
+        The most rows that it is run on, where the batch size is open.
+
+    Raises
+    ------
+    ModelReadError
+        It does; names the operation.
+    """
+    name, elements = largest_traced(model, rows, STEPS)
+    if elements > TENSOR_LIMIT:
+        raise beyond_limit(file, name, too_large(elements, rows, TENSOR_LIMIT))
 
 
 @contextmanager

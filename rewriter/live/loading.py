@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from rewriter.analysis.run_sizes import ROWS
 from rewriter.dialects import decode
 from rewriter.errors import ModelReadError, RewriterError, UnsupportedModelError, first_line
 from rewriter.graph.changes import Note, Stage
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.live.adapters import Live, live_keras, require_tensorflow_backend
-from rewriter.live.load_limits import in_proportion, load_bounded
+from rewriter.live.load_limits import in_proportion, load_bounded, refuse_large_trace
 from rewriter.saved import ModelFile
 from rewriter.saved.safety.admission import Admission, admit
 from rewriter.saved.safety.open_file import OpenModelFile, kept_open
+from rewriter.saved.safety.run_limits import refuse_large_run
 
 
 @dataclass(slots=True)
@@ -47,10 +49,11 @@ def load(
     allow_code: bool = False,
     limits: bool = True,
     graph: ModelGraph | None = None,
+    rows: int = ROWS,
 ) -> Loaded:
     """Load a saved model; without its training configuration if that cannot be used.
 
-    `graph` is that of the file, where it is known.
+    `graph` is that of the file, where it is known; `rows` the most that it is to be run on.
 
     Raises
     ------
@@ -62,7 +65,10 @@ def load(
     require_tensorflow_backend()
     with kept_open(file) as source:
         admission = admit(file, custom_objects, source, allow_code=allow_code, limits=limits)
-        loaded = _loaded(source, custom_objects, admission, limits)
+        known = refuse_large_run(file, graph, limits=limits, rows=rows)
+        loaded = _loaded(source, custom_objects, admission, limits, rows)
+    if not known:
+        refuse_large_trace(file, loaded.model, rows)
     _keep_names(file, graph, loaded.model)
     return loaded
 
@@ -75,12 +81,16 @@ def _keep_names(file: ModelFile, graph: ModelGraph | None, model: Live) -> None:
 
 
 def _loaded(
-    source: OpenModelFile, custom_objects: Mapping[str, Any], admission: Admission, limits: bool
+    source: OpenModelFile,
+    custom_objects: Mapping[str, Any],
+    admission: Admission,
+    limits: bool,
+    rows: int,
 ) -> Loaded:
     file = source.file
     keras = live_keras(file.keras)
     load_file = partial(keras.load, source, custom_objects, allow_code=admission.allow_code)
-    bounded = partial(load_bounded, file, limits=limits)
+    bounded = partial(load_bounded, file, limits=limits, rows=rows)
     reason = admission.reason
     if file.training_config and admission.compiled:
         try:

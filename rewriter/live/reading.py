@@ -88,8 +88,8 @@ def _with_missing_arguments(
 
 def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
     notes: list[Note] = []
-    document = with_names(_document(model, keras), model, keras)
     try:
+        document = with_names(_document(model, keras), model, keras)
         graph = decode(_expanded(document, model, keras, (), notes), keras.keras)
     except UnsupportedModelError as error:
         parts = _parts_with_graphs(model, keras)
@@ -101,12 +101,27 @@ def _decoded(model: Live, keras: LiveKeras) -> ModelGraph:
 
 
 def _parts_with_graphs(model: Live, keras: LiveKeras) -> list[str]:
-    """Return the attributes of a subclassed model that hold Functional or Sequential models."""
+    """Return what of a subclassed model holds Functional or Sequential models, lists included."""
+    places = [
+        place
+        for name, value in vars(model).items()
+        if not name.startswith("_")
+        for place in _places(f"model.{name}", value)
+    ]
     return [
-        f"model.{name}"
-        for name, held in vars(model).items()
+        name
+        for name, held in places
         if hasattr(held, "layers") and (keras.is_functional(held) or _is_sequential(held))
     ]
+
+
+def _places(name: str, value: Any) -> list[tuple[str, Any]]:
+    """Return an attribute, or what it holds if it is a list or a dict, as Python writes it."""
+    if isinstance(value, Mapping):
+        return [(f"{name}[{key!r}]", each) for key, each in value.items()]
+    if isinstance(value, list | tuple):
+        return [(f"{name}[{number}]", each) for number, each in enumerate(value)]
+    return [(name, value)]
 
 
 def _is_sequential(model: Live) -> bool:

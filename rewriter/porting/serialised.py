@@ -152,8 +152,9 @@ def _known_function(key: str, value: Any, custom: Collection[str]) -> Any:
     registered = value.get("registered_name") if isinstance(value, Mapping) else None
     if isinstance(name, Mapping):  # a layer
         return value
-    if name in custom or registered in custom:
-        function = name if name in custom else registered
+    own = [each for each in (name, registered) if isinstance(each, str) and each in custom]
+    if own:
+        function = own[0]
         return {
             "module": "builtins",
             "class_name": "function",

@@ -22,7 +22,12 @@ from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.custom_classes import scope_of
 from rewriter.live.naming import keep_names_inside
 from rewriter.live.walk import OriginalLayer, inner_of, original_layers, pairs_with_sublayers
-from rewriter.rebuild.config_changes import alike, changed_config, holds_edited_model
+from rewriter.rebuild.config_changes import (
+    alike,
+    changed_config,
+    changes_state,
+    holds_edited_model,
+)
 from rewriter.rebuild.weights import Pair, check_complete, copy_weights
 
 _CODE = "saved as code"
@@ -88,7 +93,8 @@ def rebuild(
         for layer in each.layers
         if layer.origin is not None
     }
-    model = builder.model(graph, original)
+    with keras.forward_only():
+        model = builder.model(graph, original)
     copy_weights(keras, builder.pairs, share=share)
     check_complete(keras, builder.pairs, builder.removed(), builder.new)
     return Rebuilt(model, builder.tensors.get(id(graph), {}), builder.pairs)
@@ -206,8 +212,10 @@ class _Builder:
                 where=graph.path_of(layer.name),
                 fix=_NAMED if _CODE in first_line(error) else _RESTORED,
             ) from error
+        own_state = changes_state(before, layer)
         for old, new in pairs_with_sublayers(live_original, live, self.keras):
-            self.keras.carry_state(old, new)
+            if not own_state:
+                self.keras.carry_state(old, new)
             # The globals and the closure of a function are not in its config.
             if type(old) is type(new) and type(old).__name__ == "Lambda":
                 new.function = old.function

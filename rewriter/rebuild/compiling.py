@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any
 
 from rewriter.errors import first_line
@@ -19,7 +18,7 @@ from rewriter.graph.nested import leaves
 from rewriter.live.adapters import Live, LiveKeras, TrainingKeras, training_keras
 from rewriter.live.custom_classes import scope_of_values
 from rewriter.rebuild.builder import Rebuilt
-from rewriter.rebuild.optimizer_state import copy_optimizer_state
+from rewriter.rebuild.optimizer_state import copy_optimizer_state, is_plain
 from rewriter.rebuild.weights import layer_pairs
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -27,7 +26,6 @@ BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 METRICS = ("metrics", "weighted_metrics")
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), FunctionType)
 _SET_BY_FIT = ("history", "optimizer", "loss", "stop_training")
 
 
@@ -94,7 +92,7 @@ class _Carrier:
         for name, value in vars(self.original).items():
             if name.startswith("_") or name in there or name in _SET_BY_FIT:
                 continue
-            if all(isinstance(leaf, _PLAIN) for leaf in leaves(value)):
+            if is_plain(value):
                 setattr(self.model, name, value)
             else:
                 kind = type(value).__name__

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rewriter.analysis.known_layers import class_of
+from rewriter.analysis.lookups import LOOKUPS
 from rewriter.dialects import encode, encode_layer
+from rewriter.errors import RebuildError
 from rewriter.graph.graph import Layer
+
+_LOOKUP = ("vocabulary", "idf_weights", "num_oov_indices", "mask_token", "oov_token", "invert")
+
+_STATE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "Discretization": ("bin_boundaries",),
+    "Normalization": ("mean", "variance"),
+    **dict.fromkeys(LOOKUPS, _LOOKUP),
+}
+"""Keys of a config that say the same as a layer's table or statistics; the first is None where
+these were learned from data, with ``adapt``."""
 
 
 def alike(one: Layer, other: Layer) -> bool:
@@ -41,6 +54,31 @@ def _numberless(config: Any) -> Any:
     if not isinstance(config, Mapping):
         return config
     return {key: _numberless(each) for key, each in config.items() if key != "shared_object_id"}
+
+
+def changes_state(before: Layer, after: Layer) -> bool:
+    """Whether passes changed what a layer's table or statistics are made from.
+
+    The layer is then made from its config, and gets nothing of the original.
+
+    Raises
+    ------
+    RebuildError
+        The config does not have the rest: the layer learned it from data.
+    """
+    found = False
+    for old, new in zip(before.walk(), after.walk(), strict=False):
+        keys = _STATE_KEYS.get(class_of(old), ()) if old.class_name == new.class_name else ()
+        changed = [key for key in keys if old.config.get(key) != new.config.get(key)]
+        if changed and new.config.get(keys[0]) is None:
+            raise RebuildError(
+                f"{changed[0]} cannot be changed: the layer learned its {keys[0]} from data, and "
+                "its config does not have it",
+                where=after.name,
+                fix=f"have the pass set {keys[0]} too",
+            )
+        found = found or bool(changed)
+    return found
 
 
 def changed_config(

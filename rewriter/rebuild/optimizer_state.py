@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import FunctionType
+from typing import Any, Protocol
 
+from rewriter.graph.nested import leaves
 from rewriter.live.adapters import Live, LiveKeras, TrainingKeras
 from rewriter.rebuild.builder import Rebuilt
 from rewriter.rebuild.weights import variable_pairs
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), FunctionType)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is plain data or a function, or a structure of these: no live object."""
+    return all(isinstance(leaf, _PLAIN) for leaf in leaves(value))
 
 
 class TakeNote(Protocol):
@@ -37,6 +46,42 @@ def copy_optimizer_state(
     _State(keras, training, original, rebuilt, note).copy()
 
 
+def copy_settings(
+    training: TrainingKeras, old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]
+) -> None:
+    """Copy what was set on an optimizer, and what it was given, and stands in no config.
+
+    That is which variables get no weight decay, and public attributes that hold plain values or
+    functions: those of a class of the user's own, and the gradient transformers of tf_keras' old
+    optimizers (tf_keras/src/optimizers/legacy/optimizer_v2.py).
+
+    Parameters
+    ----------
+    training : TrainingKeras
+        The Keras of both optimizers.
+    old, new : live optimizer
+        Of the same class and config; `new` is changed.
+    pairs : sequence of pairs of variables
+        The variables of the original model, and those of the rewritten one that follow them.
+    """
+    for one, other in _with_inner(training, old, new):
+        training.copy_exclusions(one, other, pairs)
+        for name, value in vars(one).items():
+            there = vars(other).get(name)
+            if name.startswith("_") or name == "built" or not is_plain(value):
+                continue
+            if is_plain(there) and there != value:
+                setattr(other, name, value)
+
+
+def _with_inner(training: TrainingKeras, old: Live, new: Live) -> Iterator[tuple[Live, Live]]:
+    """Yield two optimizers, and those to which they hand gradients."""
+    yield old, new
+    inner = training.inner_optimizers(old), training.inner_optimizers(new)
+    for one, other in zip(*inner, strict=False):
+        yield from _with_inner(training, one, other)
+
+
 @dataclass(slots=True)
 class _State:
     """The optimizer's state, on its way from the original to the rewritten model."""
@@ -51,8 +96,9 @@ class _State:
         training, original = self.training, self.original
         old, new = original.optimizer, self.rebuilt.model.optimizer
         pairs = list(variable_pairs(self.keras, self.rebuilt.pairs))
-        training.copy_exclusions(old, new, [(before, after) for before, after, _ in pairs])
+        copy_settings(training, old, new, [(before, after) for before, after, _ in pairs])
         if not training.is_built(old):
+            self.copy_unbuilt(old, new)
             return
         source = {id(after): before for before, after, _ in pairs}
         paths = {id(after): path for _, after, path in pairs}
@@ -74,9 +120,17 @@ class _State:
                 fresh[id(owner)] = reason
             else:
                 self.note(f"{name} of the optimizer starts fresh: {reason}")
-        training.copy_counters(old, new)
+        for one, other in _with_inner(training, old, new):
+            training.copy_counters(one, other)
         self.tell(fresh, variables, paths)
         self.tell_rest(old, have, originals)
+
+    def copy_unbuilt(self, old: Live, new: Live) -> None:
+        """Copy what an optimizer has before its first step: a count of steps, a rate."""
+        have = {name: value for name, owner, value in self.training.optimizer_state(old, ())}
+        for name, _, value in self.training.optimizer_state(new, ()):
+            if _misfit(name, have.get(name), value) is None:
+                self.keras.assign(value, have[name])
 
     def variables(
         self, old: Live, source: Mapping[int, Live], followers: Sequence[Live]

@@ -9,8 +9,8 @@ from rewriter.errors import WeightsError
 from rewriter.live.adapters import Live, LiveKeras
 
 _ADDED_LATER = (
-    "if its variables came after it was made, as float8 and quantisation-aware training add them, "
-    "rewrite the model before that, and quantise what comes out"
+    "a pass cannot change how many weights a layer has, nor their shapes and types; where training "
+    "or quantisation added variables after the layer was made, rewrite the model before that"
 )
 
 

@@ -25,7 +25,7 @@ from rewriter.live.adapters import Live, LiveKeras, NoiseKeras, noise_keras
 from rewriter.live.known_classes import is_known_class
 from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
 from rewriter.rehearsal.replay import LayerReplay, numbers_of, tensors_in, with_other_options
-from rewriter.verification.layer_traffic import Arguments
+from rewriter.verification.layer_traffic import WatchedArguments
 from rewriter.verification.noise_statistics import Drawn, drawn, is_mask
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ _RATES = {"input": "dropout", "state": "recurrent_dropout"}
 def measure_inside(
     keras: LiveKeras,
     layers: Mapping[str, Live],
-    training: Mapping[str, Arguments],
-    inference: Mapping[str, Arguments],
+    training: Mapping[str, WatchedArguments],
+    inference: Mapping[str, WatchedArguments],
 ) -> Iterator[NoiseMeasured]:
     """Measure the noise inside layers, called again alone as the model called them.
 
@@ -59,7 +59,7 @@ def measure_inside(
         The Keras of the model.
     layers : mapping of str to live layer
         Those of the model, by path.
-    training, inference : mapping of str to Arguments
+    training, inference : mapping of str to WatchedArguments
         What they were called with in a training step, and at inference.
     """
     noise = noise_keras(keras.keras)
@@ -77,7 +77,10 @@ def measure_inside(
 
 
 def _may_hold_noise(
-    keras: LiveKeras, layer: Live, layers: Mapping[str, Live], called: Mapping[str, Arguments]
+    keras: LiveKeras,
+    layer: Live,
+    layers: Mapping[str, Live],
+    called: Mapping[str, WatchedArguments],
 ) -> bool:
     if _is_cell(layer) or _is_attention(layer):
         return not is_known_class(type(layer)) or bool(_rates(layer))
@@ -123,7 +126,7 @@ class _MeasuredLayer:
     path: str
     class_name: str
     training: LayerReplay
-    arguments_at_inference: Arguments
+    arguments_at_inference: WatchedArguments
 
     @property
     def inference(self) -> LayerReplay:

@@ -15,7 +15,7 @@ from rewriter.rehearsal.cases import arrays_to_tensors
 from rewriter.rehearsal.inner_noise import measure_inside
 from rewriter.rehearsal.noise_result import NoiseMeasured, stated_rate
 from rewriter.rehearsal.replay import LayerReplay, numbers_of, tensors_in
-from rewriter.verification.layer_traffic import Arguments, Traffic, Watch, watching
+from rewriter.verification.layer_traffic import Traffic, Watch, WatchedArguments, watching
 from rewriter.verification.noise_statistics import drawn
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _measured(
     layer: Live,
     still: Sequence[Traffic],
     noisy: Sequence[Traffic],
-    training: Mapping[str, Arguments],
+    training: Mapping[str, WatchedArguments],
 ) -> NoiseMeasured | None:
     in_training = not all(_same(each) for each in noisy)
     at_inference = not all(_same(each) for each in still)

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.live.adapters import Live
-from rewriter.verification.layer_traffic import Arguments
+from rewriter.verification.layer_traffic import WatchedArguments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,12 +24,12 @@ class LayerReplay:
     ----------
     layer : live layer
         Is not watched any more.
-    arguments : Arguments
+    arguments : WatchedArguments
         Those of the call.
     """
 
     layer: Live
-    arguments: Arguments
+    arguments: WatchedArguments
 
     @property
     def first(self) -> Any:
@@ -41,7 +41,7 @@ class LayerReplay:
         """How many units one row of the first tensor has."""
         return max(int(prod(self.first.shape[1:])), 1)
 
-    def with_rows(self, rows: int, *, small: bool = False, seed: int = 0) -> Arguments:
+    def with_rows(self, rows: int, *, small: bool = False, seed: int = 0) -> WatchedArguments:
         """Return the arguments with so many rows.
 
         Parameters
@@ -70,14 +70,14 @@ class LayerReplay:
         args, kwargs = tf.nest.map_structure(
             resized, (self.arguments.args, dict(self.arguments.kwargs))
         )
-        return Arguments(tuple(args), kwargs)
+        return WatchedArguments(tuple(args), kwargs)
 
-    def call(self, arguments: Arguments, **options: Any) -> list[Any]:
+    def call(self, arguments: WatchedArguments, **options: Any) -> list[Any]:
         """Return the tensors that the layer gives."""
         return tensors_in(self.layer(*arguments.args, **{**arguments.kwargs, **options}))
 
 
-def with_other_options(arguments: Arguments, others: Arguments) -> Arguments:
+def with_other_options(arguments: WatchedArguments, others: WatchedArguments) -> WatchedArguments:
     """Keep the tensors of `arguments`; take the other arguments, as ``training``, from `others`."""
     import tensorflow as tf
 
@@ -86,7 +86,7 @@ def with_other_options(arguments: Arguments, others: Arguments) -> Arguments:
         (arguments.args, dict(arguments.kwargs)),
         (others.args, dict(others.kwargs)),
     )
-    return Arguments(tuple(args), kwargs)
+    return WatchedArguments(tuple(args), kwargs)
 
 
 def tensors_in(structure: Any) -> list[Any]:

@@ -115,8 +115,7 @@ def _unreadable(path: Path, what: str, fix: str) -> ModelReadError:
 
 def _read(path: Path, limits: _Limits) -> ModelFile:
     if path.is_dir():
-        state = state_of_directory(path)
-        return replace(_read_directory(path, limits), state=state)
+        return _read_directory(path, limits)
     with regular(path) as file:
         state = state_of_file(file)
         start = file.read(8)
@@ -130,7 +129,8 @@ def _read(path: Path, limits: _Limits) -> ModelFile:
 
 def _read_directory(path: Path, limits: _Limits) -> ModelFile:
     if saved_model.is_saved_model(path):
-        return _read_saved_model(path, limits)
+        state = state_of_directory(path)
+        return replace(_read_saved_model(path, limits), state=state)
     if (path / "config.json").exists() and (path / "metadata.json").exists():
         raise UnsupportedModelError(
             "this is an unzipped .keras archive", fix="zip it again, or save as .keras or .h5"

@@ -3,8 +3,8 @@
 A model is drawn as a recipe, which is plain data that hypothesis can shrink and print; `build`
 makes it in either Keras.
 
-    >>> recipe = Recipe(length=None, steps=(Step("dropout"), Step("recurrent", 2)))
-    >>> [step.kind for step in recipe.steps]
+    >>> recipe = Recipe(length=None, blocks=(Block("dropout"), Block("recurrent", 2)))
+    >>> [block.kind for block in recipe.blocks]
     ['dropout', 'recurrent']
 """
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 FEATURES = 4
-"""Every tensor between steps has this many features, so that any step can follow any."""
+"""Every tensor between blocks has this many features, so that any block can follow any."""
 
 VOCABULARY = 11
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step on from the tensor at hand.
+class Block:
+    """What comes next behind the tensor at hand: a layer, a nested model, or branches that meet.
 
     Parameters
     ----------
     kind : str
         A key of `KINDS`.
     choice : int
-        Which of the step's variants.
-    inner : tuple of Step
+        Which of the block's variants.
+    inner : tuple of Block
         What a nested model or a shared block holds.
     """
 
     kind: str
     choice: int = 0
-    inner: tuple[Step, ...] = ()
+    inner: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Recipe:
     ----------
     length : int or None
         Number of time steps; None leaves it free.
-    steps : tuple of Step
+    blocks : tuple of Block
         From the input on.
     ids : bool
         Whether the input is ids for an Embedding; else vectors.
@@ -63,35 +63,35 @@ class Recipe:
     """
 
     length: int | None
-    steps: tuple[Step, ...]
+    blocks: tuple[Block, ...]
     ids: bool = False
     sequential: bool = False
     outputs: int = 1
 
 
-def recipes(*, max_steps: int = 6) -> SearchStrategy[Recipe]:
+def recipes(*, max_blocks: int = 6) -> SearchStrategy[Recipe]:
     """Return a hypothesis strategy of recipes.
 
     Parameters
     ----------
-    max_steps : int
-        The greatest number of steps of a model, those of nested models not counted.
+    max_blocks : int
+        The greatest number of blocks of a model, those of nested models not counted.
     """
     from hypothesis import strategies as st
 
-    def steps(kinds: list[str], inner: Any) -> SearchStrategy[Step]:
-        return st.builds(Step, st.sampled_from(kinds), st.integers(0, 5), inner)
+    def drawn(kinds: list[str], inner: Any) -> SearchStrategy[Block]:
+        return st.builds(Block, st.sampled_from(kinds), st.integers(0, 5), inner)
 
-    simple = steps(sorted(LAYERS), st.just(()))
-    blocks = st.lists(simple, min_size=1, max_size=3).map(tuple)
-    nested = steps(sorted(MODELS), blocks)
-    deeper = steps(["nested"], st.lists(nested | simple, min_size=1, max_size=2).map(tuple))
-    joined = steps(sorted(JOINS), blocks)
+    simple = drawn(sorted(LAYERS), st.just(()))
+    inside = st.lists(simple, min_size=1, max_size=3).map(tuple)
+    nested = drawn(sorted(MODELS), inside)
+    deeper = drawn(["nested"], st.lists(nested | simple, min_size=1, max_size=2).map(tuple))
+    joined = drawn(sorted(JOINS), inside)
     lengths = st.sampled_from([None, 5, 8])
     functional = st.builds(
         Recipe,
         lengths,
-        st.lists(simple | nested | deeper | joined, min_size=1, max_size=max_steps).map(tuple),
+        st.lists(simple | nested | deeper | joined, min_size=1, max_size=max_blocks).map(tuple),
         st.booleans(),
         st.just(False),
         st.integers(1, 3),
@@ -99,7 +99,7 @@ def recipes(*, max_steps: int = 6) -> SearchStrategy[Recipe]:
     chain = st.builds(
         Recipe,
         lengths,
-        st.lists(simple, min_size=1, max_size=max_steps).map(tuple),
+        st.lists(simple, min_size=1, max_size=max_blocks).map(tuple),
         st.booleans(),
         st.just(True),
     )
@@ -126,7 +126,7 @@ class _Builder:
     length: int | None
 
     def sequential(self, recipe: Recipe) -> Any:
-        layers = [LAYERS[step.kind](self.keras, step.choice) for step in recipe.steps]
+        layers = [LAYERS[block.kind](self.keras, block.choice) for block in recipe.blocks]
         return self.keras.Sequential([self.entrance(recipe), *self.first(recipe), *layers])
 
     def functional(self, recipe: Recipe) -> Any:
@@ -134,24 +134,24 @@ class _Builder:
         for layer in self.first(recipe):
             tensor = layer(tensor)
         tensors = []
-        for step in recipe.steps:
-            tensor = self.apply(step, tensor)
+        for block in recipe.blocks:
+            tensor = self.apply(block, tensor)
             tensors.append(tensor)
         outputs = tensors[-recipe.outputs :]
         return self.keras.Model(entrance, outputs if len(outputs) > 1 else outputs[0])
 
-    def apply(self, step: Step, tensor: Any) -> Any:
-        if step.kind in LAYERS:
-            return LAYERS[step.kind](self.keras, step.choice)(tensor)
-        if step.kind in MODELS:
-            return MODELS[step.kind](self, step, tensor)
-        return JOINS[step.kind](self, step, tensor)
+    def apply(self, block: Block, tensor: Any) -> Any:
+        if block.kind in LAYERS:
+            return LAYERS[block.kind](self.keras, block.choice)(tensor)
+        if block.kind in MODELS:
+            return MODELS[block.kind](self, block, tensor)
+        return JOINS[block.kind](self, block, tensor)
 
-    def block(self, steps: tuple[Step, ...]) -> Any:
+    def chain(self, blocks: tuple[Block, ...]) -> Any:
         """Return a Functional model from sequences to sequences."""
         x = y = self.keras.Input((self.length, FEATURES))
-        for step in steps:
-            y = self.apply(step, y)
+        for block in blocks:
+            y = self.apply(block, y)
         return self.keras.Model(x, y)
 
     def input(self, recipe: Recipe) -> Any:
@@ -169,7 +169,7 @@ class _Builder:
         if not recipe.ids:
             return []
         return [
-            self.keras.layers.Embedding(VOCABULARY, FEATURES, mask_zero=len(recipe.steps) % 2 == 0)
+            self.keras.layers.Embedding(VOCABULARY, FEATURES, mask_zero=len(recipe.blocks) % 2 == 0)
         ]
 
 
@@ -228,49 +228,49 @@ LAYERS: dict[str, Callable[[Any, int], Any]] = {
 """Steps that are one layer, from sequences to sequences of the same features."""
 
 
-def _nested(builder: _Builder, step: Step, tensor: Any) -> Any:
-    model = builder.block(step.inner)
-    for _ in range(1 + step.choice % 3):
+def _nested(builder: _Builder, block: Block, tensor: Any) -> Any:
+    model = builder.chain(block.inner)
+    for _ in range(1 + block.choice % 3):
         tensor = model(tensor)
     return tensor
 
 
-def _nested_sequential(builder: _Builder, step: Step, tensor: Any) -> Any:
-    model = builder.sequential(Recipe(builder.length, step.inner))
-    return model(model(tensor) if step.choice % 2 else tensor)
+def _nested_sequential(builder: _Builder, block: Block, tensor: Any) -> Any:
+    model = builder.sequential(Recipe(builder.length, block.inner))
+    return model(model(tensor) if block.choice % 2 else tensor)
 
 
-MODELS: dict[str, Callable[[_Builder, Step, Any], Any]] = {
+MODELS: dict[str, Callable[[_Builder, Block, Any], Any]] = {
     "nested": _nested,
     "nested_sequential": _nested_sequential,
 }
 """Steps that are nested models, called once or several times."""
 
 
-def _branch(builder: _Builder, step: Step, tensor: Any) -> Any:
+def _branch(builder: _Builder, block: Block, tensor: Any) -> Any:
     other = tensor
-    for inner in step.inner:
+    for inner in block.inner:
         other = builder.apply(inner, other)
-    layer = ("Add", "Multiply", "Average", "Maximum")[step.choice % 4]
+    layer = ("Add", "Multiply", "Average", "Maximum")[block.choice % 4]
     return getattr(builder.keras.layers, layer)()([tensor, other])
 
 
-def _shared(builder: _Builder, step: Step, tensor: Any) -> Any:
-    layers = [LAYERS[each.kind](builder.keras, each.choice) for each in step.inner]
+def _shared(builder: _Builder, block: Block, tensor: Any) -> Any:
+    layers = [LAYERS[each.kind](builder.keras, each.choice) for each in block.inner]
     for layer in layers * 2:
         tensor = layer(tensor)
     return tensor
 
 
-def _operation(builder: _Builder, step: Step, tensor: Any) -> Any:
+def _operation(builder: _Builder, block: Block, tensor: Any) -> Any:
     return [
         lambda: tensor * 0.5 + 1.0,
         lambda: tensor - tensor[:, :1],
         lambda: -tensor,
-    ][step.choice % 3]()
+    ][block.choice % 3]()
 
 
-JOINS: dict[str, Callable[[_Builder, Step, Any], Any]] = {
+JOINS: dict[str, Callable[[_Builder, Block, Any], Any]] = {
     "branch": _branch,
     "shared": _shared,
     "operation": _operation,

@@ -26,6 +26,7 @@ from rewriter.verification.running import (
     Subject,
     activations,
     attempt,
+    compiled_call,
     explain,
     runner,
     states_kept,
@@ -110,8 +111,8 @@ def _verify(
     specs = with_vocabularies(two, before, input_specs(before.graph))
     runs: dict[str, tuple[Run, Run]] = {
         "eager": (
-            runner(two, before, specs, compiled=False),
-            runner(three, after, specs, compiled=False),
+            runner(two, before, specs),
+            runner(three, after, specs),
         ),
         "compiled": (predictor(two, before, specs), predictor(three, after, specs)),
     }
@@ -127,7 +128,7 @@ def _verify(
         (partial(explain, two, before, specs), partial(explain, three, after, specs)),
         [Spread(tolerance) for _ in outputs],
     )
-    further, left_out = further_tries(specs, found, activations(before, specs))
+    further, left_out = further_tries(specs, found, activations(compiled_call(before, specs)))
     for tried in (*usual_tries(specs, found, data), *further):
         try_inputs(comparison, tried)
     refuse_if_all_fail(before, comparison)

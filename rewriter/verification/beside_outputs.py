@@ -10,7 +10,7 @@ from rewriter.live.adapters import Live
 from rewriter.live.walk import live_layers
 from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import relative_difference
-from rewriter.verification.inner_tensors import same_masks, vocabulary_of
+from rewriter.verification.layer_equality import same_masks, vocabulary_of
 from rewriter.verification.running import Subject, call_of, reset, to_array, to_tensors
 
 if TYPE_CHECKING:

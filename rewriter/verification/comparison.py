@@ -31,6 +31,10 @@ ROUNDING_MULTIPLE = 8
 """Where a tolerance is promised, outputs may differ by so many times the original's own rounding:
 eager against compiled, and one batch against its two halves."""
 
+COMPILED_ROUNDING = 5e-7
+"""Where eager outputs are equal to the bit, compiled ones may differ by so much: how many layers
+are compiled into one kernel depends on what stands beside them."""
+
 MOST_ROUNDING = 1e-3
 """No more than this share of an output's greatest magnitude is ever taken for rounding."""
 
@@ -108,7 +112,7 @@ class Comparison:
             self.cases.append(Case(*place, "left out", None, self.explain[0](arrays, failure)))
             return False
         actual, broken = attempt(new, arrays)
-        judged = self.judge(arrays, expected, actual, self.tolerance)
+        judged = self.judge(arrays, expected, actual, self.tolerance, whole=tried.whole)
         if judged.outcome in ("differs", "left out") and mode == "compiled" and actual is not None:
             eager, _ = attempt(eager_run, arrays)
             if eager is not None and _contradicts(expected, eager):
@@ -125,8 +129,9 @@ class Comparison:
         if actual is not None:
             if mode == tried.modes[0] and tried.telling:
                 self._note(arrays, expected, actual)
-            if self.counts(tried.label, mode) and (kept := self.kept(arrays)) is not None:
-                self.count_padded(expected, actual, ~kept)
+            unpadded = self.unpadded_rows(arrays)
+            if unpadded is not None and self.counts(tried.label, mode):
+                self.count_padded(expected, actual, ~unpadded)
         self.max_difference = max(self.max_difference, judged.difference or 0.0)
         self.cases.append(Case(*place, *judged[:3]))
         if judged.outcome == "differs" and self.first_failure is None:
@@ -139,8 +144,13 @@ class Comparison:
         expected: list[NDArray[Any]] | None,
         actual: list[NDArray[Any]] | None,
         tolerance: float,
+        *,
+        whole: bool = False,
     ) -> Judged:
-        """Return outcome, difference and detail of one input; what draws noise is passed over."""
+        """Return outcome, difference and detail of one input; what draws noise is passed over.
+
+        Rows that are not finite in the original are left out; where `whole`, only if all are.
+        """
         if expected is None or actual is None:
             return Judged("left out")
         if [one.shape for one in expected] != [one.shape for one in actual]:
@@ -148,14 +158,16 @@ class Comparison:
             return Judged(
                 "differs", None, f"the rewritten model's outputs have the shapes {shapes}"
             )
-        kept = self.kept(arrays)
-        if kept is not None and not kept.any():
+        unpadded = self.unpadded_rows(arrays)
+        if unpadded is not None and not unpadded.any():
             return Judged("padded")
         worst, which = 0.0, None
         for number, (one, other) in enumerate(zip(expected, actual, strict=True)):
             if number in self.noisy:
                 continue
-            gap = relative_difference(*_rows(kept, one, other))
+            rows = [_chosen(unpadded, each) for each in (one, other)]
+            by_input = whole and rows[0].ndim and finite_rows(rows[0]).any()
+            gap = relative_difference(*(rows if by_input else _finite(*rows)))
             if gap and tolerance and one.dtype.kind not in "fc":
                 # Right if what they are taken from is within the tolerance: that is compared.
                 self.flipped.add(number)
@@ -193,6 +205,8 @@ class Comparison:
         if judged.difference is None or not (self.tolerance or eager_is_equal):
             return judged
         rounding = ROUNDING_MULTIPLE * self.own_rounding(arrays, judged.output)
+        if eager_is_equal:
+            rounding = max(rounding, COMPILED_ROUNDING)
         if judged.difference <= min(rounding, MOST_ROUNDING):
             return Judged("within", judged.difference, "within the original's own rounding")
         return judged
@@ -241,19 +255,19 @@ class Comparison:
         """Keep what the outputs of the original say of this input."""
         if self.first_outputs is None:
             self.first_outputs = (expected, actual)
-        kept = self.kept(arrays)
+        unpadded = self.unpadded_rows(arrays)
         if len(self.inputs_seen) < _FEW:
-            columns = (_kept_rows(kept, one).tolist() for one in arrays)
+            columns = (_chosen(unpadded, one).tolist() for one in arrays)
             self.inputs_seen |= set(map(repr, zip(*columns, strict=True)))
         left_out = 0
         for spread, output in zip(self.spreads, expected, strict=True):
-            rows = _kept_rows(kept, output)
+            rows = _chosen(unpadded, output)
             spread.add(rows)
             if rows.ndim:
                 left_out = max(left_out, int((~finite_rows(rows)).sum()))
         self.rows_left_out += left_out
 
-    def kept(self, arrays: Arrays) -> NDArray[Any] | None:
+    def unpadded_rows(self, arrays: Arrays) -> NDArray[Any] | None:
         """Return which sequences the guarantee speaks of; None for all."""
         if self.guarantee is not Guarantee.SAME_WHERE_UNPADDED:
             return None
@@ -306,19 +320,16 @@ class Comparison:
         )
 
 
-def _kept_rows(kept: NDArray[Any] | None, output: NDArray[Any]) -> NDArray[Any]:
-    return output if kept is None else output[kept]
+def _chosen(unpadded: NDArray[Any] | None, output: NDArray[Any]) -> NDArray[Any]:
+    return output if unpadded is None else output[unpadded]
 
 
-def _rows(
-    kept: NDArray[Any] | None, expected: NDArray[Any], actual: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the rows that are compared: those that a guarantee speaks of, and that are finite."""
-    one, other = _kept_rows(kept, expected), _kept_rows(kept, actual)
-    if not one.ndim:
-        return one, other
-    finite = finite_rows(one)
-    return one[finite], other[finite]
+def _finite(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the rows that are finite in the original."""
+    if not expected.ndim:
+        return expected, actual
+    finite = finite_rows(expected)
+    return expected[finite], actual[finite]
 
 
 def _contradicts(compiled: list[NDArray[Any]] | None, eager: list[NDArray[Any]]) -> bool:

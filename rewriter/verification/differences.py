@@ -59,7 +59,8 @@ class Spread:
 
     A feature, that is a place on the last axis, says something where it varies from row to row
     by more than `resolution` of the greatest magnitude, and takes more than two values: a
-    saturated sigmoid or a rounded one hides what it was made of.
+    saturated sigmoid or a rounded one hides what it was made of. Batches of one magnitude are
+    looked at together: beside numbers of 10,000, those of 0.01 would all seem to be equal.
 
     Parameters
     ----------
@@ -79,16 +80,24 @@ class Spread:
 
     resolution: float
     two_values: bool = False
-    groups: dict[tuple[int, ...], list[NDArray[Any]]] = field(default_factory=dict)
+    groups: dict[tuple[tuple[int, ...], int | None], list[NDArray[Any]]] = field(
+        default_factory=dict
+    )
+    """Batches by the shape of a row, and by their magnitude in powers of ten; all at None."""
 
     def add(self, array: NDArray[Any]) -> None:
         """Add the rows of one batch that are finite; integers and words are not counted."""
+        import numpy as np
+
         if array.dtype.kind not in "fc" or array.ndim == 0:
             return
         a_row = max(1, array[0].size) if len(array) else 1
         rows = array[finite_rows(array)][: max(2, min(_MOST_ROWS, _MOST_VALUES // a_row))]
         if len(rows):
-            self.groups.setdefault(array.shape[1:], []).append(rows)
+            size = float(np.abs(rows).max(initial=0.0))
+            magnitude = int(np.floor(np.log10(size))) if size else None
+            for key in {None, magnitude}:
+                self.groups.setdefault((array.shape[1:], key), []).append(rows)
 
     def features(self) -> NDArray[Any]:
         """Return for each feature whether it says something."""

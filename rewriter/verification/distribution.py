@@ -37,26 +37,33 @@ BATCH = 32
 _SETTINGS = ("rate", "stddev", "noise_shape", "shared_axes", "dropout", "recurrent_dropout")
 
 
-def quiet(graph: ModelGraph) -> ModelGraph:
+def without_inference_noise(graph: ModelGraph) -> ModelGraph:
     """Return a model without noise at inference: nothing is pinned, nothing always on."""
     model = graph.copy()
     for inner in model.walk():
         for outer in inner.layers:
             for role, layer in with_inner_layers(outer):
                 if layer.config.get("always_on"):
-                    inner.configure(outer.name, {"always_on": False}, reason="quiet", role=role)
+                    inner.configure(
+                        outer.name,
+                        {"always_on": False},
+                        reason="draw no noise at inference",
+                        role=role,
+                    )
         for call in inner.calls():
             arguments = inner.arguments(call)
             if arguments.kwargs.get("training"):
                 kwargs = {**arguments.kwargs, "training": False}
-                inner.rewire(call, replace(arguments, kwargs=kwargs), reason="quiet")
+                inner.rewire(
+                    call, replace(arguments, kwargs=kwargs), reason="draw no noise at inference"
+                )
     return model
 
 
 def without_noise(subject: Subject, custom_objects: Mapping[str, Any]) -> Subject:
     """Return a copy of a model that draws no noise at inference."""
     graph = settled(subject.graph)
-    silent = quiet(graph)
+    silent = without_inference_noise(graph)
     return Subject(silent, rebuild(silent, graph, subject.model, custom_objects).model)
 
 

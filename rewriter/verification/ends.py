@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rewriter.analysis.known_layers import is_known
+from rewriter.analysis.known_layers import class_of, is_known
 from rewriter.analysis.noise_layers import read_noise
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
+from rewriter.verification.inputs.specs import input_shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ _SETTINGS = {
     "power_iterations": "training-time settings",
 }
 _NAMES = ("name", "dtype")
+_STOPS = "stop_gradient"
 _ENDINGS = {
     "_regularizer": "regularizers",
     "_constraint": "constraints",
@@ -91,13 +93,29 @@ def compare_ends(before: ModelGraph, after: ModelGraph, changed: Collection[str]
                 return Ends(said)
             listed.append(said)
     for old, new in zip(leaves(before.inputs), leaves(after.inputs), strict=True):
-        types = [_dtype(graph.layer(end.call)) for graph, end in ((before, old), (after, new))]
-        if types[0] != types[1]:
-            said = f"input {new.call.layer} takes {types[1]}, and took {types[0]}"
+        one, other = before.layer(old.call), after.layer(new.call)
+        for what, was, now in (
+            ("type", _dtype(one), _dtype(other)),
+            ("shape", *_shapes(one, other)),
+        ):
+            if was == now:
+                continue
+            said = f"input {new.call.layer} takes the {what} {now}, and took {was}"
             if changed is None or new.call.layer not in changed:
                 return Ends(said)
             listed.append(said)
     return Ends("", tuple(listed))
+
+
+def _shapes(one: Layer, other: Layer) -> tuple[Any, Any]:
+    """Return the shapes of two inputs; twice the same where the second takes all of the first."""
+    was, now = input_shape(one), input_shape(other)
+    if was is None or now is None:  # a model that was never built
+        return None, None
+    if len(was) != len(now):
+        return was, now
+    fits = all(size in (None, old) for old, size in zip(was, now, strict=True))
+    return was, was if fits else now
 
 
 def compare_dtypes(
@@ -120,14 +138,21 @@ def compare_dtypes(
 
 
 def not_verified(before: ModelGraph, after: ModelGraph) -> str:
-    """Return in one line what changed and shows in no output at inference."""
+    """Return in one line what changed and shows in no output at inference.
+
+    Layers are compared by path; those of two models that were built apart, which have other names
+    and the same classes in the same order, by that order.
+    """
     old, new = (dict(_layers(graph)) for graph in (before, after))
+    kinds = [[layer.class_name for layer in each.values()] for each in (old, new)]
+    if old.keys() != new.keys() and kinds[0] == kinds[1]:
+        new = dict(zip(old, new.values(), strict=True))
     found: dict[str, list[str]] = {}
     for path in dict.fromkeys((*old, *new)):
         one, other = old.get(path), new.get(path)
         if one is None or other is None:
             layer = one or other
-            if layer is not None and (kind := _kind_in_training(layer)):
+            if layer is not None and (kind := _kind_in_training(layer) or _gradients(layer)):
                 found.setdefault(kind, []).append(path)
             continue
         for key in dict.fromkeys((*one.config, *other.config)):
@@ -147,6 +172,13 @@ def _kind_in_training(layer: Layer) -> str:
         return "regularizers"
     random = layer.class_name.startswith("Random") and is_known(layer)
     return "augmentation" if random else ""
+
+
+def _gradients(layer: Layer) -> str:
+    """Return what training may do otherwise through code that nobody knows; nothing for others."""
+    stops = layer.class_name == "StopGradient" or _STOPS in str(layer.config.get("function", ""))
+    own = not is_known(layer) or class_of(layer) == "Lambda" or stops
+    return "gradients through it" if own and layer.graph is None else ""
 
 
 def _few(names: Sequence[str]) -> Sequence[str]:

@@ -208,7 +208,7 @@ def _compare_copies(
 ) -> dict[int, tuple[str, str]]:
     """Return for each output ``same``, ``differs`` with what does, or nothing if it says none."""
     inputs = models.inputs(_ROWS)
-    runs = [runner(models.keras, copy, models.specs, compiled=False) for copy in copies]
+    runs = [runner(models.keras, copy, models.specs) for copy in copies]
     outputs = [[run(arrays) for arrays in inputs] for run in runs]
     inner: InnerTensors | None = None
     found: dict[int, tuple[str, str]] = {}

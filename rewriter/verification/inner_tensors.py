@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rewriter.analysis.known_layers import is_known
-from rewriter.dialects import encode
 from rewriter.graph.calls import Call, Tensor
-from rewriter.graph.graph import Layer
 from rewriter.graph.nested import leaves
-from rewriter.live.adapters import Live
 from rewriter.verification.compared_models import Models
 from rewriter.verification.differences import finite_rows, relative_difference
-from rewriter.verification.ends import training_setting
+from rewriter.verification.layer_equality import (
+    same_arguments,
+    same_layer,
+    same_masks,
+    same_state,
+)
 from rewriter.verification.running import Subject, Value
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Traced = Mapping[Call, Value]
 
@@ -116,11 +114,11 @@ class InnerTensors:
         path = graph.path_of(one.call)
         if _is_input(graph, one) and _is_input(changed, other):
             return ""
-        if one.output != other.output or not _same_layer(
+        if one.output != other.output or not same_layer(
             graph.layer(one.call), changed.layer(other.call)
         ):
             return f"{path} is the same for every input, and its layer was changed"
-        if not _same_arguments(graph.arguments(one.call), changed.arguments(other.call)):
+        if not same_arguments(graph.arguments(one.call), changed.arguments(other.call)):
             return f"{path} is the same for every input, and is called otherwise"
         live = [
             self.models.keras.layers(subject.model)[call.layer]
@@ -142,71 +140,3 @@ class InnerTensors:
 
 def _is_input(graph: Any, tensor: Tensor) -> bool:
     return any(end.call == tensor.call for end in leaves(graph.inputs))
-
-
-def same_masks(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
-    """Whether two masks hide the same; no mask hides nothing."""
-    import numpy as np
-
-    if one is None or other is None:
-        present = one if other is None else other
-        return present is None or bool(np.all(present))
-    return np.array_equal(one, other)
-
-
-def _same_layer(one: Layer, other: Layer) -> bool:
-    """Whether two layers do the same at inference, told by class and config."""
-    return (
-        one.class_name == other.class_name
-        and _at_inference(one) == _at_inference(other)
-        and _same_graph(one.graph, other.graph)
-        and one.inner.keys() == other.inner.keys()
-        and all(_same_layer(layer, other.inner[role]) for role, layer in one.inner.items())
-    )
-
-
-def _same_graph(one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return one is other
-    return bool(encode(one) == encode(other))
-
-
-def _at_inference(layer: Layer) -> dict[str, Any]:
-    """Return what of a config shows at inference; of the user's own classes, all may."""
-    left_out = ("name", "trainable", "shared_object_id")
-    known = is_known(layer)
-    return {
-        key: value
-        for key, value in layer.config.items()
-        if key not in left_out and not (known and training_setting(key))
-    }
-
-
-def _same_arguments(one: Any, other: Any) -> bool:
-    return repr((one.args, dict(one.kwargs))) == repr((other.args, dict(other.kwargs)))
-
-
-def same_state(one: Live, other: Live) -> bool:
-    """Whether two live layers have the same weights, to the bit, and the same vocabulary."""
-    have, want = (list(getattr(layer, "weights", ())) for layer in (one, other))
-    return (
-        len(have) == len(want)
-        and all(map(same_bits, have, want))
-        and vocabulary_of(one) == vocabulary_of(other)
-    )
-
-
-def same_bits(one: Live, other: Live) -> bool:
-    """Whether two variables have the same shape, type and bits."""
-    import numpy as np
-
-    first, second = np.asarray(one), np.asarray(other)
-    return (first.shape, first.dtype) == (second.shape, second.dtype) and (
-        first.tobytes() == second.tobytes()
-    )
-
-
-def vocabulary_of(layer: Live) -> Any:
-    """Return the words or numbers that a layer knows; None where it has none."""
-    words = getattr(layer, "get_vocabulary", None)
-    return None if words is None else list(words())

@@ -28,7 +28,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
+class WatchedArguments:
     """What a layer was called with, as its ``call`` got it."""
 
     args: tuple[Any, ...]
@@ -47,7 +47,7 @@ class Watch:
         The calls in eager mode, in the order in which they ended.
     shapes : list of (path, shape in, shape out)
         Those of every call, traced ones included.
-    arguments : mapping of str to Arguments
+    arguments : mapping of str to WatchedArguments
         Those of the last call in eager mode, by path.
     culprit : str
         Path of the innermost layer whose call raised.
@@ -60,7 +60,7 @@ class Watch:
     shapes: list[tuple[str, tuple[int | None, ...], tuple[int | None, ...]]] = field(
         default_factory=list
     )
-    arguments: dict[str, Arguments] = field(default_factory=dict)
+    arguments: dict[str, WatchedArguments] = field(default_factory=dict)
     culprit: str = ""
     recording: bool = False
 
@@ -95,7 +95,7 @@ def _watched(watch: Watch, path: str, layer: Live, call: Callable[..., Any]) -> 
             raise
         _see(watch, path, layer, args[0] if args else None, outputs)
         if watch.recording and _is_eager((args, kwargs)):
-            watch.arguments[path] = Arguments(args, kwargs)
+            watch.arguments[path] = WatchedArguments(args, kwargs)
         return outputs
 
     return watched

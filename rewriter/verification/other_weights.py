@@ -16,7 +16,7 @@ from rewriter.errors import RewriterError, first_line
 from rewriter.live.adapters import Live, LiveKeras
 from rewriter.live.walk import live_layers
 from rewriter.rebuild.builder import rebuild
-from rewriter.verification.inner_tensors import same_bits
+from rewriter.verification.layer_equality import same_bits
 from rewriter.verification.running import Subject, settled
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rewriter.live.adapters import LiveKeras
 from rewriter.verification.arrays import Arrays
 from rewriter.verification.inputs.specs import InputSpec
-from rewriter.verification.running import Subject, runner
+from rewriter.verification.running import Subject, compiled_call, runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def other_distribution(
     """
     runs = []
     for copy in copies:
-        run = runner(keras, copy, specs, compiled=True)
+        run = runner(keras, copy, specs, compiled=compiled_call(copy, specs))
         runs.append(list(zip(*(run(arrays) for _ in range(RUNS)), strict=True)))
     return [how_runs_differ(one, other) for one, other in zip(*runs, strict=True)]
 

@@ -60,18 +60,18 @@ class Probe:
     fixed: bool
     made: bool = True
 
-    def sensitivity(self, run: Run, tables: Sequence[Live]) -> dict[str, float]:
+    def sensitivity(self, run: Run, matrices: Sequence[Live]) -> dict[str, float]:
         """Return how far padding moves the outputs, by where it stands.
 
         Parameters
         ----------
         run : callable
             Gives the outputs of a model.
-        tables : sequence of variable
+        matrices : sequence of variable
             The vectors of its Embeddings; what stands at index 0 is changed, and given back.
         """
         try:
-            return dict(self._shifted(run, tables) if self.fixed else self._longer(run))
+            return dict(self._shifted(run, matrices) if self.fixed else self._longer(run))
         except Exception:  # a length that the model does not take has no sensitivity
             return {}
 
@@ -93,14 +93,14 @@ class Probe:
         except Exception:  # whatever Keras raises where inputs that it joins differ in length
             return list(run(tuple(lengthened(*pair, self.steps, front=front) for pair in pairs)))
 
-    def _shifted(self, run: Run, tables: Sequence[Live]) -> Iterator[tuple[str, float]]:
+    def _shifted(self, run: Run, matrices: Sequence[Live]) -> Iterator[tuple[str, float]]:
         front, behind = (self._placed(front=front) for front in (True, False))
         at_end, at_start = run(front), run(behind)
         flat = [(one, two) for one, two in zip(at_end, at_start, strict=True) if one.ndim <= 2]
         if flat:
             yield "in front, not behind", max(greatest_difference(one, two) for one, two in flat)
-        if tables:
-            with _other_vectors(tables):
+        if matrices:
+            with _other_vectors(matrices):
                 other = run(behind)
             shown = self._counting(behind)
             pairs = zip(other, at_start, strict=True)
@@ -163,7 +163,9 @@ def probe(
     return Probe(specs, base, steps, fixed)
 
 
-def tables(keras: LiveKeras, graph: ModelGraph, masked: ModelGraph, model: Live) -> list[Live]:
+def embedding_matrices(
+    keras: LiveKeras, graph: ModelGraph, masked: ModelGraph, model: Live
+) -> list[Live]:
     """Return the vectors of the Embeddings whose index 0 is padding.
 
     Parameters
@@ -186,21 +188,21 @@ def tables(keras: LiveKeras, graph: ModelGraph, masked: ModelGraph, model: Live)
 
 
 @contextmanager
-def _other_vectors(tables: Sequence[Live]) -> Iterator[None]:
-    """Have another vector at index 0 of each table for a while."""
+def _other_vectors(matrices: Sequence[Live]) -> Iterator[None]:
+    """Have another vector at index 0 of each matrix for a while."""
     import numpy as np
 
     random = np.random.default_rng(0)
-    kept = [np.array(table) for table in tables]
+    kept = [np.array(matrix) for matrix in matrices]
     try:
-        for table, value in zip(tables, kept, strict=True):
+        for matrix, value in zip(matrices, kept, strict=True):
             other = value.copy()
             other[0] = random.normal(scale=value.std() or 1.0, size=value.shape[1])
-            table.assign(other)
+            matrix.assign(other)
         yield
     finally:
-        for table, value in zip(tables, kept, strict=True):
-            table.assign(value)
+        for matrix, value in zip(matrices, kept, strict=True):
+            matrix.assign(value)
 
 
 def _stride(graph: ModelGraph) -> int:

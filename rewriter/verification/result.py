@@ -198,7 +198,10 @@ class Verification:
     outputs : tuple of OutputEvidence
         By what each output was compared.
     structure : tuple of str
-        Differences of names and dtypes that the plan lists as changes.
+        Differences of names and dtypes that the plan lists as changes; without a plan, all that
+        decide nothing.
+    planned : bool
+        Whether there is a plan that lists changes.
     not_verified : str
         What changed and shows in no output at inference, in one line.
     rows_left_out : int
@@ -221,6 +224,7 @@ class Verification:
     reason: str = ""
     outputs: tuple[OutputEvidence, ...] = ()
     structure: tuple[str, ...] = ()
+    planned: bool = True
     not_verified: str = ""
     rows_left_out: int = 0
     inputs_left_out: tuple[str, ...] = ()
@@ -272,7 +276,8 @@ def _lines(verification: Verification) -> list[str]:
         for each in verification.outputs
         if verification.ok and (each.by != "values" or each.detail)
     ]
-    lines += [f"  changed, as the plan says: {each}" for each in verification.structure]
+    what = "changed, as the plan says" if verification.planned else "different, and not counted"
+    lines += [f"  {what}: {each}" for each in verification.structure]
     if verification.distribution is not None:
         lines += _distribution(verification.distribution)
     if verification.padding is not None:

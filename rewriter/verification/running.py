@@ -9,11 +9,11 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rewriter.errors import first_line
-from rewriter.graph.calls import Call
+from rewriter.graph.calls import Arguments, Call
 from rewriter.graph.graph import Layer
 from rewriter.graph.model_graph import ModelGraph
 from rewriter.graph.nested import leaves, map_leaves
-from rewriter.live.adapters import Live, LiveKeras
+from rewriter.live.adapters import Live, LiveKeras, live_keras
 from rewriter.live.walk import layer_at, with_sublayers
 from rewriter.verification.arrays import Arrays, Run
 from rewriter.verification.differences import greatest_difference
@@ -88,18 +88,15 @@ def runner(
     subject: Subject,
     specs: Sequence[InputSpec],
     *,
-    compiled: bool,
+    compiled: Callable[..., list[Any]] | None = None,
     calls: int = 1,
 ) -> Run:
     """Return a function from arrays to the model's outputs, at inference.
 
-    States are zero before the first of `calls`; what the last gives is returned.
+    It runs eagerly, or what `compiled_call` returned. States are zero before the first of `calls`;
+    what the last gives is returned.
     """
-    import tensorflow as tf
-
-    call = call_of(subject)
-    if compiled:
-        call = tf.function(call, input_signature=_signature(specs))
+    call = compiled or call_of(subject)
     states = keras.states(subject.model)
 
     def run(arrays: Arrays) -> list[NDArray[Any]]:
@@ -112,16 +109,13 @@ def runner(
     return run
 
 
-def activations(subject: Subject, specs: Sequence[InputSpec]) -> Callable[[int, int], float] | None:
+def activations(compiled: Any) -> Callable[[int, int], float] | None:
     """Return an estimate of the bytes that a run makes, by batch size and length.
 
-    It is the sum over all that the compiled model calculates; None where it cannot be compiled.
+    It is the sum over all that a compiled call calculates; None where it cannot be compiled.
     """
-    import tensorflow as tf
-
     try:
-        traced = tf.function(call_of(subject), input_signature=_signature(specs))
-        operations = traced.get_concrete_function().graph.get_operations()
+        operations = compiled.get_concrete_function().graph.get_operations()
     except Exception:
         return None
     outputs = [output for operation in operations for output in operation.outputs]
@@ -153,11 +147,19 @@ def call_of(subject: Subject) -> Callable[..., list[Any]]:
     return call
 
 
-def _signature(specs: Sequence[InputSpec]) -> list[Any]:
+def compiled_call(subject: Subject, specs: Sequence[InputSpec]) -> Any:
+    """Return `call_of`, compiled once for every batch size and length."""
     import tensorflow as tf
 
     kinds = {"sparse": tf.SparseTensorSpec, "ragged": tf.RaggedTensorSpec}
-    return [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
+    signature = [kinds.get(one.form, tf.TensorSpec)(one.shape, one.dtype) for one in specs]
+    keras, call = live_keras(subject.graph.keras), call_of(subject)
+
+    def forward(*tensors: Any) -> list[Any]:
+        with keras.forward_only():
+            return call(*tensors)
+
+    return tf.function(forward, input_signature=signature)
 
 
 def reset(states: Sequence[Live]) -> None:
@@ -236,10 +238,22 @@ def trace(
             continue
         given = [tensors[one.call][one.output] for one in graph.fillings(call).values()]
         try:
-            tensors[call] = keras.call_layer(live[call.layer], graph.arguments(call), given)
+            arguments = at_inference(live[call.layer], graph.arguments(call))
+            tensors[call] = keras.call_layer(live[call.layer], arguments, given)
         except Exception as error:
             raise LayerError(graph.path_of(call), error) from error
     return {call: _value(outputs) for call, outputs in tensors.items()}
+
+
+def at_inference(layer: Live, arguments: Arguments) -> Arguments:
+    """Return the arguments of a call that is made alone, and not by a model at inference.
+
+    Some layers, such as RandomZoom, take a call that does not say so for one in training.
+    """
+    takes = getattr(layer, "_call_has_training_arg", getattr(layer, "_expects_training_arg", False))
+    if not takes or arguments.kwargs.get("training") is not None:
+        return arguments
+    return replace(arguments, kwargs={**arguments.kwargs, "training": False})
 
 
 def _value(outputs: Sequence[Any]) -> Value:

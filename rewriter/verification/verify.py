@@ -17,6 +17,7 @@ from rewriter.live.adapters import LiveKeras, live_keras
 from rewriter.live.walk import layer_at
 from rewriter.pipeline.passes import Guarantee
 from rewriter.verification.beside_outputs import other_masks, other_tables
+from rewriter.verification.changed_parts import compare_parts
 from rewriter.verification.compared_models import Models, Promise
 from rewriter.verification.comparison import Comparison
 from rewriter.verification.distribution import measure, without_noise
@@ -32,14 +33,16 @@ from rewriter.verification.inputs.tries import (
     second_call,
     sizes,
     usual_tries,
+    with_nan,
 )
 from rewriter.verification.other_weights import NoCopyError
-from rewriter.verification.padding_probe import probe, tables
+from rewriter.verification.padding_probe import embedding_matrices, probe
 from rewriter.verification.result import Padding, Verification
 from rewriter.verification.running import (
     Subject,
     activations,
     attempt,
+    compiled_call,
     explain,
     first_difference,
     runner,
@@ -130,12 +133,13 @@ def _compare_outputs(
     keras: LiveKeras, before: Subject, after: Subject, promise: Promise, ends: Ends
 ) -> Verification:
     specs = with_vocabularies(keras, before, input_specs(before.graph, after.graph))
+    old, new = compiled_call(before, specs), compiled_call(after, specs)
     runs = {
-        mode: (
-            runner(keras, before, specs, compiled=compiled),
-            runner(keras, after, specs, compiled=compiled),
-        )
-        for mode, compiled in (("eager", False), ("compiled", True))
+        "eager": (runner(keras, before, specs), runner(keras, after, specs)),
+        "compiled": (
+            runner(keras, before, specs, compiled=old),
+            runner(keras, after, specs, compiled=new),
+        ),
     }
     found = sizes(specs, lambda arrays: attempt(runs["eager"][0], arrays)[0] is not None)
     models = Models(keras, before, after, specs, found, promise)
@@ -150,13 +154,14 @@ def _compare_outputs(
         (why[0], why[1]),
         [models.spread() for _ in models.ends],
     )
-    further, left_out = further_tries(specs, found, activations(before, specs))
+    further, left_out = further_tries(specs, found, activations(old))
     if not promise.drops_states and (keras.states(before.model) or keras.states(after.model)):
         further.append(second_call(specs, found))
         runs["again"] = (
-            runner(keras, before, specs, compiled=False, calls=2),
-            runner(keras, after, specs, compiled=False, calls=2),
+            runner(keras, before, specs, calls=2),
+            runner(keras, after, specs, calls=2),
         )
+    further += with_nan(specs, found)
     for tried in (*usual_tries(specs, found, promise.data), *further):
         try_inputs(comparison, tried)
     refuse_if_all_fail(before, comparison)
@@ -169,6 +174,7 @@ def _compare_outputs(
         tuple(comparison.cases),
         _padding(models, comparison),
         structure=(*ends.listed, *types.listed),
+        planned=promise.changed is not None,
         rows_left_out=comparison.rows_left_out,
         inputs_left_out=tuple(left_out),
     )
@@ -184,7 +190,8 @@ def _compare_outputs(
     beside = other_masks(models) or other_tables(models)
     if beside:
         return replace(verification, ok=False, reason=beside)
-    return _with_evidence(verification, models, comparison)
+    verification = _with_evidence(verification, models, comparison)
+    return _with_parts(verification, models) if verification.ok else verification
 
 
 def try_inputs(comparison: Comparison, tried: Try) -> None:
@@ -215,6 +222,19 @@ def _with_evidence(
     return replace(verification, outputs=outputs)
 
 
+def _with_parts(verification: Verification, models: Models) -> Verification:
+    """Return the verification with what the parts that were changed gave, each alone."""
+    parts = compare_parts(models)
+    if parts.differs:
+        return replace(verification, ok=False, reason=parts.differs)
+    if parts.not_compared:
+        return replace(verification, ok=False, compared=False, reason=parts.not_compared)
+    if not parts.not_run:
+        return verification
+    said = f"the changed layers alone: {parts.not_run}"
+    return replace(verification, inputs_left_out=(*verification.inputs_left_out, said))
+
+
 def _types(models: Models, comparison: Comparison) -> Ends:
     if comparison.first_outputs is None:
         return Ends()
@@ -235,8 +255,10 @@ def _padding(models: Models, comparison: Comparison) -> Padding | None:
         copies = copies_of(models)
     except NoCopyError:
         return comparison.padding(comparison.runs["eager"], probing, ((), ()))
-    runs = tuple(runner(models.keras, each, specs, compiled=False) for each in copies)
-    vectors = [tables(models.keras, each.graph, after.graph, each.model) for each in copies]
+    runs = tuple(runner(models.keras, each, specs) for each in copies)
+    vectors = [
+        embedding_matrices(models.keras, each.graph, after.graph, each.model) for each in copies
+    ]
     return comparison.padding((runs[0], runs[1]), probing, vectors)
 
 

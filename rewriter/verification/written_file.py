@@ -16,10 +16,10 @@ from rewriter.live.custom_classes import scope_of
 from rewriter.saved import read
 from rewriter.saved.safety.open_file import kept_open
 from rewriter.verification.differences import relative_difference
-from rewriter.verification.inner_tensors import same_bits
 from rewriter.verification.inputs.made import make_inputs
 from rewriter.verification.inputs.specs import input_specs
 from rewriter.verification.inputs.tries import fixed_batch, sizes
+from rewriter.verification.layer_equality import same_bits
 from rewriter.verification.running import (
     Subject,
     attempt,
@@ -109,7 +109,7 @@ def _distinct(weights: Any) -> list[Any]:
 
 def _compare_outputs(keras: LiveKeras, subject: Subject, loaded: Subject) -> str:
     specs = with_vocabularies(keras, subject, input_specs(subject.graph))
-    run, other = (runner(keras, each, specs, compiled=False) for each in (subject, loaded))
+    run, other = (runner(keras, each, specs) for each in (subject, loaded))
     found = sizes(specs, lambda arrays: attempt(run, arrays)[0] is not None)
     batch = fixed_batch(specs) or min(3, max(found.batches))
     for seed, zeros in ((41, False), (42, True)):

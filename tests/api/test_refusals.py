@@ -110,3 +110,26 @@ def test_a_file_says_what_the_live_model_would_tell_besides(dialect, tmp_path):
     assert not file.changes
     (note,) = file.notes
     assert "backbone (Backbone)" in note.reason and "load the model" in note.reason
+
+
+def test_parts_in_lists_and_dicts_of_a_model_without_a_config_are_named_too(dialect):
+    keras = dialect.keras
+
+    def part(name):
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)], name=name)
+
+    class Whole(keras.Model):
+        def __init__(self, number):
+            super().__init__()
+            self.experts = [part(f"expert_{at}") for at in range(number)]
+            self.heads = {"score": part("score")}
+
+        def call(self, inputs):
+            return self.heads["score"](self.experts[0](inputs) + self.experts[1](inputs))
+
+    model = Whole(2)
+    model(np.ones((2, 4), "float32"))
+    with pytest.raises(RewriterError) as refused:
+        rewriter.plan(model, ["strip-dropout"])
+    named = refused.value.fix.rpartition(": ")[2]
+    assert named == "model.experts[0], model.experts[1], model.heads['score']"

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from support.built_in import cases
 from support.check_examples import EITHER, NEIGHBOURS, REFUSED, WRITTEN_BY_HAND, built
+from support.promises import broken_promises
 from support.written import Written, sequential, written_layer
 
 from rewriter.checks import CODES, check_graph
-from rewriter.checks.findings import Finding
 from rewriter.dialects import decode
-from rewriter.errors import PassError
-from rewriter.graph import ModelGraph
 from rewriter.pipeline.run import make_plan
 from rewriter.rehearsal.cases import TrainingCase
 from rewriter.rehearsal.findings import judge_cases
-
-
-def is_mended(graph: ModelGraph, fix: str, finding: Finding) -> bool:
-    """Whether a pass changes a model so that a finding is gone."""
-    try:
-        plan = make_plan(graph.copy(), [fix])
-    except PassError:
-        return False
-    left = {(each.code, each.layer) for each in check_graph(plan.after)}
-    return bool(plan.changes) and (finding.code, finding.layer) not in left
-
-
-def broken_promises(graph: ModelGraph) -> Iterator[tuple[Finding, str]]:
-    """Yield the findings whose fix leaves them, or that have one and name none."""
-    for finding in check_graph(graph):
-        if finding.fix is not None and not is_mended(graph, finding.fix, finding):
-            yield finding, f"{finding.fix} leaves it"
-        usual = CODES[finding.code].fix
-        if finding.fix is None and usual and is_mended(graph, usual, finding):
-            yield finding, f"{usual} mends it"
 
 
 @pytest.mark.parametrize(("code", "keras"), [each for each in EITHER if each not in REFUSED])

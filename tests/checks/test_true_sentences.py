@@ -151,3 +151,89 @@ def test_a_note_that_several_passes_have_is_said_once():
     once = make_plan(graph, ["move-dropout", "enable-masking"]).notes
     twice = make_plan(graph, ["enable-masking", "enable-masking"]).notes
     assert len(once) == len(twice) == 1
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("kind", ["LSTM", "Bidirectional", "RNN"])
+def test_noise_in_front_of_a_recurrent_layer_that_drops_its_input_is_noise_twice(keras, kind):
+    """So that externalise-dropout brings no finding: it shows one that is there."""
+    model = Written(keras)
+    y = model.call("Dropout", "noise", model.input("x", (None, 5, 4)), rate=0.5)
+    rates = {"units": 3, "dropout": 0.5, "recurrent_dropout": 0.0}
+    if kind == "LSTM":
+        y = model.call("LSTM", "out", y, shape=(None, 3), **rates)
+    elif kind == "Bidirectional":
+        inner = written_layer("LSTM", "inner", keras, **rates)
+        y = model.call("Bidirectional", "out", y, shape=(None, 6), layer=inner)
+    else:
+        cell = written_layer("LSTMCell", "inner", keras, **rates)
+        y = model.call("RNN", "out", y, shape=(None, 3), cell=cell)
+    assert found(model.graph(y), "RW304") == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("code", "behind"),
+    [("RW302", "BatchNormalization"), ("RW303", None), ("RW304", "Dropout"), ("RW306", None)],
+)
+def test_noise_inside_time_distributed_is_found_as_it_is_outside(code, behind):
+    model = Written(3)
+    inner = written_layer("Dropout", "inner", 3, rate=0.5, trainable=False)
+    y = model.call("TimeDistributed", "noise", model.input("x", (None, 5, 4)), layer=inner)
+    if behind is not None:
+        relu = written_layer("Activation", "relu", 3, activation="relu")
+        between = code == "RW302"
+        y = model.call("TimeDistributed", "between", y, layer=relu) if between else y
+        config = {"rate": 0.5} if behind == "Dropout" else {}
+        y = model.call(behind, "behind", y, **config)
+        y = model.call("Dense", "out", y, units=2)
+    assert found(model.graph(y), code) == ["behind" if code == "RW304" else "noise"]
+
+
+def in_a_row(*layers):
+    """Return a model of calls in a row, given as (class, name, config), and a Dense behind."""
+    model = Written(3)
+    y = model.input("x", (None, 5, 4))
+    for class_name, name, config in layers:
+        y = model.call(class_name, name, y, **config)
+    return model.graph(model.call("Dense", "out", y, units=2))
+
+
+GRU = ("GRU", "gru", {"units": 4, "return_sequences": True})
+DROPPING = ("LSTM", "lstm", {"units": 4, "dropout": 0.5, "return_sequences": True})
+NORMAL = ("BatchNormalization", "norm", {})
+RELU = ("Activation", "relu", {"activation": "relu"})
+NOISE = ("Dropout", "noise", {"rate": 0.5})
+
+MISPLACED = {
+    "inserted in front of BatchNormalization": ((GRU, RELU, NORMAL), "insert-dropout", "variance"),
+    "inserted in front of other noise": ((GRU, DROPPING), "insert-dropout:after=gru", "add up"),
+    "moved in front of BatchNormalization": (
+        (NOISE, GRU, RELU, NORMAL),
+        "move-dropout",
+        "variance",
+    ),
+    "taken out behind other noise": (
+        (NOISE, ("GRU", "gru", {"units": 4, "recurrent_dropout": 0.5})),
+        "externalise-dropout:recurrent=input",
+        "add up",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISPLACED)
+def test_no_pass_puts_noise_where_a_finding_would_be(case):
+    layers, wanted, words = MISPLACED[case]
+    graph = in_a_row(*layers)
+    plan = make_plan(graph, [wanted])
+    assert not plan.changes
+    assert words in plan.notes[0].reason
+    assert found(plan.after, "RW302") == found(graph, "RW302") == []
+    assert found(plan.after, "RW304") == found(graph, "RW304") == []
+
+
+def test_noise_moves_past_what_it_may_not_stop_in_front_of():
+    graph = in_a_row(NOISE, GRU, NORMAL)
+    plan = make_plan(graph, ["move-dropout"])
+    assert [layer.name for layer in plan.after.layers] == ["x", "gru", "norm", "noise", "out"]
+    kept = make_plan(graph, ["move-dropout:batch_normalization=false"])
+    assert not kept.changes and "variance" in kept.notes[0].reason

@@ -19,6 +19,10 @@ READING = {
     "show --masks": ["show", "--masks"],
     "show --masks as JSON": ["show", "--masks", "--format", "json"],
     "plan": ["rewrite", "-p", "strip-dropout", "-p", "carry-mask", "--dry-run", "--full"],
+    "check --to keras3": ["check", "--to", "keras3"],
+    "port": ["port", "--dry-run"],
+    "port, as far as it goes": ["port", "--partial"],
+    "port as JSON": ["port", "--dry-run", "--format", "json"],
     "plan as JSON": ["rewrite", "-p", "strip-dropout", "--dry-run", "--format", "json"],
 }
 LOADING = {
@@ -55,7 +59,20 @@ def test_reading_prints_no_control_characters(command, keras, tmp_path, monkeypa
     path = save(model.document(y), keras, tmp_path / "model.keras")
     text = printed_by([*READING[command], path], monkeypatch, capfd)
     assert is_harmless(text)
-    assert "dr" in text or command.startswith("check")
+    assert "dr" in text or command.startswith("check") or "of Keras 3 already" in text
+
+
+def test_a_port_replaces_a_report_with_force_alone(tmp_path, monkeypatch, capfd):
+    model = Written(2)
+    y = model.call("ReLU", NAME, model.input("x", (None, 4)))
+    path = save(model.document(y), 2, tmp_path / "model.keras")
+    path.chmod(0o600)
+    report = tmp_path / "report.md"
+    command = ["port", path, "--dry-run", "--report", report]
+    assert is_harmless(printed_by(command, monkeypatch, capfd))
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert "it exists already" in printed_by(command, monkeypatch, capfd)
+    assert "it exists already" not in printed_by([*command, "--force"], monkeypatch, capfd)
 
 
 @pytest.mark.parametrize("ending", [".html", ".md", ".json"])

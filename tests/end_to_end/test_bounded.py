@@ -7,17 +7,20 @@ import resource
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from support.bombs import BOMBS, METRICS, bomb
 from support.written import Written, save
 
 import rewriter
+from rewriter.analysis import run_sizes
 from rewriter.analysis.masks import mask_flow
 from rewriter.analysis.masks.mask import LARGEST, NO_MASK, Join, Mask, joined
 from rewriter.errors import RewriterError
 from rewriter.report.html import html_report
 from rewriter.report.text import plan_text
+from rewriter.saved.safety.run_limits import refuse_large_files
+from rewriter.verification.inputs import tries
 
 EMBEDDING = {"input_dim": 9, "output_dim": 2}
 
@@ -112,6 +115,8 @@ CHAINS = {
     "recurrent layers": ("LSTM", {"units": 2, "return_sequences": True}),
     "activations": ("ReLU", {}),
     "masking": ("Masking", {"mask_value": 0.0}),
+    "values that are kept": ("Flatten", {}),
+    "windows": ("Conv1D", {"filters": 2, "kernel_size": [2], "strides": [1], "padding": "same"}),
 }
 
 
@@ -130,6 +135,39 @@ def test_four_times_the_calls_take_four_times_the_work(kind, keras, tmp_path):
     assert work[1] < 6 * work[0]
 
 
+def noise_then_masking(keras, number):
+    """Each of many noise layers in front of each of many Masking layers."""
+    model = Written(keras)
+    y = model.input("x", (None, 4, 3))
+    for each in range(number):
+        y = model.call("Masking", f"m{each}", model.call("Dropout", f"d{each}", y, rate=0.5))
+    return model.document(y)
+
+
+def many_ends(keras, number):
+    """As many inputs and outputs as noise layers."""
+    model = Written(keras)
+    inputs = [model.input(f"x{each}", (None, 4)) for each in range(number)]
+    ends = [model.call("Dropout", f"d{number}", x, rate=0.5) for number, x in enumerate(inputs)]
+    return model.document(*ends)
+
+
+@pytest.mark.parametrize(("make", "keras"), [(noise_then_masking, 2), (many_ends, 3)])
+def test_what_a_check_does_grows_with_the_calls(make, keras, tmp_path):
+    work = []
+    for number in (100, 400):
+        path = save(make(keras, number), keras, tmp_path / f"{number}.keras")
+        rewriter.check(path)
+        work.append(calls_made_by(lambda path=path: rewriter.check(path)))
+    assert work[1] < 6 * work[0]
+
+
+def test_values_kept_by_joins_of_joins_are_followed_once(tmp_path):
+    """Forty times two ways make 10^12."""
+    path = save(tower(3, 40, axis=-1), 3, tmp_path / "tower.keras")
+    assert rewriter.plan(path, ["insert-dropout:after=*"]).changes
+
+
 def test_equal_masks_are_one_object():
     ids, words = Mask.of("ids"), Mask.of("words")
     assert joined(Join.AND, [ids, words]) is joined(Join.AND, [ids, Mask.of("words")])
@@ -143,28 +181,65 @@ def test_an_unknown_mask_joined_with_a_known_one_is_unknown():
     assert not joined(Join.AND, [unknown([Mask.of("ids")]), Mask.of("words")]).known
 
 
-@pytest.mark.parametrize("option", ["--plan", "--data"])
+PLACES = {
+    "model": ["check", "PLACE", "--isolated"],
+    "plan": ["rewrite", "MODEL", "--plan", "PLACE", "--dry-run"],
+    "data": ["rewrite", "MODEL", "-p", "strip-dropout", "--data", "PLACE", "--dry-run"],
+    "custom": ["port", "MODEL", "--custom", "PLACE.py", "--dry-run"],
+    "report": ["rewrite", "MODEL", "-p", "strip-dropout", "--report", "PLACE.html", "--dry-run"],
+    "output": ["rewrite", "MODEL", "-p", "strip-dropout", "-o", "PLACE.keras", "--force"],
+    "before": ["verify", "PLACE", "MODEL"],
+    "after": ["verify", "MODEL", "PLACE"],
+}
+"""Where a command takes a path, with the ending that it has to have."""
+
+
+@pytest.mark.parametrize("asked", PLACES.values(), ids=list(PLACES))
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_never_ends_is_refused(option, kind, tmp_path):
+def test_what_never_ends_is_refused(asked, kind, tmp_path, monkeypatch):
+    from rewriter.cli import console
     from rewriter.cli.app import app
 
-    place = {"pipe": tmp_path / "pipe", "device": "/dev/zero", "folder": tmp_path}[kind]
-    if kind == "pipe":
-        os.mkfifo(place)
+    monkeypatch.setattr(console, "start_tensorflow", lambda: None)
     path = save(tower(3, 1), 3, tmp_path / "model.keras")
-    passes = [] if option == "--plan" else ["-p", "strip-dropout"]
-    started = time.monotonic()
+    (place,) = (each for each in asked if each.startswith("PLACE"))
+    named = tmp_path / place.replace("PLACE", "place")
+    make = {
+        "pipe": os.mkfifo,
+        "device": lambda at: at.symlink_to("/dev/zero"),
+        "folder": os.mkdir,
+    }
+    make[kind](named)
+    command = [{place: str(named), "MODEL": str(path)}.get(each, each) for each in asked]
     watch = threading.Timer(30, os._exit, [3])  # a test that waits for ever is no test
     watch.start()
     try:
-        with pytest.raises(RewriterError, match=r"no regular file|Is a directory|directory"):
-            app(
-                ["rewrite", str(path), *passes, option, str(place), "--dry-run"],
-                standalone_mode=False,
-            )
+        if asked[0] == "check":
+            assert app(command, standalone_mode=False) == 2
+        else:
+            with pytest.raises(RewriterError, match=NO_FILE):
+                app(command, standalone_mode=False)
     finally:
         watch.cancel()
-    assert time.monotonic() - started < 30
+
+
+NO_FILE = "no regular file|[Dd]irectory|no such file|no SavedModel"
+
+
+@pytest.mark.parametrize("name", ["pipe.txt", "assets/pipe"])
+def test_a_pipe_in_a_saved_model_is_refused(name, tmp_path):
+    (tmp_path / "saved" / "assets").mkdir(parents=True)
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
+    os.mkfifo(tmp_path / "saved" / name)
+    with pytest.raises(RewriterError, match=f"{name} in it is no regular file"):
+        rewriter.read(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("ending", ["toml", "yaml"])
+def test_settings_in_a_pipe_are_refused(ending, tmp_path):
+    os.mkfifo(tmp_path / f"settings.{ending}")
+    with pytest.raises(RewriterError, match="no regular file"):
+        rewriter.Rewrite.read(tmp_path / f"settings.{ending}")
 
 
 LIMITS = """
@@ -190,6 +265,28 @@ def in_child(body, seconds=60):
         check=False,
     )
     return done.stdout + done.stderr
+
+
+OF_WEIGHTS = "Embedding of 10**9"
+"""Its weights are counted where Keras asks for them: `tests/live/test_load_limits.py`."""
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("name", [*sorted(BOMBS.keys() - {OF_WEIGHTS}), *METRICS])
+def test_what_takes_too_much_once_it_is_run_is_refused_by_name(name, keras, tmp_path):
+    path = bomb(name, keras, tmp_path)
+    with pytest.raises(RewriterError, match="the limit") as refused:
+        refuse_large_files([str(path)], limits=True)
+    assert str(path) in refused.value.where
+    assert "--no-limits" in refused.value.fix
+    refuse_large_files([str(path)], limits=False)
+
+
+@pytest.mark.fast
+def test_a_run_is_judged_with_the_sizes_that_verification_always_uses():
+    assert max(tries.BATCHES) == run_sizes.ROWS
+    assert max(*tries.LENGTHS, *tries.LONGER_LENGTHS) == run_sizes.STEPS
 
 
 needs_fork = pytest.mark.skipif(sys.platform != "linux", reason="needs fork and RLIMIT_AS")

@@ -77,6 +77,14 @@ def trained(path):
     return model
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """What `trained` saves, made once for tests that look at copies of the files alone."""
+    path = tmp_path_factory.mktemp("trained") / "m"
+    trained(path)
+    return path
+
+
 @pytest.mark.parametrize(
     "name",
     [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in NAMES],
@@ -152,8 +160,8 @@ def test_a_vocabulary_that_was_adapted_is_written_and_comes_back(name, tmp_path)
     assert rewriter.verify(model, tmp_path / "out", allow_code=True).ok
 
 
-def test_a_link_out_of_the_directory_is_refused(tmp_path):
-    trained(tmp_path / "m")
+def test_a_link_out_of_the_directory_is_refused(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "m")
     shards = tmp_path / "m" / "variables" / "variables.data-00000-of-00001"
     shutil.move(shards, tmp_path / "elsewhere")
     shards.symlink_to(tmp_path / "elsewhere")
@@ -172,9 +180,9 @@ def test_a_link_out_of_the_directory_is_refused(tmp_path):
         ("assets.extra/loose", "/no/such/file"),
     ],
 )
-def test_check_names_a_link_out_of_the_directory(tmp_path, name, target):
-    trained(tmp_path / "m")
-    trained(tmp_path / "other")
+def test_check_names_a_link_out_of_the_directory(directory, tmp_path, name, target):
+    shutil.copytree(directory, tmp_path / "m")
+    shutil.copytree(directory, tmp_path / "other")
     exchanged(tmp_path / "m" / name, target)
     found = [str(each) for each in rewriter.check(tmp_path / "m", select=["RW501"])]
     assert [f"links to the file {target!r}" in each for each in found] == [True]
@@ -184,16 +192,16 @@ def test_check_names_a_link_out_of_the_directory(tmp_path, name, target):
 
 @pytest.mark.parametrize("name", ["keras_metadata.pb", "saved_model.pb"])
 @pytest.mark.parametrize("command", [rewriter.check, rewriter.read, rewriter.rehearse])
-def test_a_link_out_of_the_directory_is_not_followed(tmp_path, name, command):
-    trained(tmp_path / "m")
-    trained(tmp_path / "other")
+def test_a_link_out_of_the_directory_is_not_followed(directory, tmp_path, name, command):
+    shutil.copytree(directory, tmp_path / "m")
+    shutil.copytree(directory, tmp_path / "other")
     exchanged(tmp_path / "m" / name, f"../other/{name}")
     with pytest.raises(UnsupportedModelError, match=f"{name} links to the file"):
         command(tmp_path / "m")
 
 
-def test_a_link_within_the_directory_is_followed(tmp_path):
-    trained(tmp_path / "m")
+def test_a_link_within_the_directory_is_followed(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "m")
     (tmp_path / "m" / "keras_metadata.pb").rename(tmp_path / "m" / "kept.pb")
     (tmp_path / "m" / "keras_metadata.pb").symlink_to("kept.pb")
     assert rewriter.rewrite(tmp_path / "m", ["strip-dropout"]).verification.ok

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import rewriter
+from rewriter.analysis import run_sizes
 from rewriter.errors import ModelReadError
 from rewriter.live import load_limits as bounded
 from rewriter.live.keras_patches import temporaries_in
@@ -32,7 +33,9 @@ def module(number):
 
 def saved(path, number, *layers, compiled=False):
     keras = module(number)
-    model = keras.Sequential([keras.layers.Input((4,)), *layers])
+    model = layers[0]
+    if not isinstance(model, keras.Model):
+        model = keras.Sequential([keras.layers.Input((4,)), *layers])
     if compiled:
         model.compile("adam", "mse")
     model.save(path, **({} if path.suffix else {"save_format": "tf"}))
@@ -81,10 +84,10 @@ def test_tensors_out_of_bounds_are_refused_and_the_option_lifts_it(
 ):
     layers = module(number).layers
     path = saved(tmp_path / f"model{ending}", number, layers.RepeatVector(500, name="repeat"))
-    monkeypatch.setattr(bounded, "TENSOR_LIMIT", 2000)
+    monkeypatch.setattr(run_sizes, "TENSOR_LIMIT", run_sizes.ROWS * 2000)
     assert rewriter.rewrite(path, [], verify=False).model
-    monkeypatch.setattr(bounded, "TENSOR_LIMIT", 1999)
-    with pytest.raises(ModelReadError, match="repeat: it gives a tensor of 0 MB, and the limit is"):
+    monkeypatch.setattr(run_sizes, "TENSOR_LIMIT", run_sizes.ROWS * 2000 - 1)
+    with pytest.raises(ModelReadError, match="repeat: it gives a tensor of 0 MB for 7 rows"):
         rewriter.rewrite(path, [], verify=False)
     assert rewriter.rewrite(path, [], verify=False, limits=False).model
 
@@ -95,9 +98,22 @@ def test_a_tensor_inside_a_nested_model_counts(dialect, tmp_path, monkeypatch):
     x = keras.Input((4,))
     flat = layers.GlobalAveragePooling1D()(layers.RepeatVector(500, name="repeat")(x))
     path = saved(tmp_path / "model.keras", dialect.number, keras.Model(x, flat))
-    monkeypatch.setattr(bounded, "TENSOR_LIMIT", 1999)
+    monkeypatch.setattr(run_sizes, "TENSOR_LIMIT", run_sizes.ROWS * 2000 - 1)
     with pytest.raises(ModelReadError, match="repeat: it gives a tensor"):
         rewriter.rewrite(path, [], verify=False)
+
+
+def test_what_no_config_tells_is_traced_and_not_run(dialect, tmp_path, monkeypatch):
+    keras = dialect.keras
+    x = keras.Input((None, 2))
+    rows = x[:, :1] + x  # no layer of a class that the tables know
+    path = saved(tmp_path / "model.keras", dialect.number, keras.Model(x, rows))
+    monkeypatch.setattr(bounded, "TENSOR_LIMIT", run_sizes.ROWS * run_sizes.STEPS * 2)
+    assert rewriter.rewrite(path, [], verify=False).model
+    monkeypatch.setattr(bounded, "TENSOR_LIMIT", run_sizes.ROWS * run_sizes.STEPS * 2 - 1)
+    with pytest.raises(ModelReadError, match="it gives a tensor of 0 MB for 7 rows"):
+        rewriter.rewrite(path, [], verify=False)
+    assert rewriter.rewrite(path, [], verify=False, limits=False).model
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
@@ -127,11 +143,11 @@ def test_layers_looked_at_one_by_one_after_a_failure_are_bounded_too(dialect, tm
         members = {name: archive.read(name) for name in archive.namelist()}
     document = json.loads(members["config.json"])
     document["config"]["name"] = ["no", "name"]
-    document["config"]["layers"][1]["config"]["units"] = 10**9
+    document["config"]["layers"][1]["config"]["units"] = 2 * 10**7
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (members | {"config.json": json.dumps(document)}).items():
             archive.writestr(name, content)
-    with pytest.raises(ModelReadError, match="d: it declares 15,259 MB of weights"):
+    with pytest.raises(ModelReadError, match="d: it declares 305 MB of weights"):
         rewriter.rewrite(path, [])
 
 

@@ -56,7 +56,7 @@ REFUSALS = [
     (
         "insert-dropout:after=dense",
         chain(lambda layers: layers.Dense(4, name="dense"), lambda layers: layers.Masking()),
-        "noise in front of Masking hides or fakes padding",
+        "Masking gets its output, and noise makes steps look like padding",
     ),
     ("insert-dropout:after=ids", ids, "its output goes into an Embedding as ids"),
     ("insert-dropout:after=ids", ids_of_categories, "its output is of whole numbers"),

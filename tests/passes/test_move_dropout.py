@@ -82,13 +82,13 @@ ROWS = {
             lambda layers: layers.Dense(2, name="dense"),
         ),
         ("norm BatchNormalization", "drop Dropout", "dense Dense"),
-        ("moving variance was measured with the noise in front",),
+        ("keeps the moving variance that it measured with noise in front of it",),
     ),
     "stays where its output branches": stays(
         "move-dropout",
         branching,
         ("drop Dropout", "lstm LSTM", "head Dense", "dense Dense"),
-        "other layers than lstm get its output; branches=copy",
+        "lstm is not the only layer that gets its output; with branches=copy",
     ),
     "copied where its output branches": Row(
         "move-dropout:branches=copy",

@@ -159,42 +159,45 @@ def test_in_an_h5_file_no_shape_is_told_behind_a_layer_of_ones_own(dialect, tmp_
 
 
 FURTHER = """
-import sys
+import importlib, sys
 import numpy as np
-import {keras} as keras
-from rewriter.layers import keras{number}
 
-model = keras.models.load_model(sys.argv[1])
-assert type(model.get_layer("dropout")).__name__ == "DynamicDropout"
-assert "networkx" not in sys.modules and "typer" not in sys.modules
-before = [weight.copy() for weight in model.get_weights()]
-for batch in (1, 3, 7):
-    for length in (5, 9):
-        inputs, classes = np.ones((batch, length), "int32"), np.zeros((batch,), "int32")
-        loss = np.ravel(model.train_on_batch(inputs, classes))[0]
+inputs = {(b, n): np.ones((b, n), "int32") for b in (1, 3, 7) for n in (5, 9)}
+for name, number, path in zip(*[iter(sys.argv[1:])] * 3):
+    keras = importlib.import_module(name)
+    importlib.import_module("rewriter.layers.keras" + number)
+    model = keras.models.load_model(path)
+    assert type(model.get_layer("dropout")).__name__ == "DynamicDropout"
+    assert "networkx" not in sys.modules and "typer" not in sys.modules
+    before = [weight.copy() for weight in model.get_weights()]
+    for (batch, _), ids in inputs.items():
+        loss = np.ravel(model.train_on_batch(ids, np.zeros((batch,), "int32")))[0]
         assert np.isfinite(loss)
-assert any((old != new).any() for old, new in zip(before, model.get_weights()))
-print(model.optimizer.iterations.numpy())
+    assert any((old != new).any() for old, new in zip(before, model.get_weights()))
+    print("steps", model.optimizer.iterations.numpy())
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "module"), [("vowels_tokens_keras2.h5", "tf_keras"), ("vowels_tokens.keras", "keras")]
-)
-def test_a_model_with_dynamic_noise_trains_on_is_saved_and_trains_further(tmp_path, name, module):
-    keras = __import__(module)
+def trained_on(keras, name, folder):
+    """Rewrite a model, train it, save it; return how many steps it has made, and the file."""
     result = rewriter.rewrite(EXAMPLES / name, ["replace-dropout:to=dynamic"])
     model = result.model
     if not getattr(model, "compiled", getattr(model, "_is_compiled", False)):
         model.compile("adam", "sparse_categorical_crossentropy")
     inputs, classes = np.ones((8, 6), "int32"), np.zeros((8,), "int32")
     model.fit(inputs, classes, batch_size=4, verbose=0)
-    steps = int(model.optimizer.iterations.numpy())
-    path = tmp_path / f"trained{Path(name).suffix}"
+    path = folder / f"{keras}{Path(name).suffix}"
     model.save(path)
-    script = FURTHER.format(keras=module, number=3 if keras.__name__ == "keras" else 2)
+    return int(model.optimizer.iterations.numpy()), path
+
+
+def test_models_with_dynamic_noise_train_on_are_saved_and_train_further(tmp_path):
+    two, first = trained_on("tf_keras", "vowels_tokens_keras2.h5", tmp_path)
+    three, second = trained_on("keras", "vowels_tokens.keras", tmp_path)
+    words = ["tf_keras", "2", str(first), "keras", "3", str(second)]
     done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", FURTHER, *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) == steps + 6
+    steps = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("steps")]
+    assert steps == [two + 6, three + 6]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.written import Written
 
 import rewriter
+from rewriter.pipeline.run import make_plan
 
 LENGTH = 8
 ENABLE = "enable-masking"
@@ -148,3 +150,23 @@ def test_the_probe_pads_as_users_do(dialect):
     padding = rewriter.rewrite(model, [wanted], data=unpadded()).verification.padding
     assert padding.before["behind"] > 1e-4
     assert padding.after["behind"] < 1e-6
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize("wanted", [ENABLE, "carry-mask"])
+def test_of_three_inputs_joined_by_two_layers_none_is_guessed(keras, wanted):
+    """Neither is the one that the second layer joins with what the first left unmasked."""
+    model = Written(keras)
+    rows = []
+    for name in ("tokens", "segments", "positions"):
+        ids = model.input(name, (None, 6), dtype="int32")
+        shape = (None, 6, 4)
+        rows.append(model.call("Embedding", f"{name}_table", ids, shape=shape, input_dim=20))
+    pair = model.call("Concatenate", "pair", *rows[:2], shape=(None, 6, 8), axis=-1)
+    y = model.call("Concatenate", "all", pair, rows[2], shape=(None, 6, 12), axis=-1)
+    if wanted == "carry-mask":
+        y = model.call("Conv1D", "conv", y, filters=4, kernel_size=[3], padding="same")
+    plan = make_plan(model.graph(model.call("GRU", "gru", y, shape=(None, 3), units=3)), [wanted])
+    assert not plan.changes
+    assert len(reasons(plan)) == 3

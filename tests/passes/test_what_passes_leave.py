@@ -74,6 +74,34 @@ def test_no_noise_is_put_on_whole_numbers(dialect, kind):
     assert "whole numbers" in reasons(plan)[0]
 
 
+def test_no_noise_is_put_on_what_operations_make_of_whole_numbers(dialect):
+    """Sums, comparisons, choices, casts and indices are whole; what is scaled is not."""
+    import tensorflow as tf
+
+    keras, layers = dialect.keras, dialect.keras.layers
+    ops = tf if dialect.number == 2 else keras.ops
+    ids, real = layers.Input((6,), dtype="int32"), layers.Input((6, 4))
+    whole = [
+        ops.where(ids > 3, ids + 1, 0),
+        ops.cast(ops.argmax(real, axis=-1), "int32") // 2,
+        layers.Add()([ids, ids]),
+        ops.maximum(ids, 2),
+    ]
+    rows = [layers.Reshape((6, 1))(each) for each in whole]
+    scaled = ops.cast(layers.Reshape((6, 1))(ids), "float32") * 0.5
+    told = layers.Embedding(9, 3)(layers.Reshape((24,))(layers.Concatenate(axis=2)(rows)))
+    out = layers.Dense(1)(layers.Flatten()(told))
+    model = keras.Model([ids, real], [out, layers.Dense(1)(scaled)])
+    plan = rewriter.plan(model, ["insert-dropout:after=*"])
+    behind = [change.layer.removesuffix("_dropout") for change in plan.changes]
+    names = {graph_layer.name for graph_layer in rewriter.read(model).layers}
+    assert set(behind) <= names
+    classes = [rewriter.read(model).layer(name).class_name for name in behind]
+    numbers = {"Embedding", "Flatten", "Cast", "Multiply", "TFOpLambda", "InputLayer"}
+    assert set(classes) <= numbers
+    assert len(behind) == 5
+
+
 def test_nothing_is_inserted_where_nothing_reads_the_tensor(dialect):
     layers = dialect.keras.layers
     x = layers.Input((7, 4))
@@ -97,6 +125,8 @@ def fixed(keras, number, kind):
     constant = np.arange(12, dtype="float32").reshape(4, 3)
     if kind == "constant":
         y = y + constant if number == 2 else ops.add(y, constant)
+    elif kind == "product":
+        y = tf.matmul(np.eye(4, dtype="float32"), y) if number == 2 else ops.matmul(np.eye(4), y)
     elif kind == "take":
         rows = [3, 2, 1, 0]
         y = tf.gather(y, rows, axis=0) if number == 2 else ops.take(y, rows, axis=0)
@@ -113,7 +143,7 @@ def fixed(keras, number, kind):
     return keras.Model(x, layers.Dense(2, name="out")(y))
 
 
-@pytest.mark.parametrize("kind", ["constant", "take", "split", "index"])
+@pytest.mark.parametrize("kind", ["constant", "product", "take", "split", "index"])
 def test_inputs_keep_a_batch_size_that_something_holds(dialect, kind):
     plan = rewriter.plan(fixed(dialect.keras, dialect.number, kind), ["free-batch"])
     assert not plan.changes

@@ -62,6 +62,10 @@ def assert_same_next_step(number, original, rewritten, step=9):
     assert not different
 
 
+def tripled(gradients):
+    return [(3.0 * gradient, variable) for gradient, variable in gradients]
+
+
 def schedule(keras):
     return keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.5)
 
@@ -89,6 +93,9 @@ KERAS3 = {
     "accumulation": lambda k: k.optimizers.Adam(0.01, gradient_accumulation_steps=3),
     "Lamb": lambda k: k.optimizers.Lamb(0.01),
     "Muon": lambda k: k.optimizers.Muon(0.01),
+    "MultiOptimizer": lambda k: k.optimizers.MultiOptimizer(
+        k.optimizers.OptimizerMap(k.optimizers.Adam(0.01), {"out/.*": k.optimizers.SGD(0.1, 0.9)})
+    ),
     "callable rate": lambda k: k.optimizers.SGD(lambda: 0.1),
 }
 KERAS2 = {
@@ -97,6 +104,9 @@ KERAS2 = {
         k.optimizers.legacy.Adam(0.01)
     ),
     "legacy SGD": lambda k: k.optimizers.legacy.SGD(0.1, momentum=0.9),
+    "legacy SGD, gradients transformed": lambda k: k.optimizers.legacy.SGD(
+        0.1, gradient_transformers=[tripled]
+    ),
     "legacy Adam": lambda k: k.optimizers.legacy.Adam(schedule(k), amsgrad=True),
     "legacy RMSprop": lambda k: k.optimizers.legacy.RMSprop(0.01, momentum=0.5),
     "legacy Adagrad": lambda k: k.optimizers.legacy.Adagrad(0.1),
@@ -471,5 +481,27 @@ def test_variables_without_weight_decay_stay_so(dialect, by, trained):
     new = rewriter.rewrite(model, ["strip-dropout"], verify=False).model
     for each in (model, new):
         each.train_on_batch(x, y)
+    for one, other in zip(model.get_weights(), new.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_set_before_the_first_step_is_carried(dialect):
+    """A count of steps to start from, and an attribute of a class of the user's own."""
+    keras = dialect.keras
+
+    class Boosted(keras.optimizers.SGD):
+        boost = 1.0
+
+        def update_step(self, gradient, *others):
+            return super().update_step(self.boost * gradient, *others)
+
+    model = functional(keras, rate=0.0)
+    optimizer = Boosted(keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5))
+    optimizer.iterations.assign(3)
+    optimizer.boost = 2.0
+    model.compile(optimizer, "mse")
+    new = rewriter.rewrite(model, ["strip-dropout"], verify=False).model
+    for each in (model, new):
+        each.train_on_batch(*data())
     for one, other in zip(model.get_weights(), new.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -101,15 +101,15 @@ def steps_by_name():
 def everything(keras):
     """Return a model with shared noise, a shared nested model and wrapped layers."""
     layers = keras.layers
-    x = layers.Input((7, 4))
+    x = layers.Input((3, 4))
     y = layers.Masking(name="mask")(layers.Dropout(0.5, name="drop")(x))
     y = layers.LSTM(4, dropout=0.3, recurrent_dropout=0.2, return_sequences=True, name="lstm")(y)
     y = layers.TimeDistributed(layers.Dense(4), name="steps")(y)
     inner = keras.Model(x, layers.SpatialDropout1D(0.5, name="spatial")(y), name="inner")
-    inputs = [layers.Input((7, 4), name=name) for name in "ab"]
+    inputs = [layers.Input((3, 4), name=name) for name in "ab"]
     shared = layers.Dropout(0.2, noise_shape=(None, 1, 4), name="shared")
     y = layers.Add(name="add")([inner(shared(tensor)) for tensor in inputs])
-    both = layers.GRU(3, dropout=0.2, return_sequences=True)
+    both = layers.SimpleRNN(3, dropout=0.2, return_sequences=True)
     y = layers.Bidirectional(both, name="both")(y)
     y = layers.TimeDistributed(layers.Dropout(0.5), name="wrapped")(y)
-    return keras.Model(inputs, layers.GRU(3, name="last")(y))
+    return keras.Model(inputs, layers.SimpleRNN(3, name="last")(y))

@@ -6,11 +6,13 @@ import keras
 import pytest
 import tensorflow as tf
 import tf_keras
-from wrong_passes import Wrong, as_pass, configure, insert
+from hard_models import lambda_layer
+from wrong_passes import Wrong, as_pass, configure, insert, remove
 
 import rewriter
 from rewriter.errors import VerificationError
 from rewriter.graph import Layer
+from rewriter.verification.changed_parts import PartsFound
 from rewriter.verification.inputs import tries
 
 KERAS = {2: tf_keras, 3: keras}
@@ -57,6 +59,16 @@ def bins(k):
 def limited(k):
     kl = k.layers
     return chain(k, (3,), kl.ReLU(threshold=0.5, name="limit"), kl.Dense(2, name="head"))
+
+
+def without_nan(tensor):
+    return tf.where(tf.math.is_nan(tensor), 0.0, tensor)
+
+
+def mended(k):
+    """A model that takes NaN for zero."""
+    kl = k.layers
+    return chain(k, (3,), lambda_layer(kl, without_nan, "mend", (3,)), kl.Dense(2, name="head"))
 
 
 def masked_output(k):
@@ -119,13 +131,10 @@ HIDDEN = [
     Wrong("steps of zeros", steps_of_zeros, insert("d", "Masking", {"mask_value": 0.0})),
     Wrong("capitals", texts, configure("words", standardize="strip_punctuation")),
     Wrong("punctuation", texts, configure("words", standardize="lower")),
-    Wrong(
-        "a border of bins", bins, configure("bins", bin_boundaries=[-0.5, 0.5003, 1e6]), keras=(2,)
-    ),
-    Wrong(
-        "a border far away", bins, configure("bins", bin_boundaries=[-0.5, 0.5, 2e6]), keras=(2,)
-    ),
+    Wrong("a border of bins", bins, configure("bins", bin_boundaries=[-0.5, 0.5003, 1e6])),
+    Wrong("a border far away", bins, configure("bins", bin_boundaries=[-0.5, 0.5, 2e6])),
     Wrong("a threshold", limited, configure("limit", threshold=0.5004)),
+    Wrong("NaN", mended, remove("mend")),
     Wrong("the mask of an output", masked_output, configure("emb", mask_zero=False)),
     Wrong("behind a zero kernel", zero_residual, configure("inside", activation="tanh")),
     Wrong(
@@ -303,6 +312,10 @@ def nothing(*_):
     return ""
 
 
+def no_try(*_):
+    return []
+
+
 def without(label):
     """Leave out one of the inputs that are tried beside the usual ones."""
     further = tries.further_tries
@@ -322,10 +335,12 @@ def without(label):
         ("verify.further_tries", without("both signs"), "negative integers"),
         ("verify.further_tries", without("many of them 0"), "steps of zeros"),
         ("verify.further_tries", without("thresholds"), "a threshold"),
+        ("verify.with_nan", no_try, "NaN"),
     ],
 )
 def test_each_comparison_is_what_finds_it(place, off, name, monkeypatch):
     wrong = next(each for each in HIDDEN if each.name == name)
+    monkeypatch.setattr("rewriter.verification.verify.compare_parts", lambda _: PartsFound())
     monkeypatch.setattr(f"rewriter.verification.{place}", off)
     assert rewriter.rewrite(wrong.model(keras), [as_pass(wrong)]).verification.ok
 

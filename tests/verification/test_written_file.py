@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from wrong_passes import Right, as_pass, dense, insert_dropout
+from hard_models import dense
+from wrong_passes import Right, as_pass, insert_dropout
 
 import rewriter
 from rewriter.errors import ModelWriteError

@@ -7,10 +7,13 @@ import keras
 import numpy as np
 import pytest
 import tf_keras
-from wrong_passes import RIGHT, WRONG, as_pass
+from right_table import RIGHT
+from wrong_passes import as_pass
+from wrong_table import WRONG
 
 import rewriter
 from rewriter.errors import VerificationError
+from rewriter.verification.changed_parts import PartsFound
 from rewriter.verification.comparison import Judged
 from rewriter.verification.ends import Ends
 from rewriter.verification.inputs import tries
@@ -110,9 +113,15 @@ def every_feature(_):
     return np.ones(1, bool)
 
 
-def equal(*_):
+def equal(*_, **__):
     return Judged("equal", 0.0)
 
+
+SECONDS = (  # what finds some of the same once more
+    ("evidence.hidden_by_zeros", nothing),
+    ("distribution._other_settings", nothing),
+    ("verify.compare_parts", lambda _: PartsFound()),
+)
 
 COMPARISONS = [  # where it stands, what is put in its place, and what gets through
     ("comparison.relative_difference", zero, "another activation"),
@@ -134,7 +143,7 @@ COMPARISONS = [  # where it stands, what is put in its place, and what gets thro
 @pytest.mark.parametrize(("place", "off", "name"), COMPARISONS, ids=[c[2] for c in COMPARISONS])
 def test_each_comparison_is_what_catches_a_wrong_pass(place, off, name, monkeypatch):
     wrong = next(each for each in WRONG if each.name == name)
-    for second in ("evidence.hidden_by_zeros", "distribution._other_settings"):
-        monkeypatch.setattr(f"rewriter.verification.{second}", nothing)
+    for second, found in SECONDS:
+        monkeypatch.setattr(f"rewriter.verification.{second}", found)
     monkeypatch.setattr(f"rewriter.verification.{place}", off)
     assert said_of(wrong, wrong.keras[0]) == "verified"

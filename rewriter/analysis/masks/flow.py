@@ -309,7 +309,7 @@ class _Following:
             rule = rule_of(inner, graph.keras)
             done = self.layer(graph, inner, rule, [step], (*place, inner.name), None)
             if graph.keras == 2 and mask and rule is Rule.DROP and inner.class_name != "Lambda":
-                done = Done([NO_MASK], fails=f"{inner.class_name} in it cannot stand a mask")
+                done = Done([NO_MASK], fails=f"{inner.class_name} in it fails when it gets a mask")
         return Done([of_each_step(graph.keras, mask, done.masks[0])], done.uses, done.fails)
 
 

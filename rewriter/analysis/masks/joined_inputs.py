@@ -47,21 +47,24 @@ def not_padded(
     data : mapping of str to array
         What the user gave for the inputs, by their names.
     """
-    refused: dict[str, str] = {}
+    unpadded: dict[str, str] = {}
+    unknown: dict[str, str] = {}
     read = inputs_read(model) if candidates else {}
     for flow, paths in _joins(flows):
         told = {path: _no_padding(model, candidates[path]) for path in paths if path in candidates}
-        refused |= {path: reason for path, reason in told.items() if reason}
-        left = [path for path in paths if path not in refused]
+        unpadded |= {path: reason for path, reason in told.items() if reason}
+        # Those that an earlier join left open count: else the last of three would be left alone.
+        left = [path for path in paths if path not in unpadded]
         readings = {read.get(path) or (path,): path for path in left}
         open_ones = [path for path in left if path in candidates]
         if len(readings) < 2 or not open_ones:
             continue
         shown = _by_data(readings, candidates, mask_value, data)
         if shown is None:
-            shown = {path: _unknown(flow, _another(left, path)) for path in open_ones}
-        refused |= shown
-    return refused
+            unknown |= {path: _unknown(flow, _another(left, path)) for path in open_ones}
+        else:
+            unpadded |= shown
+    return unknown | unpadded
 
 
 def _joins(flows: Sequence[CallFlow]) -> Iterator[tuple[CallFlow, list[str]]]:

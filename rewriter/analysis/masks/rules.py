@@ -117,11 +117,11 @@ def _query(layer: Layer, keras: int, masks: Sequence[Mask]) -> Done:
 
 
 def _fail(layer: Layer, keras: int, masks: Sequence[Mask]) -> Done:
-    return Done([masks[0]], fails="cannot stand a mask" if any(masks) else "")
+    return Done([masks[0]], fails="fails when it gets a mask" if any(masks) else "")
 
 
 def _fail_on_sequence(layer: Layer, keras: int, masks: Sequence[Mask]) -> Done:
-    return Done([masks[0]], fails="cannot stand a mask on a sequence" if masks[0] else "")
+    return Done([masks[0]], fails="fails when it gets a mask with a sequence" if masks[0] else "")
 
 
 def _carry(layer: Layer, keras: int, masks: Sequence[Mask]) -> Done:

@@ -21,6 +21,7 @@ from tf_keras.src.engine.functional import (
     get_network_config,
 )
 from tf_keras.src.layers.preprocessing.index_lookup import IndexLookup
+from tf_keras.src.layers.rnn import gru_lstm_utils
 from tf_keras.src.saving import saving_lib, serialization_lib
 from tf_keras.src.saving.legacy.save import load_model as load_legacy
 from tf_keras.src.saving.serialization_lib import SafeModeScope
@@ -33,7 +34,7 @@ from rewriter.graph.nested import map_leaves
 from rewriter.live.adapters import Live
 from rewriter.live.admitted import AdmittedHDF5
 from rewriter.live.keras2 import saved_model
-from rewriter.live.keras_patches import archives_from
+from rewriter.live.keras_patches import archives_from, in_this_thread
 from rewriter.live.object_numbers import counted_objects
 from rewriter.live.vocabulary import share_table
 from rewriter.live.walk import held_with
@@ -176,6 +177,21 @@ def strategy_scope(model: Live) -> AbstractContextManager[Any]:
     """Return the scope of the distribution strategy that a model was made under."""
     strategy = getattr(model, "distribute_strategy", None)
     return nullcontext() if strategy is None else strategy.scope()
+
+
+def forward_only() -> AbstractContextManager[None]:
+    """Have what is called to be run forward alone make no gradients beforehand.
+
+    LSTM and GRU make those of two kernels wherever they are called in a graph
+    (tf_keras/src/layers/rnn/gru_lstm_utils.py, `function_register`).
+    """
+    return in_this_thread(gru_lstm_utils, "function_register", _register_forward)
+
+
+def _register_forward(function: Any, *args: Any, **kwargs: Any) -> Any:
+    concrete = function.get_concrete_function(*args, **kwargs)
+    concrete.add_to_graph()
+    return concrete
 
 
 def input_tensors(layer: Live) -> list[Live]:

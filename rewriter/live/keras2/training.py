@@ -95,12 +95,14 @@ def is_metric(value: Any) -> bool:
 
 def parts(optimizer: Live) -> list[Live]:
     """Return an optimizer and what it holds: the one that it wraps, and schedules."""
+    inner = [part for each in inner_optimizers(optimizer) for part in parts(each)]
+    return [optimizer, *inner, _rate(optimizer)]
+
+
+def inner_optimizers(optimizer: Live) -> list[Live]:
+    """Return the optimizers that an optimizer hands gradients to: that of a LossScaleOptimizer."""
     inner = getattr(optimizer, "inner_optimizer", None)
-    return [
-        optimizer,
-        *([] if inner is None else parts(inner)),
-        _rate(optimizer),
-    ]
+    return [] if inner is None else [inner]
 
 
 def new_optimizer(old: Live, scope: Mapping[str, Any]) -> Live:
@@ -192,15 +194,8 @@ def copy_counters(old: Live, new: Live) -> None:
     tf_keras/src/optimizers/nadam.py: `_u_product` counts as computed for a step only while
     `_u_product_counter` says so; Keras saves neither.
     """
-    for one, other in ((old, new), *_inner_pair(old, new)):
-        if hasattr(one, "_u_product_counter"):
-            other._u_product_counter = one._u_product_counter
-
-
-def _inner_pair(old: Live, new: Live) -> list[tuple[Live, Live]]:
-    if not hasattr(old, "inner_optimizer"):
-        return []
-    return [(old.inner_optimizer, new.inner_optimizer)]
+    if hasattr(old, "_u_product_counter"):
+        new._u_product_counter = old._u_product_counter
 
 
 def _places(optimizer: Live) -> Mapping[str, Any]:
@@ -221,8 +216,7 @@ def copy_exclusions(old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) ->
     tf_keras/src/optimizers/optimizer.py, `exclude_from_weight_decay`.
     """
     followers = {_key(before): _key(after) for before, after in pairs}
-    for one, other in ((old, new), *_inner_pair(old, new)):
-        keys = getattr(one, "_exclude_from_weight_decay", None)
-        if keys is not None:
-            other._exclude_from_weight_decay = [followers.get(key, key) for key in keys]
-            other._exclude_from_weight_decay_names = list(one._exclude_from_weight_decay_names)
+    keys = getattr(old, "_exclude_from_weight_decay", None)
+    if keys is not None:
+        new._exclude_from_weight_decay = [followers.get(key, key) for key in keys]
+        new._exclude_from_weight_decay_names = list(old._exclude_from_weight_decay_names)

@@ -200,6 +200,11 @@ def strategy_scope(model: Live) -> AbstractContextManager[Any]:
     return nullcontext() if strategy is None else strategy.scope()
 
 
+def forward_only() -> AbstractContextManager[None]:
+    """Have what is called to be run forward alone make no gradients beforehand: it makes none."""
+    return nullcontext()
+
+
 def input_tensors(layer: Live) -> list[Live]:
     """Return the tensors that an input layer gives."""
     return list(layer._inbound_nodes[0].output_tensors)

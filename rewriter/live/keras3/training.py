@@ -78,12 +78,17 @@ def is_metric(value: Any) -> bool:
 
 def parts(optimizer: Live) -> list[Live]:
     """Return an optimizer and what it holds: the one that it wraps, and schedules."""
+    inner = [part for each in inner_optimizers(optimizer) for part in parts(each)]
+    return [optimizer, *inner, _rate(optimizer)]
+
+
+def inner_optimizers(optimizer: Live) -> list[Live]:
+    """Return the optimizers that an optimizer hands gradients to.
+
+    LossScaleOptimizer has one, MultiOptimizer (Keras 3.14) one for each group of variables.
+    """
     inner = getattr(optimizer, "inner_optimizer", None)
-    return [
-        optimizer,
-        *([] if inner is None else parts(inner)),
-        _rate(optimizer),
-    ]
+    return list(getattr(optimizer, "_inner_optimizers", () if inner is None else [inner]))
 
 
 def new_optimizer(old: Live, scope: Mapping[str, Any]) -> Live:
@@ -135,6 +140,9 @@ def optimizer_state(
             yield prefix + name, None, value
         elif isinstance(value, keras.optimizers.Optimizer):
             yield from optimizer_state(value, variables, f"{prefix}{name}.")
+        elif name == "_inner_optimizers":
+            for number, each in enumerate(value):
+                yield from optimizer_state(each, variables, f"{prefix}{number}.")
         elif isinstance(value, list) and name not in _REGISTERS and len(value) == len(owners):
             for owner, slot in zip(owners, value, strict=True):
                 if isinstance(slot, Variable):
@@ -157,12 +165,9 @@ def copy_exclusions(old: Live, new: Live, pairs: Sequence[tuple[Live, Live]]) ->
     its own for a variable, `_var_key`: on TensorFlow its path.
     """
     followers = {old._var_key(before): new._var_key(after) for before, after in pairs}
-    inner = getattr(old, "inner_optimizer", None)
-    both = [(old, new), *([] if inner is None else [(inner, new.inner_optimizer)])]
-    for one, other in both:
-        keys = getattr(one, "_exclude_from_weight_decay", None)
-        if keys is not None:
-            other._exclude_from_weight_decay = {followers.get(key, key) for key in keys}
-            pattern = getattr(one, "_exclude_from_weight_decay_pattern", None)
-            other._exclude_from_weight_decay_pattern = pattern
-            other._exclude_from_weight_decay_cache = {}
+    keys = getattr(old, "_exclude_from_weight_decay", None)
+    if keys is not None:
+        new._exclude_from_weight_decay = {followers.get(key, key) for key in keys}
+        pattern = getattr(old, "_exclude_from_weight_decay_pattern", None)
+        new._exclude_from_weight_decay_pattern = pattern
+        new._exclude_from_weight_decay_cache = {}

@@ -91,7 +91,7 @@ def admit(
 def _refusal(file: ModelFile, dangers: list[Danger]) -> UnsupportedModelError:
     first, *rest = dangers
     where = f"{file.path}: {first.layer}" if first.layer else str(file.path)
-    more = f" (and {len(rest)} more)" if rest else ""
+    more = f"; there is more in this file: {_list(rest)}" if rest else ""
     fix = "if you trust the file, load it with --allow-code (in Python, allow_code=True)"
     if first.custom:
         fix = (
@@ -103,4 +103,8 @@ def _refusal(file: ModelFile, dangers: list[Danger]) -> UnsupportedModelError:
 
 def _list(dangers: list[Danger]) -> str:
     shown = "; ".join(map(str, dangers[:SHOWN]))
-    return shown if len(dangers) <= SHOWN else f"{shown}; and {len(dangers) - SHOWN} more"
+    return (
+        shown
+        if len(dangers) <= SHOWN
+        else f"{shown}; and {len(dangers) - SHOWN} more, which the command check lists"
+    )

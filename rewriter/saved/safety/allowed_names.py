@@ -311,6 +311,19 @@ STRINGS = frozenset(
 PACKAGES = frozenset({"keras", "rewriter", "Custom"})
 """Where classes of both tables are registered; ``Custom`` is that of Keras 2's optimizers."""
 
+_INITIALIZERS = """
+Constant GlorotNormal GlorotUniform Identity Ones Orthogonal RandomNormal RandomUniform
+TruncatedNormal VarianceScaling Zeros
+"""
+
+TENSORFLOW_INITIALIZERS = frozenset(_INITIALIZERS.split())
+"""What ``tf.constant_initializer`` and its like are: `TENSORFLOW_INITIALIZERS_MODULE` has them.
+
+EfficientNetV2 of tf_keras.applications is made with one.
+"""
+
+TENSORFLOW_INITIALIZERS_MODULE = "tensorflow.python.ops.init_ops_v2"
+
 TYPE_SPECS = frozenset(
     {
         ("tensorflow.python.framework.tensor", "TensorSpec"),

@@ -27,6 +27,8 @@ from rewriter.saved.safety.allowed_names import (
     PACKAGES,
     REGISTERED_TYPE_SPECS,
     STRINGS,
+    TENSORFLOW_INITIALIZERS,
+    TENSORFLOW_INITIALIZERS_MODULE,
     TYPE_SPECS,
 )
 from rewriter.saved.safety.tensorflow_names import (
@@ -257,6 +259,8 @@ def _class(value: dict[str, Any], known: Collection[str]) -> Danger | None:
         what = f"stands for {' or '.join(lacking)!r}, which no Keras has"
         return _danger(what, custom=True, missing=missing) if lacking else None
     if module in _OUR_MODULES and OURS.issuperset(names):
+        return None
+    if module == TENSORFLOW_INITIALIZERS_MODULE and TENSORFLOW_INITIALIZERS.issuperset(names):
         return None
     area = _area(module)
     if area is None:

@@ -14,8 +14,18 @@ State = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def state_of_directory(path: Path) -> State:
-    """Return the state of every file and link below a directory."""
+    """Return the state of every file and link below a directory.
+
+    Raises
+    ------
+    ModelReadError
+        Something in it is a pipe, a device or a socket, which reading might never get through.
+    """
     entries = [each for each in sorted(path.rglob("*")) if each.is_symlink() or not each.is_dir()]
+    for each in entries:
+        if each.exists() and not (each.is_file() or each.is_dir()):
+            what = f"{each.relative_to(path)} in it is no regular file"
+            raise ModelReadError(what, fix="take it out of the folder")
     return tuple((str(each.relative_to(path)), _stamp(each.lstat())) for each in entries)
 
 

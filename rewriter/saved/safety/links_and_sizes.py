@@ -33,7 +33,7 @@ LIFT = "if you trust the file, lift the limit with --no-limits (in Python, limit
 
 _LEAVES = "leads out of the archive"
 
-SLAB = 2**26
+SLAB = 2**23
 """Bytes that are read at once."""
 
 ENDINGS = {"keras": (".keras",), "h5": (".h5", ".hdf5")}

@@ -54,6 +54,12 @@ class OpenModelFile:
     opened: BinaryIO | None
     directory: Path
 
+    @property
+    def unbuffered(self) -> BinaryIO:
+        """The file itself, for its bytes to be copied."""
+        assert isinstance(self.opened, Pages)
+        return cast(BinaryIO, self.opened.raw)
+
     def remember(self) -> list[tuple[str, str]]:
         """Keep what decides what is loaded, and return what leads out of the file.
 

@@ -36,33 +36,49 @@ def hdf5_to_write(path: Path, mode: str) -> Iterator[Any]:
     OSError
         The first write that failed; the file is worth nothing then.
     """
+    with path.open("r+b", buffering=0) as raw, opened(Lasting(raw), mode) as file:
+        yield file
+
+
+@contextmanager
+def opened(lasting: Lasting, mode: str) -> Iterator[Any]:
+    """Open HDF5 in a file, and raise at the end what kept it from being written."""
     import h5py
 
-    with path.open("r+b", buffering=0) as raw:
-        lasting = _Lasting(raw)
-        try:
-            with h5py.File(lasting, mode) as file:
-                yield file
-        finally:
-            if lasting.error is not None:
-                raise lasting.error
+    try:
+        with h5py.File(lasting, mode) as file:
+            yield file
+    finally:
+        if lasting.error is not None:
+            raise lasting.error
 
 
-class _Lasting:
-    """A file for h5py that goes on in memory after a write has failed."""
+class Lasting:
+    """A file for h5py that goes on in memory after a write has failed.
 
-    def __init__(self, raw: Any) -> None:
+    Parameters
+    ----------
+    raw : BinaryIO
+        The file, unbuffered.
+    start, size : int, optional
+        Where in it the HDF5 file begins, and how long it is; it ends with the file by default.
+    """
+
+    def __init__(self, raw: Any, start: int = 0, size: int | None = None) -> None:
         self.raw = raw
+        self.start = start
         self.at = 0
-        self.end: int = raw.seek(0, 2)
+        self.end: int = raw.seek(0, 2) - start if size is None else size
         self.error: OSError | None = None
         self.kept: list[tuple[int, bytes]] = []
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
         self.at = offset + (0, self.at, self.end)[whence]
         return self.at
 
     def tell(self) -> int:
+        """Return where the next byte is read or written."""
         return self.at
 
     def read(self, size: int) -> bytes:
@@ -72,8 +88,9 @@ class _Lasting:
         return bytes(buffer)
 
     def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; with zeros where the file has ended."""
         view = memoryview(buffer).cast("B")
-        self.raw.seek(self.at)
+        self.raw.seek(self.start + self.at)
         data = bytearray(self.raw.read(len(view)).ljust(len(view), b"\0"))
         for start, each in self.kept:
             low, high = max(start, self.at), min(start + len(each), self.at + len(view))
@@ -84,10 +101,11 @@ class _Lasting:
         return len(view)
 
     def write(self, buffer: Any) -> int:
+        """Write bytes; into memory, where the disk no longer takes them."""
         view = memoryview(buffer).cast("B")
         if self.error is None:
             try:
-                self.raw.seek(self.at)
+                self.raw.seek(self.start + self.at)
                 done = 0
                 while done < len(view):
                     done += self.raw.write(view[done:])
@@ -100,10 +118,11 @@ class _Lasting:
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
+        """Set the end of the file."""
         self.end = self.at if size is None else size
         if self.error is None:
             try:
-                self.raw.truncate(self.end)
+                self.raw.truncate(self.start + self.end)
             except OSError as error:
                 self.error = error
         return self.end

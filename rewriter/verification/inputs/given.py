@@ -11,6 +11,12 @@ from rewriter.saved.formats.regular_file import regular
 from rewriter.verification.arrays import Arrays
 from rewriter.verification.inputs.specs import InputSpec
 
+_INFLATION = 100
+"""How many times the bytes of its file arrays may take."""
+
+_INFLATION_FLOOR = 2**30
+"""Bytes that they may take in any case."""
+
 
 def read_inputs(path: Path | None) -> dict[str, Any] | None:
     """Return the arrays of an .npz file by name; None without a file.
@@ -26,6 +32,9 @@ def read_inputs(path: Path | None) -> dict[str, Any] | None:
 
     try:
         with regular(path) as file, np.load(file, allow_pickle=False) as arrays:
+            held = sum(member.file_size for member in arrays.zip.infolist())
+            if held > max(_INFLATION * path.stat().st_size, _INFLATION_FLOOR):
+                raise RewriterError(f"it holds {held / 2**20:,.0f} MB, far more than its size")
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # NumPy and zipfile raise nearly anything on a damaged file
         what = error.what if isinstance(error, RewriterError) else first_line(error)

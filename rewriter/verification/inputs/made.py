@@ -143,10 +143,10 @@ def _ids(
 def _numbers(spec: InputSpec, normal: NDArray[Any], wish: str) -> NDArray[Any]:
     if wish != "at thresholds":
         return NUMBERS[wish](normal)
-    return _between(spec.thresholds, normal.shape) if spec.thresholds else normal
+    return numbers_around(spec.thresholds, normal.shape) if spec.thresholds else normal
 
 
-def _between(thresholds: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
+def numbers_around(thresholds: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
     """Return thresholds and what lies between each and the next, over and over."""
     import numpy as np
 

@@ -108,7 +108,7 @@ def input_specs(graph: ModelGraph, masked: ModelGraph | None = None) -> list[Inp
         padding, axis = _hidden(masked_ways, list(masked_ways.receivers(masked, same)))
         reached = list(ways.receivers(graph, tensor))
         layer = graph.layer(tensor.call)
-        shape = _shape(layer)
+        shape = input_shape(layer)
         if shape is None:
             raise RewriterError(
                 "the shape of the input is not known: the model was never built",
@@ -140,7 +140,8 @@ def holds(dtype: str, value: float | str | None) -> bool:
     return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
-def _shape(layer: Layer) -> tuple[int | None, ...] | None:
+def input_shape(layer: Layer) -> tuple[int | None, ...] | None:
+    """Return the shape that an input layer takes, batch axis included; None if it is not told."""
     for shape in (
         layer.config.get("batch_shape"),
         layer.config.get("batch_input_shape"),

@@ -52,7 +52,8 @@ Estimate = Callable[[int, int], float]
 class Try:
     """One input: what to call it, its sizes, how to make it, and how to run the models on it.
 
-    What outputs give for zeros does not tell whether they say anything: `telling` is False.
+    What outputs give for zeros does not tell whether they say anything: `telling` is False. Where
+    `whole`, rows that are not finite are compared too: by where they are not.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Try:
     make: Callable[[], Arrays]
     modes: Sequence[str] = ("eager", "compiled")
     telling: bool = True
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,36 @@ def _further(specs: Sequence[InputSpec], found: Sizes) -> Iterator[Try]:
         rows = fixed or min(2, max(found.batches))
         make = _maker(specs, rows, MANY_STEPS, 25, zeros=False)
         yield Try(f"made, {MANY_STEPS} steps", rows, MANY_STEPS, make, COMPILED)
+
+
+def with_nan(specs: Sequence[InputSpec], found: Sizes) -> list[Try]:
+    """Return an input some numbers of which are NaN, where the inputs are numbers."""
+    batch = fixed_batch(specs) or min(3, max(found.batches))
+    numeric = [_takes_any_number(spec) for spec in specs]
+    if not any(numeric):
+        return []
+
+    def make() -> Arrays:
+        arrays = make_inputs(specs, batch, found.lengths[0] or 1, 29, zeros=False)
+        return tuple(map(_with_nan, arrays, numeric))
+
+    # Compiled kernels that are made of several layers treat NaN as they like.
+    tried = Try("made, with NaN", batch, found.lengths[0], make, ("eager",), False, True)
+    return [tried]
+
+
+def _takes_any_number(spec: InputSpec) -> bool:
+    numbers = spec.dtype.startswith(("float", "bfloat")) and spec.form == "dense"
+    return numbers and spec.ids is None and not spec.vocabulary
+
+
+def _with_nan(array: NDArray[Any], numeric: bool) -> NDArray[Any]:
+    """Put NaN in one number of the first row; a row whose numbers are finite stays behind it."""
+    if not numeric or not array.size:
+        return array
+    array = array.copy()
+    array[0].reshape(-1)[:1] = float("nan")
+    return array
 
 
 def second_call(specs: Sequence[InputSpec], found: Sizes) -> Try:

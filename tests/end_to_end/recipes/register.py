@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 ROWS = 4
+MODULES = ("attention", "further", "mixtures", "sequences")
+"""The modules of this folder that hold recipes, and in `CUSTOM` the classes that these use."""
+
 RECIPES: dict[str, Callable[[Any], tuple[Any, dict[str, np.ndarray]]]] = {}
 
 
@@ -34,3 +37,10 @@ def numbers(*shape: int):
 
 def words(length: int):
     return np.random.default_rng(0).choice(["a", "b", "c", "?"], (ROWS, length)).astype(object)
+
+
+def operations(k):
+    """Return the functions that work on tensors of Keras: those of Keras 3, or TensorFlow's."""
+    import tensorflow as tf
+
+    return getattr(k, "ops", tf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import pkgutil
 import warnings
 from contextlib import suppress
@@ -21,6 +22,8 @@ from rewriter.saved.safety.allowed_names import (
     DATA,
     FUNCTIONS,
     REGISTERED_TYPE_SPECS,
+    TENSORFLOW_INITIALIZERS,
+    TENSORFLOW_INITIALIZERS_MODULE,
     TYPE_SPECS,
 )
 from rewriter.saved.safety.dangers import CODE, COMPILED, FILES, STRING_ENDS, _area, dangers
@@ -187,6 +190,27 @@ def test_types_of_tensors_are_where_the_table_says():
 
 
 @pytest.mark.fast
+def test_initializers_of_tensorflow_only_draw_numbers():
+    module = importlib.import_module(TENSORFLOW_INITIALIZERS_MODULE)
+    for name in TENSORFLOW_INITIALIZERS:
+        assert issubclass(getattr(module, name), module.Initializer)
+        written = {"class_name": name, "module": module.__name__, "config": {}}
+        assert list(dangers(written)) == []
+        assert list(dangers({**written, "registered_name": "resource_variable_ops"})) != []
+        assert list(dangers({**written, "module": f"{module.__name__}.math_ops"})) != []
+
+
+@pytest.mark.parametrize("keras", KERAS)
+def test_a_model_with_an_initializer_of_tensorflow_is_let_in(keras):
+    """As the models of EfficientNetV2 in tf_keras.applications are."""
+    import tensorflow as tf
+
+    root = importlib.import_module(keras)
+    bias = tf.constant_initializer(0.5)
+    model = root.Sequential([root.layers.Input((3,)), root.layers.Dense(2, bias_initializer=bias)])
+    assert list(dangers(json.loads(model.to_json()))) == []
+
+
 def test_every_layer_that_this_program_knows_is_in_the_table():
     assert BUILT_IN[2] | BUILT_IN[3] <= ANY_CLASS
 

@@ -17,7 +17,7 @@ def texts(keras, shape=(), **options):
     layer.adapt(tf.constant(TEXTS))
     x = keras.Input(shape, dtype="string", name="x")
     y = keras.layers.Embedding(layer.vocabulary_size(), 3)(layer(x))
-    return keras.Model(x, keras.layers.LSTM(2)(y))
+    return keras.Model(x, keras.layers.GlobalAveragePooling1D()(y))
 
 
 def words(keras):
@@ -94,7 +94,7 @@ def test_a_lookup_of_words_by_their_ids_gets_ids(dialect):
 def looked_up(keras, layer, dtype, ids=9):
     x = keras.Input((5,), dtype=dtype, name="x")
     embedded = keras.layers.Embedding(ids, 2)(getattr(keras.layers, layer[0])(**layer[1])(x))
-    return keras.Model(x, keras.layers.GRU(2)(embedded))
+    return keras.Model(x, keras.layers.GlobalAveragePooling1D()(embedded))
 
 
 CLOSED = {
