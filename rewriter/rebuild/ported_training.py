@@ -57,8 +57,8 @@ def carry_training(
         reason = f"{type(error).__name__}: {first_line(error)}"
         note(f"is not compiled: Keras 3 cannot compile it as the original was: {reason}")
         return notes
-    for said in lost:
-        note(said)
+    for each in lost:
+        note(each)
     if original.optimizer is not None:
         _copy_state(original, new, pairs, note)
         inner = getattr(original.optimizer, "inner_optimizer", original.optimizer)
@@ -91,8 +91,8 @@ def _forgotten(old: Iterable[Any], new: Iterable[Any]) -> list[str]:
         if hasattr(before, "get_config") and hasattr(after, "get_config"):
             missing = loss_config(before.get_config()).keys() - after.get_config().keys()
             said += [
-                f"Keras 3 computes the loss {type(after).__name__} with {key}, and does not save it: "
-                "once the file is loaded, compile the model again"
+                f"Keras 3 computes the loss {type(after).__name__} with {key}, and does not save "
+                "it: once the file is loaded, compile the model again"
                 for key in sorted(missing)
             ]
     return said

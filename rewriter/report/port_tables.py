@@ -62,6 +62,10 @@ def _lines() -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in row.functions.split())
         renamed = ", ".join(f"{old} → {new}" for old, new in row.kept.items() if old != new)
         yield f"| {names} | `{row.into}` | {renamed} |"
+    yield from _functions_and_training()
+
+
+def _functions_and_training() -> Iterator[str]:
     yield ""
     yield "Where a call has other arguments than these, and for all other functions of this list,"
     yield "`TensorFlowFunction` calls TensorFlow by the name:"
@@ -69,8 +73,8 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Training"
     yield ""
-    yield "The optimizer, its state by slot and variable, losses and metrics go along. The next step"
-    yield "is the same within rounding, but for these:"
+    yield "The optimizer, its state by slot and variable, losses and metrics go along. The next"
+    yield "step is the same within rounding, but for these:"
     yield ""
     yield "| optimizer | why |"
     yield "| --- | --- |"

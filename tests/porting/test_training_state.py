@@ -7,19 +7,8 @@ import pytest
 
 import rewriter
 
-NEW = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Nadam",
-    "RMSprop",
-    "Adagrad",
-    "Adadelta",
-    "Ftrl",
-    "Adafactor",
-    "Lion",
-]
+NEW = ["SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta", "Ftrl"]
+NEW += ["Adafactor", "Lion"]
 LEGACY = ["SGD", "Adam", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta", "Ftrl"]
 MORE = {
     "SGD": [{"momentum": 0.9, "nesterov": True}, {"clipnorm": 0.5}],
