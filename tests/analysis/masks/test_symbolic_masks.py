@@ -68,7 +68,7 @@ def test_noise_in_front_of_masking_moves_although_its_mask_is_computed_from_it()
 def test_noise_in_front_of_masking_stays_where_another_layer_reads_it():
     plan = rewriter.plan(frames(more=True), ["move-dropout"])
     assert plan.changes == ()
-    assert "other layers than masking get its output" in plan.notes[0].reason
+    assert "masking is not the only layer that gets its output" in plan.notes[0].reason
 
 
 def test_a_mask_that_an_operation_gives_is_that_of_its_source():
