@@ -314,6 +314,7 @@ NODE = {"name": "x", "op": "PyFunc", "attr": {}}
 GET_FILE = named("keras.utils", "get_file")
 UNSAFE = named("keras.config", "enable_unsafe_deserialization")
 GIANT = "layers that fill the memory while Keras loads them"
+TENSOR = "it gives a tensor of 26,703 MB"
 VOCABULARY = {"input_dim": 10**9, "output_dim": 10**6}
 HIJACK = {"module": "keras.layers", "registered_name": "mine>Dense"}
 
@@ -555,18 +556,26 @@ HOSTILE = [
     Hostile("deep.keras", "keras.io, nested JSON", "nested more than", deep, readable=False),
     Hostile("calls.keras", "graphs that fill the memory", "calls of layers", many_calls, False),
     *(
-        Hostile(f"{name}{keras}.{ending}", GIANT, f"evil: it {says}", make, loaded=True)
+        Hostile(f"{name}{keras}.{ending}", GIANT, says, make, loaded=name == "ids")
         for keras in (2, 3)
         for ending in ("keras", "h5")
         for name, says, make in (
-            ("dense", "declares 15,259 MB of weights", giant(keras, "Dense", units=10**9)),
-            ("wide", "declares 3,815 MB of weights", giant(keras, "Dense", 10**9, units=1)),
-            ("slopes", "declares 3,815 MB of weights", giant(keras, "PReLU", 10**9)),
-            ("ids", "declares 3,814,697,266 MB", giant(keras, "Embedding", **VOCABULARY)),
-            ("repeat", "gives a tensor of 15,259 MB", giant(keras, "RepeatVector", n=10**9)),
+            ("dense", f"evil: {TENSOR}", giant(keras, "Dense", units=10**9)),
+            (
+                "wide",
+                "inputlayer: it gives a tensor of 26,703 MB",
+                giant(keras, "Dense", 10**9, units=1),
+            ),
+            ("slopes", f"inputlayer: {TENSOR}", giant(keras, "PReLU", 10**9)),
+            ("ids", "evil: it declares 3,814,697,266 MB", giant(keras, "Embedding", **VOCABULARY)),
+            (
+                "repeat",
+                "evil: it gives a tensor of 106,812 MB",
+                giant(keras, "RepeatVector", n=10**9),
+            ),
         )
     ),
-    Hostile("lying.keras", GIANT, "evil: it declares 3,815 MB of weights", lying, loaded=True),
+    Hostile("lying.keras", GIANT, f"x: {TENSOR}", lying),
 ]
 
 if __name__ == "__main__":
