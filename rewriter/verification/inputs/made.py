@@ -6,7 +6,7 @@ What is made depends on the graph and the seed alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rewriter.verification.arrays import Arrays
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _UNTOLD_IDS = 2
 
 _UNTOLD_WORDS = ("a", "b", "1", "w")
+
+_UNKNOWN_NUMBERS = 4
+
+_UNTOLD_NUMBERS = 100
+"""What Hashing is given, which makes ids of numbers: it gives some of them the same id."""
 
 _FORMS: Sequence[Callable[[str], str]] = (str, str, str.upper, "{}!".format, "{},".format)
 """How words stand in texts: what a layer does with capitals and punctuation shows then."""
@@ -131,7 +136,10 @@ def _ids(
     high = spec.ids or _UNTOLD_IDS
     if spec.ids is None and wish == "wide":
         high = 256 if holds(spec.dtype, 255) else 128
-    low = 0 if spec.ids is not None and spec.padding is None else min(1, high - 1)
+    if spec.ids is None and spec.padding not in (None, 0):
+        high = _UNTOLD_NUMBERS
+    is_zero_left_out = spec.ids is None or spec.padding is not None
+    low = min(1, high - 1) if is_zero_left_out else 0
     if spec.ids is None and wish == "far":
         return _far(spec, shape, random)
     if wish == "random":
@@ -176,13 +184,13 @@ def _choice(spec: InputSpec, *, zeros: bool) -> NDArray[Any]:
 
 
 def _unknown(spec: InputSpec) -> list[str | int]:
-    """Return words, or a number, that are not in a vocabulary."""
+    """Return words, or numbers, that are not in a vocabulary."""
     if spec.dtype == "string":
         other_case = {str(word).swapcase() for word in spec.vocabulary[:1]}
         untold = () if spec.vocabulary else _UNTOLD_WORDS
         return [*untold, *sorted(other_case - {*spec.vocabulary}), "", "the model", "wörd"]
     known = {*spec.vocabulary, spec.padding}
-    return [next(number for number in count() if number not in known)]
+    return list(islice((number for number in count() if number not in known), _UNKNOWN_NUMBERS))
 
 
 def _texts(

@@ -74,7 +74,11 @@ class Sizes:
 
 
 def sizes(specs: Sequence[InputSpec], takes: Callable[[Arrays], bool]) -> Sizes:
-    """Return the sizes for free axes and the batch sizes: the first that the original takes."""
+    """Return the sizes for free axes and the batch sizes: the first that the original takes.
+
+    The length that it was seen to take comes first: many inputs have that length, and some of them
+    are run compiled alone, where TensorFlow may give anything for a length that fails eagerly.
+    """
     fixed = fixed_batch(specs)
     free = any(spec.free for spec in specs)
     for batch in BATCHES[:1] + USUAL_BATCHES if fixed is None else (fixed,):
@@ -82,7 +86,8 @@ def sizes(specs: Sequence[InputSpec], takes: Callable[[Arrays], bool]) -> Sizes:
         for lengths in (LENGTHS, LONGER_LENGTHS) if free else ((1,),):
             for length in lengths:
                 if takes(make_inputs(specs, batch, length, seed=0, zeros=False)):
-                    return Sizes(batches, lengths if free else (None,))
+                    others = [each for each in lengths if each != length]
+                    return Sizes(batches, (length, *others) if free else (None,))
     return Sizes(BATCHES, LENGTHS if free else (None,))
 
 

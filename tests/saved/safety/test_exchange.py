@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rewriter
-from rewriter.api import rewriting
+from rewriter.api import by_file, functions, rewriting
 from rewriter.errors import ModelReadError, RewriterError
 from rewriter.live import loading
 from rewriter.saved import read
@@ -74,6 +74,18 @@ def once(monkeypatch, owner, name, act, *, after):
         return result
 
     monkeypatch.setattr(owner, name, called)
+
+
+@pytest.fixture
+def by_copy():
+    """Leave the file to be copied, with its config exchanged."""
+
+
+@pytest.fixture(autouse=True)
+def through_keras(request, monkeypatch):
+    """Have Keras load and write the file, as it does where a copy does not do."""
+    if "by_copy" not in request.fixturenames:
+        monkeypatch.setattr(functions, "why_not", lambda *_: "the way through Keras is tried")
 
 
 def rewritten(path, tmp_path, **options):
@@ -174,17 +186,36 @@ def test_a_file_that_changes_before_its_additions_are_carried_over_is_refused(
     form, tmp_path, monkeypatch, change
 ):
     path, hostile, mark = form
-    from rewriter.api import functions
-
     once(monkeypatch, functions, "write", lambda: change(path, hostile), after=False)
     assert "the file changed while it was in use here" in rewritten(path, tmp_path)
     assert not mark.exists()
 
 
-def test_weights_that_are_turned_to_another_file_are_not_read(
-    pairs, tmp_path, monkeypatch, dialect
+@pytest.mark.parametrize("name", ["admit", "write_by_file"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_file_that_is_overwritten_while_it_is_copied_is_refused(
+    form, tmp_path, monkeypatch, by_copy, name, after
 ):
-    """HDF5 reads the file that a data set names: its headers are those that were looked at."""
+    path, hostile, mark = form
+    if path.is_dir():
+        pytest.skip("directories are written by Keras")
+    once(monkeypatch, by_file, name, lambda: overwrite(path, hostile), after=after)
+    assert "changed" in rewritten(path, tmp_path)
+    assert not mark.exists()
+
+
+def test_a_file_that_is_exchanged_while_it_is_copied_brings_nothing_in(form, tmp_path, monkeypatch):
+    path, hostile, mark = form
+    if path.is_dir():
+        pytest.skip("directories are written by Keras")
+    once(monkeypatch, by_file, "write_by_file", lambda: exchange(path, hostile), after=False)
+    said = rewritten(path, tmp_path)
+    assert said == ["dense"] or "changed" in said
+    assert not mark.exists()
+
+
+def turned(pairs, tmp_path, dialect):
+    """A good file, and the same with weights that stand in another file."""
     path = tmp_path / "model.h5"
     name = {2: "two", 3: "three"}[dialect.number]
     shutil.copy(pairs / f"{name}-good.h5", path)
@@ -198,6 +229,22 @@ def test_weights_that_are_turned_to_another_file_are_not_read(
         place = next(each for each in found if isinstance(file[each], h5py.Dataset))
         del file[place]
         file.create_dataset(place, (4, 3), "float32", external=[(str(secret), 0, 48)])
+    return path, other
+
+
+def test_weights_that_are_turned_to_another_file_are_not_copied(
+    pairs, tmp_path, monkeypatch, dialect, by_copy
+):
+    path, other = turned(pairs, tmp_path, dialect)
+    once(monkeypatch, by_file, "admit", lambda: overwrite(path, other), after=True)
+    assert "the file changed" in rewritten(path, tmp_path)
+
+
+def test_weights_that_are_turned_to_another_file_are_not_read(
+    pairs, tmp_path, monkeypatch, dialect
+):
+    """HDF5 reads the file that a data set names: its headers are those that were looked at."""
+    path, other = turned(pairs, tmp_path, dialect)
     once(monkeypatch, loading, "admit", lambda: overwrite(path, other), after=True)
     seen = []
     plain = loading._loaded

@@ -99,7 +99,7 @@ def looked_up(keras, layer, dtype, ids=9):
 
 CLOSED = {
     "words": (("StringLookup", {"vocabulary": ["a", "b"]}), "string"),
-    "words, padded": (("StringLookup", {"vocabulary": ["a"], "mask_token": "none"}), "string"),
+    "words, padded": (("StringLookup", {"vocabulary": ["a", "b"], "mask_token": "none"}), "string"),
     "numbers": (("IntegerLookup", {"vocabulary": [4, -5]}), "int64"),
     "numbers, padded": (("IntegerLookup", {"vocabulary": [4, 5], "mask_token": -1}), "int32"),
 }
