@@ -204,7 +204,9 @@ def test_a_file_that_is_overwritten_while_it_is_copied_is_refused(
     assert not mark.exists()
 
 
-def test_a_file_that_is_exchanged_while_it_is_copied_brings_nothing_in(form, tmp_path, monkeypatch):
+def test_a_file_that_is_exchanged_while_it_is_copied_brings_nothing_in(
+    form, tmp_path, monkeypatch, by_copy
+):
     path, hostile, mark = form
     if path.is_dir():
         pytest.skip("directories are written by Keras")
