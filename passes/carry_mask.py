@@ -209,7 +209,7 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     inside = {each.class_name for outer in graph.layers for each in outer.walk()}
     key = INPUT_SHAPE_KEY[graph.keras]
     shape = layer.config.get(key)
-    becomes = "becomes Functional: a mask that goes around a layer makes it a chain no longer"
+    becomes = "becomes Functional: the mask takes a second way, around a layer"
     yield Note("/".join(graph.path) or graph.name, "Sequential", becomes)
     if not isinstance(shape, list | tuple) or any(
         each.config.get("stateful") or each.config.get("unroll") for each in graph.layers
@@ -219,7 +219,9 @@ def _freed(graph: ModelGraph) -> Iterator[Change | Note]:
     if len(free) > 1 and not inside & _FIXED_LENGTH:
         free[1] = None
     if free != list(shape):
-        reason = "a Sequential model takes other lengths and batch sizes than it was built with"
+        reason = (
+            "as Functional it would refuse other lengths and batch sizes; Sequential takes them"
+        )
         yield graph.configure(layer.name, {key: free}, reason=reason)
 
 

@@ -48,7 +48,9 @@ def _honour(graph: ModelGraph, call: Call, training_true: TrainingTrue) -> Itera
         if refusal:
             yield Note(graph.path_of(call), layer.class_name, refusal)
         return
-    reason = f"Keras {graph.keras} ignores training=True of its call at inference, not always_on"
+    reason = (
+        f"at inference Keras {graph.keras} ignores training=True in its call, and honours always_on"
+    )
     # Rule 1: every call has it, so the layer itself becomes one that is always on.
     calls = graph.calls_of(layer.name)
     if all(training_true.is_set(graph, each) for each in calls):

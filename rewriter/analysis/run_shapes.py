@@ -1,4 +1,4 @@
-"""Work out the shapes that layers give for tensors of known shapes, with every axis a number.
+"""Compute the output shape of each layer, where all sizes are known, without running it.
 
 `rewriter.analysis.shapes` follows what is written in a file, where axes may be unknown. Here a run
 is followed: the batch size and the lengths are known, and so is each axis behind them.

@@ -346,7 +346,7 @@ def verify(
     guarantee : Guarantee or str
         What to measure.
     tolerance : float
-        How far outputs may differ, in their units; 0 is to the bit.
+        How far outputs may differ, as a share of the greatest magnitude of each; 0 is to the bit.
     data : mapping of str to array, optional
         Inputs, besides those that are made.
     custom_objects : mapping of str to class or function, optional

@@ -1,4 +1,4 @@
-"""Show a model to the rules: its layers and calls with their paths, and what its masks do."""
+"""Give the checks what they ask of a model: layers, calls, paths, masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a fixing pass on the reported layers only."""
+"""Choose the passes that mend findings, and confine each to the layers of the findings."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def noise_twice(model: CheckedModel) -> Iterator[Problem]:
                 found = f"its dropout is behind noise ({place.path})"
             else:
                 continue
-            yield Problem(target.path, f"{found}: together they drop more than either rate says")
+            yield Problem(target.path, f"{found}: together they add more noise than either says")
 
 
 def dead_noise(model: CheckedModel) -> Iterator[Problem]:
@@ -106,7 +106,7 @@ def frozen_noise(model: CheckedModel) -> Iterator[Problem]:
                 continue
             yield Problem(
                 place.path,
-                "trainable=False does not stop noise: in training it drops as before",
+                "trainable=False does not stop noise: in training it is as noisy as before",
             )
 
 

@@ -22,7 +22,9 @@ def verify(  # noqa: PLR0913
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The original.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The rewritten model.")],
     guarantee: Annotated[str, typer.Option(help="What to measure.")] = "same",
-    tolerance: Annotated[float, typer.Option(min=0.0, help="How far outputs may differ.")] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="How far outputs may differ, as a share of the greatest.")
+    ] = 0.0,
     data: DataOption = None,
     custom: CustomOption = None,
     allow_code: AllowCodeOption = False,

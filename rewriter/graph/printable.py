@@ -1,4 +1,4 @@
-"""Escape what a terminal must not get from names in files."""
+"""Escape and shorten names and values from files, so that they are safe to print."""
 
 from __future__ import annotations
 

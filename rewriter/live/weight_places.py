@@ -1,4 +1,4 @@
-"""Find where Keras stores each weight of a live model in a file."""
+"""Find the HDF5 group and key under which Keras stores each weight of a live model."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ class Pass(ABC):
     guarantee : Guarantee
         What it promises of the outputs at inference; a property where an option decides.
     tolerance : float
-        How far outputs may differ where the guarantee says that they are the same, in the
-        units of the outputs; 0 promises them equal to the bit.
+        How far outputs may differ where the guarantee says that they are the same, as a share of
+        the greatest magnitude of each; 0 promises them equal to the bit.
     """
 
     name: ClassVar[str]

@@ -40,5 +40,8 @@ def fails_with_fewer_rows(models: Models, runs: tuple[Run, Run]) -> str:
             numbers = one.dtype.kind in "fiu"
             limit = ROUNDING * (1.0 + float(abs(one).max(initial=0.0))) if numbers else 0.0
             if one[:rows].shape != other.shape or greatest_difference(one[:rows], other) > limit:
-                return f"with {rows} of {fixed} rows the rewritten model gives others than with all"
+                return (
+                    f"with {rows} rows the rewritten model gives other outputs for them than with "
+                    f"all {fixed}"
+                )
     return ""

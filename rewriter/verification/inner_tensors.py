@@ -119,7 +119,7 @@ class InnerTensors:
         ):
             return f"{path} is the same for every input, and its layer was changed"
         if not same_arguments(graph.arguments(one.call), changed.arguments(other.call)):
-            return f"{path} is the same for every input, and is called otherwise"
+            return f"{path} is the same for every input, and its call has other arguments"
         live = [
             self.models.keras.layers(subject.model)[call.layer]
             for subject, call in ((self.before, one.call), (self.after, other.call))

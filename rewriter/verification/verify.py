@@ -1,4 +1,4 @@
-"""Measure a plan's guarantee: the same inputs through the original and the rewritten model.
+"""Test whether a plan keeps its guarantee: run both models on the same inputs.
 
 Both are run eagerly and in one compiled function that takes every batch size and length, for
 there are faults that only one of the two shows.

@@ -1,4 +1,4 @@
-"""Tell which of several inputs pads, where their masks are joined.
+"""Decide which of several joined inputs has padding at id 0.
 
 Tokens, segments and positions, each with an Embedding, are added: id 0 is padding in the first
 alone. In the others it is a segment and a place, and a mask of theirs would hide tokens in Keras
