@@ -189,7 +189,6 @@ def test_types_of_tensors_are_where_the_table_says():
         assert issubclass(type_spec_registry.lookup(name), type_spec.TypeSpec)
 
 
-@pytest.mark.fast
 def test_initializers_of_tensorflow_only_draw_numbers():
     module = importlib.import_module(TENSORFLOW_INITIALIZERS_MODULE)
     for name in TENSORFLOW_INITIALIZERS:
@@ -211,6 +210,7 @@ def test_a_model_with_an_initializer_of_tensorflow_is_let_in(keras):
     assert list(dangers(json.loads(model.to_json()))) == []
 
 
+@pytest.mark.fast
 def test_every_layer_that_this_program_knows_is_in_the_table():
     assert BUILT_IN[2] | BUILT_IN[3] <= ANY_CLASS
 
